@@ -1,0 +1,126 @@
+/**
+ * A block: header, producer's signature, body. Header and body are kept as the bytes that were received; ids, roots
+ * and storage all work on those (`proto/chain.proto`).
+ */
+import { EMPTY_BYTES, hexBytes, toHex } from "../src/base/bytes.ts";
+import type { DecodeError } from "../src/base/codec.ts";
+import { sha256Hex } from "../src/base/hash.ts";
+import { err, ok, type Result } from "../src/base/result.ts";
+import { type ByteList, EMPTY_LIST, scanList } from "./byteList.ts";
+import { BLOCK_OVERHEAD_BYTES, HARD_LIMITS, HEADER_MAX_BYTES, SIGNATURE_BYTES } from "./constants.ts";
+import { type Header, headerMessage } from "./header.ts";
+import { leafHashesOf, rootOfLeafHashes } from "./merkle.ts";
+import { lengthDelimitedBytes, scanLengthDelimited, writeLengthPrefix } from "./scan.ts";
+import { type SignatureClaim, signingDigest } from "./signing.ts";
+
+export interface Block {
+  readonly id: string;
+  readonly header: Header;
+  readonly headerBytes: Uint8Array;
+  readonly signature: Uint8Array;
+  /** The body's bytes; `transactions` are views of it. */
+  readonly body: Uint8Array;
+  readonly transactions: ByteList;
+  /** Ids of the transactions, 32 bytes each, in order: the leaves of `transactionRoot`. */
+  readonly transactionIds: Uint8Array;
+}
+
+export type BlockError =
+  | DecodeError
+  | { readonly code: "BODY_DOES_NOT_MATCH"; readonly id: string; readonly field: "transactionRoot" };
+
+const HEADER_TAG = 0x0a;
+const SIGNATURE_TAG = 0x12;
+const BODY_TAG = 0x1a;
+
+/** Bytes that an encoded block may have at most, whatever the genesis says. */
+export const BLOCK_MAX_BYTES = HARD_LIMITS.blockBytes + BLOCK_OVERHEAD_BYTES;
+
+/** Decodes a block from a peer or the disk and checks that its body matches its header. */
+export function decodeBlock(bytes: Uint8Array): Result<Block, BlockError> {
+  const header = scanLengthDelimited(bytes, 0, HEADER_TAG);
+  if (header === undefined) return err(undecodable("header"));
+  const signature = scanLengthDelimited(bytes, header.end, SIGNATURE_TAG);
+  if (signature === undefined) return err(undecodable("signature"));
+  let body = { start: signature.end, end: signature.end };
+  if (signature.end !== bytes.length) {
+    const scanned = scanLengthDelimited(bytes, signature.end, BODY_TAG);
+    if (scanned === undefined || scanned.end !== bytes.length) return err(undecodable("body"));
+    if (scanned.start === scanned.end) return err(undecodable("an empty body is left out"));
+    body = scanned;
+  }
+  return assembleBlock(
+    bytes.subarray(header.start, header.end),
+    bytes.subarray(signature.start, signature.end),
+    bytes.subarray(body.start, body.end),
+  );
+}
+
+/** A block from its three parts, checked as {@link decodeBlock} does. */
+export function assembleBlock(
+  headerBytes: Uint8Array,
+  signature: Uint8Array,
+  body: Uint8Array,
+): Result<Block, BlockError> {
+  if (headerBytes.length > HEADER_MAX_BYTES) return err(undecodable("header too long"));
+  if (signature.length !== SIGNATURE_BYTES) return err(undecodable("signature length"));
+  const header = headerMessage.decode(headerBytes);
+  if (!header.ok) return header;
+  const transactions = decodeBody(body);
+  if (!transactions.ok) return transactions;
+  const transactionIds = leafHashesOf(body, transactions.value.offsets);
+  const id = sha256Hex(headerBytes);
+  if (toHex(rootOfLeafHashes(transactionIds)) !== header.value.transactionRoot) {
+    return err({ code: "BODY_DOES_NOT_MATCH", id, field: "transactionRoot" });
+  }
+  return ok({ id, header: header.value, headerBytes, signature, body, transactions: transactions.value, transactionIds });
+}
+
+/** The encoded block as parts to be sent one after the other: the body is not copied. */
+export function encodeBlockParts(block: Pick<Block, "headerBytes" | "signature" | "body">): Uint8Array[] {
+  const { headerBytes, signature, body } = block;
+  const prefix = new Uint8Array(
+    lengthDelimitedBytes(headerBytes.length) +
+      lengthDelimitedBytes(signature.length) +
+      (body.length === 0 ? 0 : lengthDelimitedBytes(body.length) - body.length),
+  );
+  let at = writeLengthPrefix(prefix, 0, HEADER_TAG, headerBytes.length);
+  prefix.set(headerBytes, at);
+  at = writeLengthPrefix(prefix, at + headerBytes.length, SIGNATURE_TAG, signature.length);
+  prefix.set(signature, at);
+  if (body.length === 0) return [prefix];
+  writeLengthPrefix(prefix, at + signature.length, BODY_TAG, body.length);
+  return [prefix, body];
+}
+
+/** Bytes of a block on the wire and on disk, near enough for budgets. */
+export function blockBytes(block: Pick<Block, "headerBytes" | "signature" | "body">): number {
+  return block.headerBytes.length + block.signature.length + block.body.length + 16;
+}
+
+/** The claim that `block.header.producer` signed this block. */
+export function blockClaim(chainId: string, block: Pick<Block, "id" | "header" | "signature">): SignatureClaim {
+  return {
+    key: block.header.producer,
+    digest: signingDigest("block", chainId, hexBytes(block.id)),
+    signature: block.signature,
+  };
+}
+
+function decodeBody(body: Uint8Array): Result<ByteList, DecodeError> {
+  if (body.length === 0) return ok(EMPTY_LIST);
+  const scanned = scanList(body, 0, {
+    maxCount: HARD_LIMITS.blockTransactions,
+    maxElementBytes: HARD_LIMITS.transactionBytes,
+  });
+  if (!scanned.ok) return scanned;
+  // Fields 2 to 4 (configuration, entry, proof) belong to engines and changes that this version does not know.
+  if (scanned.value.end !== body.length) return err(undecodable("unknown field in the body"));
+  return ok(scanned.value.list);
+}
+
+function undecodable(detail: string): DecodeError {
+  return { code: "UNDECODABLE", message: "Block", detail };
+}
+
+export const EMPTY_BODY = EMPTY_BYTES;

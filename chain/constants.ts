@@ -1,0 +1,38 @@
+/** Bounds and defaults of the chain layer, each with its unit and reason (DESIGN section 9). */
+
+/** Format of everything encoded; part of the signing domain, so a later format cannot be mistaken for this one. */
+export const FORMAT_VERSION = 1;
+
+export const HEADER_MAX_BYTES = 1024;
+export const SIGNATURE_BYTES = 64;
+export const KEY_BYTES = 32;
+export const NONCE_BYTES = 16;
+
+/** Hard limits that a genesis may lower, never raise: what decoders accept before a genesis is known. */
+export const HARD_LIMITS = {
+  blockBytes: 4 * 1024 * 1024,
+  blockTransactions: 20_000,
+  transactionBytes: 1024 * 1024,
+} as const;
+
+/** Bytes of transactions around which an encoded block may be larger: header, signature, field tags. */
+export const BLOCK_OVERHEAD_BYTES = 64 * 1024;
+
+/** Producers in a set at most: a certificate with a signature of each must fit an urgent frame. */
+export const PRODUCERS_MAX = 200;
+
+/** Defaults of the genesis. */
+export const GENESIS_DEFAULTS = {
+  expiryAheadMs: 60_000,
+  duplicateWindowCount: 8_000_000,
+  clockToleranceMs: 1_000,
+} as const;
+
+/** Blocks whose parent is unknown wait up to this many bytes together; the oldest leave first. */
+export const ORPHAN_MAX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Irreversible transactions that may wait for their flush to the state database before execution pauses. Their
+ * undo and overlay are on the heap: about 600 bytes each.
+ */
+export const UNFLUSHED_MAX_TRANSACTIONS = 200_000;

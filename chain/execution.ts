@@ -1,0 +1,128 @@
+/**
+ * Executing one block, transaction by transaction, so that it can be done in slices: the same steps validate a block
+ * that was received and build one that is produced. Transaction rules: DESIGN section 8.
+ */
+import { toHex } from "../src/base/bytes.ts";
+import { err, ok, type Result } from "../src/base/result.ts";
+import { type Application, TransactionFailed } from "./application.ts";
+import { type ByteList, encodeList } from "./byteList.ts";
+import type { DuplicateWindow } from "./duplicateWindow.ts";
+import type { ChainLimits } from "./genesis.ts";
+import { leafHashesOf, rootOfLeafHashes } from "./merkle.ts";
+import { type BlockUndo, nextStateHash, type State } from "./state.ts";
+import { decodeTransaction } from "./transaction.ts";
+
+/** Why a transaction may not be in the block at hand. */
+export interface TransactionRefusal {
+  readonly code:
+    | "TRANSACTION_UNDECODABLE"
+    | "TRANSACTION_TOO_LARGE"
+    | "TRANSACTION_EXPIRED"
+    | "EXPIRES_TOO_LATE"
+    | "DUPLICATE"
+    | "DUPLICATE_WINDOW_FULL"
+    | "AUTHOR_MISSING"
+    | "TRANSACTION_FAILED";
+  readonly detail: string;
+}
+
+/** What executing needs, whichever block it is. */
+export interface ExecutionSetting {
+  readonly application: Application;
+  readonly limits: ChainLimits;
+  readonly state: State;
+  readonly window: DuplicateWindow;
+}
+
+/** The block's place, known before its transactions are. */
+export interface BlockPlace {
+  readonly height: number;
+  readonly time: number;
+  readonly view: number;
+}
+
+export interface ExecutionOutcome {
+  readonly undo: BlockUndo;
+  readonly receipts: ByteList;
+  readonly receiptRoot: string;
+  readonly stateHash: string;
+}
+
+export class BlockExecution {
+  readonly #setting: ExecutionSetting;
+  readonly #place: BlockPlace;
+  readonly #receipts: Uint8Array[] = [];
+  #windowCount: number;
+
+  constructor(setting: ExecutionSetting, place: BlockPlace) {
+    this.#setting = setting;
+    this.#place = place;
+    this.#windowCount = setting.window.countSince(place.time - setting.limits.expiryAheadMs);
+    setting.state.beginBlock(place.height);
+    setting.window.beginBlock(place.height, place.time);
+  }
+
+  get count(): number {
+    return this.#receipts.length;
+  }
+
+  /** Executes one transaction. Refused, it leaves no trace. `ids[offset, offset + 32)` is its id. */
+  apply(bytes: Uint8Array, ids: Uint8Array, offset: number): Result<undefined, TransactionRefusal> {
+    const { application, state, window } = this.#setting;
+    const decoded = decodeTransaction(bytes);
+    if (!decoded.ok) return refuse("TRANSACTION_UNDECODABLE", "");
+    const transaction = decoded.value;
+    const refusal = this.#refusalOf(bytes.length, transaction.expiresAt, transaction.author);
+    if (refusal !== undefined) return refusal;
+    if (window.has(ids, offset)) return refuse("DUPLICATE", toHex(ids.subarray(offset, offset + 32)));
+    try {
+      this.#receipts.push(application.execute(transaction.payload, state, this.#place));
+      state.commitTransaction();
+    } catch (error) {
+      state.rollbackTransaction();
+      if (error instanceof TransactionFailed) return refuse("TRANSACTION_FAILED", `${error.code}: ${error.message}`);
+      throw error;
+    }
+    if (!window.add(ids, offset)) throw new Error("checked above");
+    this.#windowCount++;
+    return ok(undefined);
+  }
+
+  /** @param parentStateHash of the parent's header */
+  finish(parentStateHash: string): ExecutionOutcome {
+    const { undo, digest } = this.#setting.state.endBlock();
+    const receipts = encodeList(this.#receipts);
+    return {
+      undo,
+      receipts,
+      receiptRoot: toHex(rootOfLeafHashes(leafHashesOf(receipts.buffer, receipts.offsets))),
+      stateHash: nextStateHash(parentStateHash, digest),
+    };
+  }
+
+  abort(): void {
+    this.#setting.state.abortBlock();
+    this.#setting.window.pop();
+  }
+
+  #refusalOf(
+    length: number,
+    expiresAt: number,
+    author: string | undefined,
+  ): Result<undefined, TransactionRefusal> | undefined {
+    const { limits } = this.#setting;
+    const { time } = this.#place;
+    if (length > limits.transactionBytes) return refuse("TRANSACTION_TOO_LARGE", `${length} bytes`);
+    if (expiresAt < time) return refuse("TRANSACTION_EXPIRED", `expired at ${expiresAt}, block time ${time}`);
+    if (expiresAt > time + limits.expiryAheadMs) {
+      return refuse("EXPIRES_TOO_LATE", `expires at ${expiresAt}, block time ${time}`);
+    }
+    if (limits.signaturesRequired && author === undefined) return refuse("AUTHOR_MISSING", "");
+    if (this.#windowCount >= limits.duplicateWindowCount) return refuse("DUPLICATE_WINDOW_FULL", "");
+    return undefined;
+  }
+}
+
+function refuse(code: TransactionRefusal["code"], detail: string): Result<undefined, TransactionRefusal> {
+  return err({ code, detail });
+}

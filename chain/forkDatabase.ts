@@ -1,0 +1,185 @@
+/**
+ * Every known block at or above the irreversible one, by id, with children. Blocks are ordered by (view, height, id)
+ * among the descendants of a root; blocks found invalid take their subtree out of the running.
+ */
+import type { Block } from "./block.ts";
+import { compareRefs } from "./header.ts";
+import type { Frontier } from "./merkle.ts";
+import type { BlockUndo } from "./state.ts";
+import type { ByteList } from "./byteList.ts";
+
+/** What executing a block gave; present while the block is on the executed branch or waits to be flushed. */
+export interface Execution {
+  readonly undo: BlockUndo;
+  readonly receipts: ByteList;
+}
+
+export interface BlockNode {
+  readonly block: Block;
+  /** As in the block; here so that a node is a `BlockRef`. */
+  readonly id: string;
+  readonly height: number;
+  readonly view: number;
+  /** Absent at the bottom of the database. */
+  parent: BlockNode | undefined;
+  readonly children: Set<BlockNode>;
+  /** The history tree over the ids of all blocks up to and including this one. */
+  readonly frontier: Frontier;
+  invalid: InvalidReason | undefined;
+  execution: Execution | undefined;
+}
+
+/** Why a block, or its ancestor, is not valid. Determined by its id and matching body alone. */
+export interface InvalidReason {
+  readonly code: string;
+  readonly detail: string;
+}
+
+export class ForkDatabase {
+  readonly #nodes = new Map<string, BlockNode>();
+  /** Candidates must descend from it. */
+  #root: BlockNode;
+  /** Lowest block kept: the last one that is irreversible, executed and persisted. */
+  #bottom: BlockNode;
+  #best: BlockNode;
+
+  constructor(bottom: { block: Block; frontier: Frontier }) {
+    this.#bottom = newNode(bottom.block, undefined, bottom.frontier);
+    this.#root = this.#bottom;
+    this.#best = this.#bottom;
+    this.#nodes.set(this.#bottom.id, this.#bottom);
+  }
+
+  get root(): BlockNode {
+    return this.#root;
+  }
+  get bottom(): BlockNode {
+    return this.#bottom;
+  }
+  /** The greatest valid block under the root. */
+  get best(): BlockNode {
+    return this.#best;
+  }
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  get(id: string): BlockNode | undefined {
+    return this.#nodes.get(id);
+  }
+
+  all(): IterableIterator<BlockNode> {
+    return this.#nodes.values();
+  }
+
+  /** Adds a block whose parent is here. It inherits an invalid parent's verdict. */
+  add(block: Block, parent: BlockNode, frontier: Frontier): BlockNode {
+    const node = newNode(block, parent, frontier);
+    node.invalid = parent.invalid && { code: "ANCESTOR_INVALID", detail: parent.invalid.detail };
+    parent.children.add(node);
+    this.#nodes.set(node.id, node);
+    if (node.invalid === undefined && compareRefs(node, this.#best) > 0 && isAncestorOrEqual(this.#root, node)) {
+      this.#best = node;
+    }
+    return node;
+  }
+
+  /** Marks a block and all that descends from it. */
+  markInvalid(node: BlockNode, reason: InvalidReason): void {
+    for (const each of subtree(node)) {
+      each.invalid ??= each === node ? reason : { code: "ANCESTOR_INVALID", detail: reason.detail };
+    }
+    if (this.#best.invalid !== undefined) this.#best = this.#findBest();
+  }
+
+  /** Candidates must descend from `node` from now on. It must itself descend from the present root. */
+  setRoot(node: BlockNode): void {
+    if (!isAncestorOrEqual(this.#root, node)) throw new Error(`root ${node.id} does not descend from ${this.#root.id}`);
+    this.#root = node;
+    if (!isAncestorOrEqual(node, this.#best)) this.#best = this.#findBest();
+  }
+
+  /**
+   * Forgets everything that does not descend from `node`, and its ancestors.
+   * @returns the blocks removed that are not ancestors of `node`
+   */
+  prune(node: BlockNode): BlockNode[] {
+    const kept = new Set(subtree(node));
+    const ancestors = new Set<BlockNode>();
+    for (let at = node.parent; at !== undefined; at = at.parent) ancestors.add(at);
+    const removed: BlockNode[] = [];
+    for (const each of this.#nodes.values()) {
+      if (kept.has(each)) continue;
+      this.#nodes.delete(each.id);
+      if (!ancestors.has(each)) removed.push(each);
+    }
+    node.parent = undefined;
+    this.#bottom = node;
+    return removed;
+  }
+
+  #findBest(): BlockNode {
+    let best = this.#root;
+    for (const node of subtree(this.#root)) {
+      if (node.invalid === undefined && compareRefs(node, best) > 0) best = node;
+    }
+    return best;
+  }
+}
+
+function newNode(block: Block, parent: BlockNode | undefined, frontier: Frontier): BlockNode {
+  const { id, header } = block;
+  return {
+    block,
+    id,
+    height: header.height,
+    view: header.view,
+    parent,
+    children: new Set(),
+    frontier,
+    invalid: undefined,
+    execution: undefined,
+  };
+}
+
+function* subtree(node: BlockNode): Generator<BlockNode> {
+  const pending = [node];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    yield next;
+    pending.push(...next.children);
+  }
+}
+
+/** The ancestor of `node` (or itself) at `height`; undefined when that is below the database. */
+export function ancestorAt(node: BlockNode, height: number): BlockNode | undefined {
+  let at: BlockNode | undefined = node;
+  while (at !== undefined && at.height > height) at = at.parent;
+  return at?.height === height ? at : undefined;
+}
+
+export function isAncestorOrEqual(ancestor: BlockNode, node: BlockNode): boolean {
+  return ancestorAt(node, ancestor.height) === ancestor;
+}
+
+/** The nearest common ancestor of two nodes of one database. */
+export function commonAncestor(a: BlockNode, b: BlockNode): BlockNode {
+  let left = a;
+  let right = b;
+  while (left !== right) {
+    const lower = left.height >= right.height ? left : right;
+    if (lower.parent === undefined) throw new Error("blocks of different databases");
+    if (lower === left) left = lower.parent;
+    else right = lower.parent;
+  }
+  return left;
+}
+
+/** Blocks from the child of `ancestor` up to `node`, oldest first. */
+export function branch(ancestor: BlockNode, node: BlockNode): BlockNode[] {
+  const path: BlockNode[] = [];
+  for (let at: BlockNode | undefined = node; at !== ancestor; at = at.parent) {
+    if (at === undefined) throw new Error("not an ancestor");
+    path.push(at);
+  }
+  return path.reverse();
+}

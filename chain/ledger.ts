@@ -1,0 +1,393 @@
+/**
+ * The chain whole: fork database, state and execution behind one face. Blocks go in, the head follows the best valid
+ * branch in slices of work, an irreversible block becomes the root. Nothing here knows who produces or who decides.
+ *
+ * Four places on one line of blocks: `bottom` (irreversible, and the disk knows) <= `root` (known to be irreversible;
+ * candidates descend from it) <= `head` (best executed block, as last told); `tip` is where the state stands, which is
+ * the head except during a switch.
+ */
+import { err, ok, type Result } from "../src/base/result.ts";
+import { equalBytes, hexBytes } from "../src/base/bytes.ts";
+import { type Block, blockBytes } from "./block.ts";
+import { elementAt } from "./byteList.ts";
+import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "./constants.ts";
+import { BlockExecution, type ExecutionSetting } from "./execution.ts";
+import { ancestorAt, type BlockNode, branch, commonAncestor, ForkDatabase, type InvalidReason, isAncestorOrEqual } from "./forkDatabase.ts";
+import { append, type Frontier, frontierRoot, leafHash } from "./merkle.ts";
+import { Orphans } from "./orphans.ts";
+import { Production, type ProductionPlace } from "./production.ts";
+import type { BlockUndo, StateChange } from "./state.ts";
+
+export type LedgerEvent =
+  /** The head moved. `undone` newest first, `applied` oldest first. */
+  | {
+      readonly kind: "head";
+      readonly from: BlockNode;
+      readonly to: BlockNode;
+      readonly undone: readonly BlockNode[];
+      readonly applied: readonly BlockNode[];
+    }
+  | { readonly kind: "invalid"; readonly node: BlockNode; readonly reason: InvalidReason }
+  /** Blocks that are irreversible and executed, oldest first; not yet promised on disk. */
+  | { readonly kind: "final"; readonly nodes: readonly BlockNode[] };
+
+export type AddOutcome =
+  /** `nodes`: the block and any orphans that waited for it, parents first. */
+  | { readonly kind: "added"; readonly nodes: readonly BlockNode[] }
+  | { readonly kind: "known"; readonly node: BlockNode }
+  | { readonly kind: "orphan" }
+  /** At or below the irreversible block and not of its branch, or long since pruned. */
+  | { readonly kind: "stale" }
+  | { readonly kind: "rejected"; readonly reason: InvalidReason };
+
+/** A run of irreversible blocks for the state database. */
+export interface Flush {
+  readonly nodes: readonly BlockNode[];
+  readonly changes: readonly StateChange[];
+}
+
+/** What the engine requires of a header beyond the rules of the chain; undefined: nothing against it. */
+export type HeaderRule = (block: Block, parent: BlockNode) => InvalidReason | undefined;
+
+/** A block being executed; `next` is the index of its next transaction. */
+interface Running {
+  readonly node: BlockNode;
+  readonly execution: BlockExecution;
+  next: number;
+}
+
+export class Ledger {
+  readonly #setting: ExecutionSetting;
+  readonly #forks: ForkDatabase;
+  readonly #orphans = new Orphans(ORPHAN_MAX_BYTES);
+  readonly #headerRule: HeaderRule;
+  #head: BlockNode;
+  #tip: BlockNode;
+  #final: BlockNode;
+  #running: Running | undefined;
+  #production: Production | undefined;
+  /** Irreversible on disk, not yet flushed to the state database; oldest first. */
+  #unflushed: BlockNode[] = [];
+  #unflushedTransactions = 0;
+  #flushing: readonly BlockNode[] | undefined;
+
+  /** @param bottom the irreversible block that `setting.state` is the state of, with the history up to it */
+  constructor(setting: ExecutionSetting, bottom: { block: Block; frontier: Frontier }, headerRule: HeaderRule) {
+    this.#setting = setting;
+    this.#headerRule = headerRule;
+    this.#forks = new ForkDatabase(bottom);
+    this.#head = this.#tip = this.#final = this.#forks.bottom;
+  }
+
+  get head(): BlockNode {
+    return this.#head;
+  }
+  get root(): BlockNode {
+    return this.#forks.root;
+  }
+  get bottom(): BlockNode {
+    return this.#forks.bottom;
+  }
+  get best(): BlockNode {
+    return this.#forks.best;
+  }
+  get producing(): boolean {
+    return this.#production !== undefined;
+  }
+  /** True when the head is the best block and nothing is being executed. */
+  get settled(): boolean {
+    return this.#running === undefined && this.#tip === this.#forks.best && this.#tip === this.#head;
+  }
+  /** Sizes of everything bounded here, for metrics and oracles. */
+  get sizes(): { blocks: number; orphanBytes: number; unflushedTransactions: number; overlayKeys: number; windowCount: number } {
+    return {
+      blocks: this.#forks.size,
+      orphanBytes: this.#orphans.bytes,
+      unflushedTransactions: this.#unflushedTransactions,
+      overlayKeys: this.#setting.state.overlayKeys,
+      windowCount: this.#setting.window.size,
+    };
+  }
+
+  get(id: string): BlockNode | undefined {
+    return this.#forks.get(id);
+  }
+  isOrphan(id: string): boolean {
+    return this.#orphans.has(id);
+  }
+  nodes(): IterableIterator<BlockNode> {
+    return this.#forks.all();
+  }
+  /** Where a transaction is on the executed branch, as far back as the duplicate window reaches. */
+  findTransaction(id: Uint8Array): { height: number; index: number } | undefined {
+    return this.#setting.window.find(id, 0);
+  }
+
+  /** Adds a block whose signature was checked. Orphans that waited for it follow it in. */
+  add(block: Block): AddOutcome {
+    const known = this.#forks.get(block.id);
+    if (known !== undefined) return { kind: "known", node: known };
+    if (block.header.height <= this.#forks.bottom.height) return { kind: "stale" };
+    const parent = this.#forks.get(block.header.parent);
+    if (parent === undefined) {
+      this.#orphans.add(block);
+      return { kind: "orphan" };
+    }
+    const first = this.#attach(block, parent);
+    if (!first.ok) return { kind: "rejected", reason: first.error };
+    const nodes = [first.value];
+    for (const node of nodes) {
+      for (const orphan of this.#orphans.takeChildrenOf(node.id)) {
+        const attached = this.#attach(orphan, node);
+        if (attached.ok) nodes.push(attached.value);
+      }
+    }
+    return { kind: "added", nodes };
+  }
+
+  /**
+   * Takes a block as irreversible: it becomes the root of the fork choice.
+   * @returns an error when it contradicts what is irreversible here or is invalid: somebody is broken, halt
+   */
+  setIrreversible(node: BlockNode): Result<undefined, InvalidReason> {
+    if (isAncestorOrEqual(node, this.root)) return ok(undefined);
+    if (!isAncestorOrEqual(this.root, node)) {
+      return invalid("FINALITY_CONFLICT", `block ${node.id} does not descend from irreversible ${this.root.id}`);
+    }
+    if (node.invalid !== undefined) {
+      return invalid("IRREVERSIBLE_INVALID", `block ${node.id}: ${node.invalid.code} ${node.invalid.detail}`);
+    }
+    this.#forks.setRoot(node);
+    return ok(undefined);
+  }
+
+  /**
+   * Executes up to `budget` transactions towards the best branch.
+   * @returns what happened, and whether there is more to do now
+   */
+  work(budget: number): { readonly events: readonly LedgerEvent[]; readonly more: boolean } {
+    const events: LedgerEvent[] = [];
+    let left = budget;
+    while (left > 0 && !this.#paused()) {
+      if (this.#running !== undefined) left -= this.#runSlice(left, events);
+      else if (this.#tip === this.#forks.best) break;
+      else if (this.#production !== undefined) this.abortBlock();
+      else if (isAncestorOrEqual(this.#tip, this.#forks.best)) this.#beginNext();
+      else left -= this.#undoTip();
+    }
+    this.#tellProgress(events);
+    return { events, more: !this.#paused() && (this.#running !== undefined || this.#tip !== this.#forks.best) };
+  }
+
+  startBlock(place: ProductionPlace): void {
+    if (!this.settled || this.#production !== undefined) throw new Error("not settled, or already producing");
+    this.#production = new Production(this.#setting, this.#head, place);
+  }
+
+  get production(): Production | undefined {
+    return this.#production;
+  }
+
+  abortBlock(): void {
+    this.#production?.abort();
+    this.#production = undefined;
+  }
+
+  /** Ends the block being produced; it becomes the tip, and the head with the next {@link work}. */
+  finishBlock(sign: (id: string) => Uint8Array): BlockNode {
+    if (this.#production === undefined) throw new Error("not producing");
+    const { block, execution } = this.#production.finish(sign);
+    this.#production = undefined;
+    const parent = this.#tip;
+    const node = this.#forks.add(block, parent, append(parent.frontier, hexLeaf(block.id)));
+    node.execution = execution;
+    this.#tip = node;
+    return node;
+  }
+
+  /**
+   * The disk knows that everything up to `node` is irreversible: forget what does not descend from it.
+   * @returns blocks of abandoned branches
+   */
+  release(node: BlockNode): readonly BlockNode[] {
+    if (node === this.bottom) return [];
+    const released = branch(this.bottom, node);
+    const abandoned = this.#forks.prune(node);
+    this.#orphans.dropUpTo(node.height);
+    this.#unflushed.push(...released);
+    for (const each of released) this.#unflushedTransactions += each.block.transactions.count;
+    this.#setting.window.expireBelow(node.block.header.time - this.#setting.limits.expiryAheadMs, node.height);
+    return abandoned;
+  }
+
+  /** Everything releasable to the state database, once the flush before is done; undefined when there is nothing. */
+  takeFlush(): Flush | undefined {
+    if (this.#flushing !== undefined || this.#unflushed.length === 0) return undefined;
+    const nodes = this.#unflushed;
+    this.#flushing = nodes;
+    this.#unflushed = [];
+    return { nodes, changes: this.#setting.state.netChanges(nodes.map(undoOf), this.#undosAbove()) };
+  }
+
+  /** The flush taken last is readable from the state database. */
+  flushed(): void {
+    if (this.#flushing === undefined) throw new Error("no flush is under way");
+    const nodes = this.#flushing;
+    this.#flushing = undefined;
+    this.#setting.state.flushed((nodes.at(-1) as BlockNode).height, nodes.map(undoOf));
+    for (const node of nodes) {
+      this.#unflushedTransactions -= node.block.transactions.count;
+      // The bottom stays in the fork database without its undo: nobody goes below it.
+      node.execution = node === this.bottom ? node.execution : undefined;
+    }
+  }
+
+  /** Reads the state as of the irreversible block that the disk knows, or as of the tip. */
+  read(key: string, at: "irreversible" | "head"): Uint8Array | undefined {
+    return this.#setting.state.getBelow(key, at === "head" ? [] : this.#undosAbove());
+  }
+
+  /** As {@link read}, for keys with `start <= key < end`. */
+  readRange(start: string, end: string | undefined, limit: number, at: "irreversible" | "head"): { key: string; value: Uint8Array }[] {
+    return this.#setting.state.rangeBelow(start, end, limit, at === "head" ? [] : this.#undosAbove());
+  }
+
+  #undosAbove(): BlockUndo[] {
+    return branch(this.bottom, this.#tip).map(undoOf);
+  }
+
+  #paused(): boolean {
+    return this.#unflushedTransactions > UNFLUSHED_MAX_TRANSACTIONS;
+  }
+
+  #attach(block: Block, parent: BlockNode): Result<BlockNode, InvalidReason> {
+    const reason = headerFault(block, parent, this.#setting) ?? this.#headerRule(block, parent);
+    if (reason !== undefined) return err(reason);
+    return ok(this.#forks.add(block, parent, append(parent.frontier, hexLeaf(block.id))));
+  }
+
+  #beginNext(): void {
+    const node = ancestorAt(this.#forks.best, this.#tip.height + 1) as BlockNode;
+    this.#running = { node, execution: new BlockExecution(this.#setting, placeOf(node)), next: 0 };
+  }
+
+  /** @returns transactions executed, at least 1 so that empty blocks use up the budget, too */
+  #runSlice(budget: number, events: LedgerEvent[]): number {
+    const running = this.#running as Running;
+    const { node, execution } = running;
+    const { transactions, transactionIds } = node.block;
+    const end = Math.min(transactions.count, running.next + budget);
+    const started = running.next;
+    for (; running.next < end; running.next++) {
+      const applied = execution.apply(elementAt(transactions, running.next), transactionIds, 32 * running.next);
+      if (!applied.ok) {
+        const detail = `transaction ${running.next}: ${applied.error.code} ${applied.error.detail}`;
+        this.#rejectRunning({ code: applied.error.code, detail }, events);
+        return Math.max(1, running.next - started);
+      }
+    }
+    if (running.next === transactions.count) this.#finishRunning(events);
+    return Math.max(1, end - started);
+  }
+
+  #finishRunning(events: LedgerEvent[]): void {
+    const { node, execution } = this.#running as Running;
+    this.#running = undefined;
+    const parent = node.parent as BlockNode;
+    const outcome = execution.finish(parent.block.header.stateHash);
+    const { header } = node.block;
+    this.#tip = node;
+    node.execution = outcome;
+    const wrong =
+      outcome.receiptRoot !== header.receiptRoot ? "receiptRoot" : outcome.stateHash !== header.stateHash ? "stateHash" : undefined;
+    if (wrong === undefined) return;
+    this.#undoTip();
+    const reason = { code: "EXECUTION_DIFFERS", detail: `${wrong} of block ${node.height} ${node.id}` };
+    this.#markInvalid(node, reason, events);
+  }
+
+  #rejectRunning(reason: InvalidReason, events: LedgerEvent[]): void {
+    const { node, execution } = this.#running as Running;
+    execution.abort();
+    this.#running = undefined;
+    this.#markInvalid(node, reason, events);
+  }
+
+  #markInvalid(node: BlockNode, reason: InvalidReason, events: LedgerEvent[]): void {
+    this.#forks.markInvalid(node, reason);
+    events.push({ kind: "invalid", node, reason });
+  }
+
+  /** @returns the cost in transactions */
+  #undoTip(): number {
+    const node = this.#tip;
+    if (node.execution === undefined || node.parent === undefined) throw new Error(`block ${node.id} cannot be undone`);
+    this.#setting.state.undoBlock(node.execution.undo);
+    this.#setting.window.pop();
+    node.execution = undefined;
+    this.#tip = node.parent;
+    return 1 + Math.floor(node.block.transactions.count / 4);
+  }
+
+  #tellProgress(events: LedgerEvent[]): void {
+    const executedRoot = this.#running === undefined && isAncestorOrEqual(this.root, this.#tip);
+    const arrived = this.#running === undefined && this.#tip === this.#forks.best;
+    const headLeft = executedRoot && !isAncestorOrEqual(this.root, this.#head);
+    if (this.#tip !== this.#head && (arrived || headLeft)) {
+      const from = this.#head;
+      const fork = commonAncestor(from, this.#tip);
+      this.#head = this.#tip;
+      events.push({
+        kind: "head",
+        from,
+        to: this.#tip,
+        undone: branch(fork, from).reverse(),
+        applied: branch(fork, this.#tip),
+      });
+    }
+    if (this.root !== this.#final && isAncestorOrEqual(this.root, this.#tip) && isAncestorOrEqual(this.root, this.#head)) {
+      events.push({ kind: "final", nodes: branch(this.#final, this.root) });
+      this.#final = this.root;
+    }
+  }
+}
+
+/** What is wrong with a block given its parent, by the rules of the chain alone. */
+function headerFault(block: Block, parent: BlockNode, { limits }: ExecutionSetting): InvalidReason | undefined {
+  const { header } = block;
+  const above = parent.block.header;
+  const fault = (code: string, detail: string): InvalidReason => ({ code, detail: `block ${header.height} ${block.id}: ${detail}` });
+  if (header.height !== above.height + 1) return fault("WRONG_HEIGHT", `parent has ${above.height}`);
+  if (header.view < above.view) return fault("VIEW_DECREASES", `${header.view} after ${above.view}`);
+  if (header.time <= above.time) return fault("TIME_DECREASES", `${header.time} after ${above.time}`);
+  if (header.irreversibleHeight < above.irreversibleHeight || header.irreversibleHeight > above.height) {
+    return fault("IRREVERSIBLE_HEIGHT", `${header.irreversibleHeight}, parent ${above.irreversibleHeight}`);
+  }
+  if (header.configuration !== above.configuration) return fault("WRONG_CONFIGURATION", header.configuration);
+  if (header.nextConfiguration !== undefined) return fault("UNSUPPORTED", "changes of the producer set");
+  if (!equalBytes(hexBytes(header.historyRoot), frontierRoot(parent.frontier))) return fault("HISTORY_ROOT", header.historyRoot);
+  if (block.transactions.count > Math.min(limits.blockTransactions, HARD_LIMITS.blockTransactions)) {
+    return fault("TOO_MANY_TRANSACTIONS", `${block.transactions.count}`);
+  }
+  if (block.body.length > limits.blockBytes) return fault("BLOCK_TOO_LARGE", `${blockBytes(block)} bytes`);
+  return undefined;
+}
+
+function placeOf(node: BlockNode): { height: number; time: number; view: number } {
+  const { height, time, view } = node.block.header;
+  return { height, time, view };
+}
+
+function undoOf(node: BlockNode): BlockUndo {
+  if (node.execution === undefined) throw new Error(`block ${node.height} ${node.id} was not executed`);
+  return node.execution.undo;
+}
+
+function hexLeaf(id: string): Uint8Array {
+  return leafHash(hexBytes(id));
+}
+
+function invalid(code: string, detail: string): Result<undefined, InvalidReason> {
+  return err({ code, detail });
+}
+

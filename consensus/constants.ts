@@ -1,0 +1,47 @@
+/** Bounds and defaults of the consensus layer, each with its unit and reason (DESIGN section 9). */
+
+/** A leader has at most this many uncommitted blocks of its own in flight: the window W. */
+export const WINDOW_BLOCKS = 64;
+
+/** What an operator may set; all engines share them. */
+export interface ConsensusSettings {
+  readonly heartbeatMs: number;
+  /** t: election timeouts are random in [t, 2t]. */
+  readonly electionTimeoutMs: number;
+  /** After the link to the leader breaks: the pre-vote starts after a random delay up to this. */
+  readonly brokenLinkJitterMs: number;
+  /** Longest wait for more transactions while a block is in flight. */
+  readonly batchDelayMs: number;
+  /** A block is closed at this many bytes or transactions; at most the genesis limits. */
+  readonly blockBytes: number;
+  readonly blockTransactions: number;
+  readonly mempoolBytes: number;
+  readonly mempoolTransactions: number;
+}
+
+export const CONSENSUS_DEFAULTS: ConsensusSettings = {
+  heartbeatMs: 100,
+  electionTimeoutMs: 600,
+  brokenLinkJitterMs: 50,
+  batchDelayMs: 5,
+  blockBytes: 1024 * 1024,
+  blockTransactions: 10_000,
+  mempoolBytes: 64 * 1024 * 1024,
+  mempoolTransactions: 100_000,
+};
+
+/** Timeouts that end without progress grow by this factor, up to the bound, and come back with progress. */
+export const TIMEOUT_GROWTH = 1.5;
+export const TIMEOUT_GROWTH_MAX = 8;
+
+/** A leader whose own blocks have not become irreversible for this many election timeouts gives up its view. */
+export const LEADER_STALL_TIMEOUTS = 10;
+
+/** Transactions that wait for a block are forwarded to the leader again after this, ms. */
+export const FORWARD_AGAIN_MS = 2_000;
+
+/** Bytes of transactions in one forward at most. */
+export const FORWARD_BYTES = 256 * 1024;
+
+/** A block whose time is ahead of the clock waits here; more than this are dropped and come again by sync. */
+export const HELD_BLOCKS_MAX = 64;

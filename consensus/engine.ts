@@ -1,0 +1,70 @@
+/**
+ * What an engine is to the replica, and the replica to an engine. An engine decides who produces and what is
+ * irreversible; it never touches a socket, a clock or the disk.
+ */
+import type { BlockNode } from "../chain/forkDatabase.ts";
+import type { Header } from "../chain/header.ts";
+import type { Ledger } from "../chain/ledger.ts";
+import type { Configuration } from "../chain/configuration.ts";
+import type { ConsensusSettings } from "./constants.ts";
+import type { ConsensusMessage, SignedContent } from "./messages.ts";
+
+export type EngineStatus = "leader" | "follower" | "candidate" | "recovering" | "observer" | "halted";
+
+/** Something an engine counts only once the disk has it [S5]. */
+export type DurableAction =
+  | { readonly kind: "ownVote"; readonly view: number }
+  | { readonly kind: "ownAck"; readonly view: number; readonly height: number; readonly id: string };
+
+/** What the replica does for its engine. */
+export interface EngineHost {
+  readonly self: string;
+  readonly configuration: Configuration;
+  readonly settings: ConsensusSettings;
+  readonly ledger: Ledger;
+  /** Now, in milliseconds, constant within a step. */
+  now(): number;
+  /** A number in [0, 1) from the seeded generator. */
+  random(): number;
+  /** Signs and sends to one producer. `durable`: leaves only after everything persisted so far is on disk. */
+  unicast(to: string, content: SignedContent, options: { readonly durable: boolean }): void;
+  /** Signs and sends to all other producers. */
+  multicast(content: SignedContent, options: { readonly durable: boolean }): void;
+  sign(content: SignedContent): Uint8Array;
+  /** The engine's record changed: it goes to disk with this step. */
+  persistRecord(): void;
+  /** `engine.durable(action)` is called when everything persisted up to this step is on disk. */
+  whenDurable(action: DurableAction): void;
+  /** A block was proven irreversible here, by this certificate. */
+  certified(node: BlockNode, certificate: Uint8Array): void;
+  log(level: "debug" | "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface EngineView {
+  readonly view: number;
+  readonly leader: string | undefined;
+  readonly status: EngineStatus;
+}
+
+export interface Engine {
+  readonly state: EngineView;
+  /** Time of the next `tick` it needs, ms; Infinity: none. */
+  readonly deadline: number;
+  /** The whole durable record as it is now. */
+  encodeRecord(): Uint8Array;
+  /** Height and view of what must be held before taking part again; undefined when nothing is. */
+  start(): void;
+  tick(): void;
+  receive(message: ConsensusMessage): void;
+  durable(action: DurableAction): void;
+  /** A signed header of a producer was accepted. */
+  headerSeen(header: Header): void;
+  headMoved(to: BlockNode): void;
+  irreversibleMoved(node: BlockNode): void;
+  /** The link to this node broke: a hint, not a proof, that it died. */
+  linkBroke(peer: string): void;
+  /** May a block be produced now, and must one be although nothing is pending? */
+  production(): { readonly view: number; readonly opening: boolean } | undefined;
+  /** A block of one's own was added and is on its way to disk. */
+  produced(node: BlockNode): void;
+}

@@ -1,0 +1,215 @@
+/**
+ * Every message of consensus and sync: its number on the wire, its codec, the lane it travels on. A frame is one byte
+ * of kind and one strict protobuf message (`proto/`). Bytes become messages here and nowhere else.
+ */
+import { bytes, type DecodeError, type Decoded, fixedBytes, hash, type Message, message, nested, optional, repeated, text, uint } from "../src/base/codec.ts";
+import { err, ok, type Result } from "../src/base/result.ts";
+import { type Block, decodeBlock } from "../chain/block.ts";
+import { HARD_LIMITS, SIGNATURE_BYTES } from "../chain/constants.ts";
+import type { SignatureClaim } from "../chain/signing.ts";
+import { signingDigest } from "../chain/signing.ts";
+import { type ByteList, decodeList } from "../chain/byteList.ts";
+import {
+  type Ack,
+  ackMessage,
+  type Heartbeat,
+  heartbeatMessage,
+  type HeartbeatReply,
+  heartbeatReplyMessage,
+  refMessage,
+  type RequestVote,
+  requestVoteMessage,
+  type TimeoutNow,
+  timeoutNowMessage,
+  type Vote,
+  voteMessage,
+} from "./raft/messages.ts";
+
+/** Entries of a locator at most: exponential distances reach far with few, a narrowed one is dense. */
+export const LOCATOR_MAX = 64;
+export const CERTIFICATE_MAX_BYTES = 160 * 1024;
+
+const locatorEntryMessage = message("LocatorEntry", { height: uint(1), id: hash(2) });
+
+/** What a node says of its chain to a peer (docs/protocol.md, section 3). */
+export const helloMessage = message("Hello", {
+  /** Counts my descriptions of my chain on this connection, from 1. */
+  seq: uint(1),
+  /** The newest `seq` of the peer that I have seen; 0: none. */
+  echo: uint(2),
+  head: nested(3, refMessage),
+  /** The greatest of my irreversible block and (BFT) the highest prepare-certified one. */
+  root: nested(4, refMessage),
+  rootCertificate: optional(bytes(5, CERTIFICATE_MAX_BYTES)),
+  /** Blocks of my best chain, highest first. */
+  locator: repeated(nested(6, locatorEntryMessage), LOCATOR_MAX),
+});
+export type Hello = Decoded<typeof helloMessage>;
+
+const blockRequestMessage = message("BlockRequest", { id: hash(1) });
+
+/** One rejected transaction of a forward. */
+const transactionResultMessage = message("TransactionResult", {
+  id: hash(1),
+  /** Stable code of the refusal. */
+  outcome: text(2, 64),
+  detail: text(3, 512),
+});
+export type TransactionResult = Decoded<typeof transactionResultMessage>;
+const transactionResultsMessage = message("TransactionResults", {
+  results: repeated(nested(1, transactionResultMessage), 1_000),
+});
+
+const signedMessage = message("Signed", {
+  signer: hash(1),
+  content: bytes(2, 4096),
+  signature: fixedBytes(3, SIGNATURE_BYTES),
+});
+
+/** What producers sign, by kind. */
+export type SignedContent =
+  | { readonly kind: "requestVote"; readonly content: RequestVote }
+  | { readonly kind: "vote"; readonly content: Vote }
+  | { readonly kind: "ack"; readonly content: Ack }
+  | { readonly kind: "heartbeat"; readonly content: Heartbeat }
+  | { readonly kind: "heartbeatReply"; readonly content: HeartbeatReply }
+  | { readonly kind: "timeoutNow"; readonly content: TimeoutNow };
+export type SignedContentKind = SignedContent["kind"];
+
+const SIGNED: Record<SignedContentKind, { readonly number: number; readonly codec: Message<never> }> = {
+  requestVote: { number: 16, codec: requestVoteMessage as Message<never> },
+  vote: { number: 17, codec: voteMessage as Message<never> },
+  ack: { number: 18, codec: ackMessage as Message<never> },
+  heartbeat: { number: 19, codec: heartbeatMessage as Message<never> },
+  heartbeatReply: { number: 20, codec: heartbeatReplyMessage as Message<never> },
+  timeoutNow: { number: 21, codec: timeoutNowMessage as Message<never> },
+};
+const SIGNED_BY_NUMBER = new Map(
+  (Object.keys(SIGNED) as SignedContentKind[]).map((kind) => [SIGNED[kind].number, kind]),
+);
+
+/** A signed message of a producer; by the time an engine sees it the signature was checked. */
+export type ConsensusMessage = SignedContent & { readonly signer: string; readonly signature: Uint8Array };
+
+/** What travels through the transport, to producers or to everyone. */
+export type Payload =
+  | { readonly kind: "signed"; readonly message: ConsensusMessage; readonly claim: SignatureClaim }
+  | { readonly kind: "certificate"; readonly bytes: Uint8Array }
+  | { readonly kind: "transactionForward"; readonly transactions: ByteList }
+  | { readonly kind: "transactionResults"; readonly results: readonly TransactionResult[] };
+
+/** What travels on the chain lane between two neighbours. */
+export type SyncMessage =
+  | { readonly kind: "hello"; readonly hello: Hello }
+  | { readonly kind: "block"; readonly block: Block }
+  | { readonly kind: "blockRequest"; readonly id: string }
+  | { readonly kind: "blockResponse"; readonly block: Block };
+
+const KIND = { hello: 1, block: 2, blockRequest: 3, blockResponse: 4 } as const;
+const PAYLOAD = { certificate: 32, transactionForward: 33, transactionResults: 34 } as const;
+
+export type FrameError = DecodeError | { readonly code: "BODY_DOES_NOT_MATCH"; readonly id: string };
+
+/** Kind byte of a block frame; the block's parts follow. */
+export const BLOCK_PREFIX = Uint8Array.of(KIND.block);
+export const BLOCK_RESPONSE_PREFIX = Uint8Array.of(KIND.blockResponse);
+
+export function encodeHello(hello: Hello): Uint8Array {
+  return withKind(KIND.hello, helloMessage.encode(hello));
+}
+
+export function encodeBlockRequest(id: string): Uint8Array {
+  return withKind(KIND.blockRequest, blockRequestMessage.encode({ id }));
+}
+
+/** Decodes a frame of the chain lane. */
+export function decodeSyncMessage(frame: Uint8Array): Result<SyncMessage, FrameError> {
+  const content = frame.subarray(1);
+  switch (frame[0]) {
+    case KIND.hello: {
+      const hello = helloMessage.decode(content);
+      return hello.ok ? ok({ kind: "hello", hello: hello.value }) : hello;
+    }
+    case KIND.block:
+    case KIND.blockResponse: {
+      const block = decodeBlock(content);
+      if (!block.ok) return block;
+      return ok({ kind: frame[0] === KIND.block ? "block" : "blockResponse", block: block.value });
+    }
+    case KIND.blockRequest: {
+      const request = blockRequestMessage.decode(content);
+      return request.ok ? ok({ kind: "blockRequest", id: request.value.id }) : request;
+    }
+    default:
+      return undecodable(`kind ${frame[0]} on the chain lane`);
+  }
+}
+
+/** The digest a producer signs for this content. */
+export function contentDigest(chainId: string, { kind, content }: SignedContent): Uint8Array {
+  return signingDigest(kind, chainId, SIGNED[kind].codec.encode(content as never));
+}
+
+export function encodeSigned(message: ConsensusMessage): Uint8Array {
+  const { number, codec } = SIGNED[message.kind];
+  const { signer, signature } = message;
+  return withKind(number, signedMessage.encode({ signer, content: codec.encode(message.content as never), signature }));
+}
+
+export function encodeCertificatePayload(certificate: Uint8Array): Uint8Array {
+  return withKind(PAYLOAD.certificate, certificate);
+}
+
+/** `list` holds the transactions, encoded as a list. */
+export function encodeTransactionForward(list: ByteList): Uint8Array {
+  return withKind(PAYLOAD.transactionForward, list.buffer);
+}
+
+export function encodeTransactionResults(results: readonly TransactionResult[]): Uint8Array {
+  return withKind(PAYLOAD.transactionResults, transactionResultsMessage.encode({ results }));
+}
+
+/** Decodes what came through the transport. */
+export function decodePayload(chainId: string, payload: Uint8Array): Result<Payload, FrameError> {
+  const number = payload[0];
+  const content = payload.subarray(1);
+  const signedKind = number === undefined ? undefined : SIGNED_BY_NUMBER.get(number);
+  if (signedKind !== undefined) return decodeSigned(chainId, signedKind, content);
+  switch (number) {
+    case PAYLOAD.certificate:
+      return content.length <= CERTIFICATE_MAX_BYTES ? ok({ kind: "certificate", bytes: content }) : undecodable("size");
+    case PAYLOAD.transactionForward: {
+      const { blockTransactions, transactionBytes } = HARD_LIMITS;
+      const list = decodeList(content, { maxCount: blockTransactions, maxElementBytes: transactionBytes });
+      return list.ok ? ok({ kind: "transactionForward", transactions: list.value }) : list;
+    }
+    case PAYLOAD.transactionResults: {
+      const results = transactionResultsMessage.decode(content);
+      return results.ok ? ok({ kind: "transactionResults", results: results.value.results }) : results;
+    }
+    default:
+      return undecodable(`kind ${number} in an envelope`);
+  }
+}
+
+function decodeSigned(chainId: string, kind: SignedContentKind, bytes: Uint8Array): Result<Payload, FrameError> {
+  const outer = signedMessage.decode(bytes);
+  if (!outer.ok) return outer;
+  const { signer, signature } = outer.value;
+  const inner = (SIGNED[kind].codec as Message<unknown>).decode(outer.value.content);
+  if (!inner.ok) return inner;
+  const message = { kind, content: inner.value, signer, signature } as ConsensusMessage;
+  const claim = { key: signer, digest: signingDigest(kind, chainId, outer.value.content), signature };
+  return ok({ kind: "signed", message, claim });
+}
+
+function withKind(kind: number, content: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(1 + content.length);
+  frame[0] = kind;
+  frame.set(content, 1);
+  return frame;
+}
+
+function undecodable(detail: string): Result<never, DecodeError> {
+  return err({ code: "UNDECODABLE", message: "frame", detail });
+}

@@ -1,0 +1,439 @@
+/**
+ * Raft over a chain (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", 2014; Ongaro's
+ * dissertation, 2014, for pre-vote and check-quorum). Terms are views, entries are blocks, the log is the best chain,
+ * AppendEntries is the block stream: what is left is who may produce and which block a majority holds.
+ *
+ * One loop: every handler looks at the state (role, view) and then at the message. Rules are marked by their tags in
+ * docs/protocol.md, sections 4 and 5.
+ */
+import { isProducer, majorityOf } from "../../chain/configuration.ts";
+import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
+import type { BlockRef, Header } from "../../chain/header.ts";
+import { unreachable } from "../../src/base/result.ts";
+import { LEADER_STALL_TIMEOUTS, TIMEOUT_GROWTH, TIMEOUT_GROWTH_MAX, WINDOW_BLOCKS } from "../constants.ts";
+import type { DurableAction, Engine, EngineHost, EngineView } from "../engine.ts";
+import type { ConsensusMessage, SignedContent } from "../messages.ts";
+import { AckTable } from "./ackTable.ts";
+import type { Ack, Heartbeat, HeartbeatReply, RaftRecord, RequestVote, TimeoutNow, Vote } from "./messages.ts";
+import { raftRecordMessage } from "./messages.ts";
+
+type Role = "follower" | "preCandidate" | "candidate" | "leader";
+
+export class Raft implements Engine {
+  readonly #host: EngineHost;
+  readonly #majority: number;
+  /** False for a follower of the chain, who only watches. */
+  readonly #isMember: boolean;
+  /** False when the record was lost: this replica cannot know what it promised and takes no part. */
+  readonly #hasRecord: boolean;
+  #record: RaftRecord;
+  #role: Role = "follower";
+  #leader: string | undefined;
+  /** No acks, no votes, until what was acked before the restart is here again [S6]. */
+  #recovering = true;
+  #electionAt = Number.POSITIVE_INFINITY;
+  /** When the leader was last heard, ms. */
+  #heardAt = Number.NEGATIVE_INFINITY;
+  #timeoutGrowth = 1;
+  /** Newest round heard from the leader of this view. */
+  #roundHeard = 0;
+  /** Of a candidate or pre-candidate: who granted. */
+  readonly #granted = new Set<string>();
+  // Of a leader, from here on.
+  #opened = false;
+  #round = 0;
+  #heartbeatAt = Number.POSITIVE_INFINITY;
+  #acks = new AckTable();
+  readonly #repliedAt = new Map<string, number>();
+  #progressAt = 0;
+
+  /** @param record as it was on disk; undefined: lost */
+  constructor(host: EngineHost, record: RaftRecord | undefined) {
+    this.#host = host;
+    this.#majority = majorityOf(host.configuration);
+    this.#isMember = isProducer(host.configuration, host.self);
+    this.#hasRecord = record !== undefined;
+    const { view, height, id } = host.ledger.head;
+    this.#record = record ?? { view, ackedHead: { view, height, id } };
+  }
+
+  get state(): EngineView {
+    return { view: this.#record.view, leader: this.#leader, status: this.#status() };
+  }
+
+  get deadline(): number {
+    if (!this.#takesPart()) return Number.POSITIVE_INFINITY;
+    return this.#role === "leader" ? Math.min(this.#heartbeatAt, this.#quorumDeadline()) : this.#electionAt;
+  }
+
+  encodeRecord(): Uint8Array {
+    return raftRecordMessage.encode(this.#record);
+  }
+
+  start(): void {
+    const { view } = this.#host.ledger.head;
+    this.#checkRecovered();
+    // A leader restarted in its own view comes back as a follower: it stays silent there and asks for the next [S7].
+    if (view > this.#record.view) this.#enterView(view);
+    this.#resetElectionTimer();
+  }
+
+  tick(): void {
+    if (!this.#takesPart()) return;
+    const now = this.#host.now();
+    if (this.#role === "leader") {
+      if (now >= this.#quorumDeadline()) this.#stepDown("no quorum answers");
+      else if (this.#isStalled(now)) this.#stepDown("own blocks do not become irreversible");
+      else if (now >= this.#heartbeatAt) this.#sendHeartbeat();
+    } else if (now < this.#electionAt) return;
+    else if (this.#recovering) this.#resetElectionTimer();
+    else this.#startPreVote();
+  }
+
+  receive(message: ConsensusMessage): void {
+    if (!this.#isMember || !isProducer(this.#host.configuration, message.signer)) return;
+    switch (message.kind) {
+      case "requestVote":
+        return this.#onRequestVote(message.signer, message.content);
+      case "vote":
+        return this.#onVote(message.signer, message.content);
+      case "ack":
+        return this.#onAck(message.signer, message.content, message.signature);
+      case "heartbeat":
+        return this.#onHeartbeat(message.signer, message.content);
+      case "heartbeatReply":
+        return this.#onHeartbeatReply(message.signer, message.content);
+      case "timeoutNow":
+        return this.#onTimeoutNow(message.signer, message.content);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  /** Own votes and acks count only now [S5]. */
+  durable(action: DurableAction): void {
+    if (action.view !== this.#record.view) return;
+    if (action.kind === "ownVote") {
+      if (this.#role === "candidate") this.#countGrant(this.#host.self);
+    } else if (this.#role === "leader") {
+      const node = this.#host.ledger.get(action.id);
+      if (node !== undefined) this.#acks.record(this.#host.self, { node, signature: NO_SIGNATURE });
+      this.#decide();
+    }
+  }
+
+  /** A valid header of a higher view moves this replica to that view. */
+  headerSeen(header: Header): void {
+    if (header.view > this.#record.view) this.#enterView(header.view);
+    if (header.view === this.#record.view && this.#role !== "leader") {
+      this.#leader = header.producer;
+      if (this.#role !== "follower") this.#becomeFollower();
+    }
+  }
+
+  headMoved(to: BlockNode): void {
+    this.#checkRecovered();
+    if (!this.#mayAck(to)) return;
+    this.#record = { ...this.#record, ackedHead: refOf(to) };
+    this.#host.persistRecord();
+    if (this.#role === "leader") {
+      this.#host.whenDurable({ kind: "ownAck", view: to.view, height: to.height, id: to.id });
+    } else this.#sendAck(to);
+  }
+
+  irreversibleMoved(): void {
+    this.#progressAt = this.#host.now();
+    this.#checkRecovered();
+  }
+
+  linkBroke(peer: string): void {
+    if (peer !== this.#leader || this.#role !== "follower" || !this.#takesPart()) return;
+    // The kernel tells at once that a process died: ask the others early. They refuse if they still hear it.
+    this.#heardAt = Number.NEGATIVE_INFINITY;
+    const early = this.#host.now() + this.#host.random() * this.#host.settings.brokenLinkJitterMs;
+    this.#electionAt = Math.min(this.#electionAt, early);
+  }
+
+  production(): { readonly view: number; readonly opening: boolean } | undefined {
+    if (this.#role !== "leader") return undefined;
+    const { head, root } = this.#host.ledger;
+    if (head.height - root.height >= WINDOW_BLOCKS) return undefined;
+    return { view: this.#record.view, opening: !this.#opened };
+  }
+
+  produced(): void {
+    if (!this.#opened) this.#progressAt = this.#host.now();
+    this.#opened = true;
+  }
+
+  // Elections
+
+  #startPreVote(): void {
+    // An attempt that follows a failed one waits longer for its end.
+    if (this.#role !== "follower") this.#growTimeout();
+    this.#role = "preCandidate";
+    this.#leader = undefined;
+    this.#resetElectionTimer();
+    this.#granted.clear();
+    const content = { view: this.#record.view + 1, head: this.#head(), preVote: true, transfer: false };
+    this.#host.log("debug", "asks for pre-votes", { view: content.view });
+    this.#host.multicast({ kind: "requestVote", content }, { durable: false });
+    this.#countGrant(this.#host.self);
+  }
+
+  #startElection(transfer: boolean): void {
+    this.#role = "candidate";
+    this.#leader = undefined;
+    this.#record = { ...this.#record, view: this.#record.view + 1, votedFor: this.#host.self };
+    this.#host.persistRecord();
+    this.#resetElectionTimer();
+    this.#granted.clear();
+    const { view } = this.#record;
+    this.#host.log("info", "stands for election", { view });
+    this.#host.whenDurable({ kind: "ownVote", view });
+    const content = { view, head: this.#head(), preVote: false, transfer };
+    this.#host.multicast({ kind: "requestVote", content }, { durable: true });
+  }
+
+  #onRequestVote(candidate: string, request: RequestVote): void {
+    if (!this.#takesPart()) return;
+    if (request.preVote) return this.#answerPreVote(candidate, request);
+    if (request.view > this.#record.view) {
+      // Who hears its leader refuses to disrupt it, unless that leader asked for it.
+      if (this.#hearsLeader() && !request.transfer) return;
+      this.#enterView(request.view);
+    }
+    const granted = this.#mayVoteFor(candidate, request);
+    if (granted && this.#record.votedFor === undefined) {
+      this.#record = { ...this.#record, votedFor: candidate };
+      this.#host.persistRecord();
+      this.#resetElectionTimer();
+    }
+    const content = { view: this.#record.view, candidate, granted, preVote: false };
+    this.#host.unicast(candidate, { kind: "vote", content }, { durable: true });
+  }
+
+  #mayVoteFor(candidate: string, request: RequestVote): boolean {
+    if (this.#recovering || this.#role !== "follower") return false; // [S6]
+    if (request.view !== this.#record.view) return false;
+    const { votedFor } = this.#record;
+    if (votedFor !== undefined && votedFor !== candidate) return false; // [R1]
+    return this.#isUpToDate(request.head);
+  }
+
+  #answerPreVote(candidate: string, request: RequestVote): void {
+    const granted =
+      !this.#recovering && request.view > this.#record.view && !this.#hearsLeader() && this.#isUpToDate(request.head);
+    const view = granted ? request.view : this.#record.view;
+    const content = { view, candidate, granted, preVote: true };
+    this.#host.unicast(candidate, { kind: "vote", content }, { durable: false });
+  }
+
+  /** View first, then height [S1]. */
+  #isUpToDate(head: BlockRef): boolean {
+    const mine = this.#host.ledger.head;
+    return head.view !== mine.view ? head.view > mine.view : head.height >= mine.height;
+  }
+
+  #onVote(signer: string, vote: Vote): void {
+    if (vote.candidate !== this.#host.self) return; // [S8]
+    if (!vote.granted) {
+      if (vote.view > this.#record.view) this.#enterView(vote.view);
+      return;
+    }
+    const awaited = vote.preVote
+      ? this.#role === "preCandidate" && vote.view === this.#record.view + 1
+      : this.#role === "candidate" && vote.view === this.#record.view;
+    if (awaited) this.#countGrant(signer);
+  }
+
+  #countGrant(signer: string): void {
+    this.#granted.add(signer);
+    if (this.#granted.size < this.#majority) return;
+    if (this.#role === "preCandidate") this.#startElection(false);
+    else if (this.#role === "candidate") this.#lead();
+  }
+
+  #onTimeoutNow(signer: string, { view, target }: TimeoutNow): void {
+    if (target !== this.#host.self || view !== this.#record.view || signer !== this.#leader) return;
+    if (this.#takesPart() && !this.#recovering && this.#role === "follower") this.#startElection(true);
+  }
+
+  // Leading
+
+  #lead(): void {
+    this.#role = "leader";
+    this.#leader = this.#host.self;
+    this.#opened = false;
+    this.#round = 0;
+    this.#acks = new AckTable();
+    this.#repliedAt.clear();
+    this.#timeoutGrowth = 1;
+    const now = this.#host.now();
+    for (const key of this.#host.configuration.producers) this.#repliedAt.set(key, now);
+    this.#progressAt = now;
+    this.#host.log("info", "leads", { view: this.#record.view });
+    this.#sendHeartbeat();
+  }
+
+  #sendHeartbeat(): void {
+    this.#round++;
+    this.#heartbeatAt = this.#host.now() + this.#host.settings.heartbeatMs;
+    const content = {
+      view: this.#record.view,
+      round: this.#round,
+      irreversibleHeight: this.#host.ledger.bottom.height,
+    };
+    this.#host.multicast({ kind: "heartbeat", content }, { durable: false });
+  }
+
+  #onHeartbeatReply(signer: string, { view }: HeartbeatReply): void {
+    if (view > this.#record.view) this.#enterView(view);
+    else if (this.#role === "leader" && view === this.#record.view) this.#repliedAt.set(signer, this.#host.now());
+  }
+
+  #onAck(signer: string, ack: Ack, signature: Uint8Array): void {
+    if (this.#role !== "leader" || ack.view !== this.#record.view) return;
+    this.#repliedAt.set(signer, this.#host.now());
+    const node = this.#host.ledger.get(ack.id);
+    if (node === undefined || node.view !== ack.view || node.height !== ack.height) return;
+    if (this.#acks.record(signer, { node, signature })) this.#decide();
+  }
+
+  /** The highest block of the current view held by a majority is irreversible, its ancestors with it [S3]. */
+  #decide(): void {
+    const { head, root } = this.#host.ledger;
+    const height = this.#acks.decidedHeight(this.#majority);
+    if (height === undefined || height <= root.height) return;
+    const node = ancestorAt(head, height);
+    if (node === undefined || node.view !== this.#record.view) return;
+    const { view } = this.#record;
+    const certificate = this.#acks.certificate(node, view, this.#majority, this.#host.self, (each) =>
+      this.#host.sign(ackOf(each)),
+    );
+    this.#host.certified(node, certificate);
+  }
+
+  /** A leader that a majority has not answered for an election timeout gives up (check-quorum). */
+  #quorumDeadline(): number {
+    const now = this.#host.now();
+    const times = this.#host.configuration.producers.map((key) =>
+      key === this.#host.self ? now : (this.#repliedAt.get(key) ?? Number.NEGATIVE_INFINITY),
+    );
+    const quorumAt = times.sort((a, b) => b - a)[this.#majority - 1] as number;
+    return quorumAt + this.#host.settings.electionTimeoutMs;
+  }
+
+  #isStalled(now: number): boolean {
+    const { head, root } = this.#host.ledger;
+    const patience = LEADER_STALL_TIMEOUTS * this.#host.settings.electionTimeoutMs;
+    return head.height > root.height && now > this.#progressAt + patience;
+  }
+
+  #stepDown(why: string): void {
+    this.#host.log("warn", "steps down", { view: this.#record.view, why });
+    this.#becomeFollower();
+    this.#leader = undefined;
+  }
+
+  // Following
+
+  #onHeartbeat(signer: string, { view, round, irreversibleHeight }: Heartbeat): void {
+    if (view < this.#record.view) return this.#replyTo(signer, 0);
+    if (view > this.#record.view) this.#enterView(view);
+    if (this.#role === "leader") return;
+    if (this.#role !== "follower") this.#becomeFollower();
+    this.#leader = signer;
+    if (round <= this.#roundHeard) return;
+    this.#roundHeard = round;
+    this.#heardAt = this.#host.now();
+    this.#timeoutGrowth = 1;
+    this.#resetElectionTimer();
+    this.#replyTo(signer, round);
+    // An ack may have been lost with its link: as long as it is not decided it is sent again.
+    const { head } = this.#host.ledger;
+    if (head.height > irreversibleHeight && head.id === this.#record.ackedHead.id && this.#mayAck(head)) this.#sendAck(head);
+  }
+
+  #replyTo(leader: string, round: number): void {
+    const content = { view: this.#record.view, round };
+    this.#host.unicast(leader, { kind: "heartbeatReply", content }, { durable: true });
+  }
+
+  /** The head's view is mine and nothing acked before a restart is missing [S4] [S6]; durability is the caller's. */
+  #mayAck(node: BlockNode): boolean {
+    return this.#takesPart() && !this.#recovering && node.view === this.#record.view;
+  }
+
+  #sendAck(node: BlockNode): void {
+    this.#host.unicast(node.block.header.producer, ackOf(node), { durable: true });
+  }
+
+  // Shared
+
+  #enterView(view: number): void {
+    this.#record = { view, ackedHead: this.#record.ackedHead };
+    if (this.#takesPart()) this.#host.persistRecord();
+    this.#becomeFollower();
+    this.#leader = undefined;
+    this.#heardAt = Number.NEGATIVE_INFINITY;
+    this.#roundHeard = 0;
+  }
+
+  #becomeFollower(): void {
+    this.#role = "follower";
+    this.#granted.clear();
+    this.#resetElectionTimer();
+  }
+
+  #checkRecovered(): void {
+    if (!this.#recovering || !this.#hasRecord) return;
+    const { ackedHead } = this.#record;
+    const { head, bottom } = this.#host.ledger;
+    this.#recovering = !this.#atLeast(head, ackedHead) && bottom.height < ackedHead.height;
+  }
+
+  #atLeast(a: BlockRef, b: BlockRef): boolean {
+    return a.view !== b.view ? a.view > b.view : a.height >= b.height;
+  }
+
+  #takesPart(): boolean {
+    return this.#isMember && this.#hasRecord;
+  }
+
+  #hearsLeader(): boolean {
+    if (this.#role === "leader") return true;
+    return this.#leader !== undefined && this.#host.now() < this.#heardAt + this.#host.settings.electionTimeoutMs;
+  }
+
+  #resetElectionTimer(): void {
+    const { electionTimeoutMs } = this.#host.settings;
+    this.#electionAt = this.#host.now() + electionTimeoutMs * (1 + this.#host.random()) * this.#timeoutGrowth;
+  }
+
+  #growTimeout(): void {
+    this.#timeoutGrowth = Math.min(TIMEOUT_GROWTH_MAX, this.#timeoutGrowth * TIMEOUT_GROWTH);
+  }
+
+  #head(): BlockRef {
+    return refOf(this.#host.ledger.head);
+  }
+
+  #status(): EngineView["status"] {
+    if (!this.#isMember) return "observer";
+    if (this.#recovering) return "recovering";
+    if (this.#role === "leader" || this.#role === "follower") return this.#role;
+    return "candidate";
+  }
+}
+
+/** Stands for the leader's own ack, which is signed when a certificate needs it. */
+const NO_SIGNATURE = new Uint8Array(0);
+
+function ackOf({ view, height, id }: BlockRef): SignedContent {
+  return { kind: "ack", content: { view, height, id } };
+}
+
+function refOf({ view, height, id }: BlockRef): BlockRef {
+  return { view, height, id };
+}

@@ -1,0 +1,88 @@
+/**
+ * My best chain as the sync machine sees it: the branch up to the head in the fork database, and below its bottom the
+ * block log, which holds irreversible blocks only.
+ */
+import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
+import type { BlockRef } from "../../chain/header.ts";
+import type { Ledger } from "../../chain/ledger.ts";
+
+/** A block as it goes over a link: verbatim parts. */
+export interface RawBlock {
+  readonly id: string;
+  readonly height: number;
+  readonly view: number;
+  readonly headerBytes: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** Reads persisted blocks, synchronously, some microseconds each. Irreversible blocks unless found by id. */
+export interface BlockLog {
+  /** Id of the irreversible block at a height. */
+  idAt(height: number): string | undefined;
+  /** Height of an irreversible block. */
+  heightOf(id: string): number | undefined;
+  blockAt(height: number): RawBlock | undefined;
+  /** Any block held, irreversible or not. */
+  byId(id: string): RawBlock | undefined;
+}
+
+export class BestChain {
+  readonly #ledger: Ledger;
+  readonly #log: BlockLog;
+
+  constructor(ledger: Ledger, log: BlockLog) {
+    this.#ledger = ledger;
+    this.#log = log;
+  }
+
+  get head(): BlockNode {
+    return this.#ledger.head;
+  }
+  get root(): BlockRef {
+    return this.#ledger.root;
+  }
+  /** Height up to which the disk knows blocks irreversible. */
+  get irreversibleHeight(): number {
+    return this.#ledger.bottom.height;
+  }
+
+  idAt(height: number): string | undefined {
+    if (height > this.head.height) return undefined;
+    if (height < this.#ledger.bottom.height) return this.#log.idAt(height);
+    return ancestorAt(this.head, height)?.id;
+  }
+
+  has(height: number, id: string): boolean {
+    return this.idAt(height) === id;
+  }
+
+  /** Whether the head descends from, or is, this block. */
+  extends(block: BlockRef): boolean {
+    return this.has(block.height, block.id);
+  }
+
+  /** Height of the highest block of this chain that is an ancestor of, or equal to, a block; undefined: not known. */
+  highestAncestorOf(id: string): number | undefined {
+    let node = this.#ledger.get(id);
+    if (node === undefined) return this.#log.heightOf(id);
+    while (!this.has(node.height, node.id)) {
+      if (node.parent === undefined) return undefined;
+      node = node.parent;
+    }
+    return node.height;
+  }
+
+  blockAt(height: number): RawBlock | undefined {
+    if (height > this.head.height) return undefined;
+    if (height < this.#ledger.bottom.height) return this.#log.blockAt(height);
+    const node = ancestorAt(this.head, height);
+    return node && { ...node.block, height: node.height, view: node.view };
+  }
+
+  byId(id: string): RawBlock | undefined {
+    const node = this.#ledger.get(id);
+    if (node === undefined) return this.#log.byId(id);
+    return node.invalid === undefined ? { ...node.block, height: node.height, view: node.view } : undefined;
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * The hello/block machine of one connection (docs/protocol.md, section 3): find the nearest common ancestor, then
+ * stream the better chain to whoever lacks it, then push what is new.
+ *
+ * Roles come only from a matched pair of hellos, my newest and one of theirs that echoes it [H1]. What to send follows
+ * from what the peer is known to have [H3], so a fork switch needs no case of its own.
+ */
+import { type BlockRef, compareRefs } from "../../chain/header.ts";
+import type { Hello } from "../messages.ts";
+import type { BestChain, RawBlock } from "./bestChain.ts";
+import { IDLE_HELLO_MS, SEARCH_STALL_MS, SEND_BUDGET_BYTES } from "./constants.ts";
+import { type Interval, isExact, locate, type LocatorEntry, makeLocator, narrowLocator } from "./locator.ts";
+
+export type SyncPhase =
+  /** No matched pair yet. */
+  | "start"
+  /** Their chain is better: they stream, I wait. */
+  | "initLow"
+  /** Mine is better, and where it leaves theirs is still being searched. */
+  | "initHigh"
+  /** I am sending what they lack. */
+  | "syncing"
+  /** Nothing is missing; what is new is pushed. */
+  | "idle";
+
+/** What a connection does to the world. */
+export interface ConnectionOutput {
+  hello(hello: Hello): void;
+  /** @returns bytes sent */
+  block(block: RawBlock): number;
+  /** The peer holds another block irreversible than I do. */
+  finalityConflict(height: number, theirs: string, mine: string): void;
+}
+
+/** My certificate of the root, if there is one for exactly that block. */
+export type RootCertificate = () => Uint8Array | undefined;
+
+export class Connection {
+  readonly #chain: BestChain;
+  readonly #out: ConnectionOutput;
+  readonly #rootCertificate: RootCertificate;
+  #phase: SyncPhase = "start";
+  #mine: Hello | undefined;
+  #theirs: Hello | undefined;
+  #lastSent: BlockRef | undefined;
+  #lastReceived: BlockRef | undefined;
+  /** Highest block of my chain that their locator proved them to have. */
+  #common: LocatorEntry | undefined;
+  #budgetBytes = SEND_BUDGET_BYTES;
+  #progressAt: number;
+
+  constructor(chain: BestChain, out: ConnectionOutput, rootCertificate: RootCertificate, now: number) {
+    this.#chain = chain;
+    this.#out = out;
+    this.#rootCertificate = rootCertificate;
+    this.#progressAt = now;
+  }
+
+  get phase(): SyncPhase {
+    return this.#phase;
+  }
+  /** The best chain the peer is known to have. */
+  get peerHead(): BlockRef | undefined {
+    return [this.#theirs?.head, this.#lastReceived, this.#lastSent].reduce(greater, undefined);
+  }
+  /** The peer's root as of its last hello. */
+  get peerRoot(): BlockRef | undefined {
+    return this.#theirs?.root;
+  }
+  get deadline(): number {
+    const calm = this.#phase === "idle" || this.#phase === "syncing";
+    return this.#progressAt + (calm ? IDLE_HELLO_MS : SEARCH_STALL_MS);
+  }
+
+  open(): void {
+    this.#sendHello(this.#fullLocator());
+  }
+
+  /** Time has passed without progress: describe the chain afresh. */
+  tick(now: number): void {
+    if (now < this.deadline) return;
+    this.#progressAt = now;
+    this.#sendHello(this.#fullLocator());
+  }
+
+  /** A hello whose root certificate was checked and adopted before [H2]. */
+  receiveHello(hello: Hello, now: number): void {
+    const before = this.#theirs;
+    if (before !== undefined && hello.seq < before.seq) return;
+    if (this.#conflicts(hello.root)) return;
+    this.#theirs = hello;
+    this.#progressAt = now;
+    if (before === undefined || hello.seq > before.seq) this.#answer(hello, before);
+    if (hello.echo === this.#mine?.seq) this.#takeRoles(this.#mine, hello);
+  }
+
+  /** A block of theirs arrived on the stream: they have it and all its ancestors. */
+  blockReceived(block: BlockRef, now: number): void {
+    this.#lastReceived = { view: block.view, height: block.height, id: block.id };
+    this.#progressAt = now;
+  }
+
+  /** My head moved. */
+  headMoved(now: number): void {
+    this.#progressAt = now;
+    if (this.#mine === undefined) return;
+    if (!this.#chain.extends(this.#mine.head)) this.#sendHello(this.#fullLocator());
+    else if (this.#phase === "initLow") this.#leaveLow();
+    this.push();
+  }
+
+  /** `node` is about to become the bottom of the fork database: other branches go, and with them what they told. */
+  beforeRelease(node: BlockRef): void {
+    const known = this.#knownHeight();
+    if (known !== undefined && known >= node.height) this.#common = { height: node.height, id: node.id };
+  }
+
+  /** The link took this many bytes of what was sent. */
+  drained(bytes: number): void {
+    this.#budgetBytes = Math.min(SEND_BUDGET_BYTES, this.#budgetBytes + bytes);
+    this.push();
+  }
+
+  /** Sends what they lack, as far as the budget goes. */
+  push(): void {
+    if (this.#phase !== "syncing" && this.#phase !== "idle") return;
+    while (this.#budgetBytes > 0) {
+      const next = this.#nextToSend();
+      if (next === undefined) {
+        this.#phase = "idle";
+        return;
+      }
+      this.#phase = "syncing";
+      this.#budgetBytes -= this.#out.block(next);
+      this.#lastSent = { view: next.view, height: next.height, id: next.id };
+    }
+  }
+
+  /** The child, on my best chain, of the highest block of that chain that the peer is known to have [H3]. */
+  #nextToSend(): RawBlock | undefined {
+    const known = this.#knownHeight();
+    return known === undefined ? undefined : this.#chain.blockAt(known + 1);
+  }
+
+  /** Height of the highest block of my best chain that the peer is known to have. */
+  #knownHeight(): number | undefined {
+    let known: number | undefined;
+    for (const block of [this.#lastSent, this.#lastReceived, this.#theirs?.head, this.#common]) {
+      const height = block && this.#chain.highestAncestorOf(block.id);
+      if (height !== undefined && (known === undefined || height > known)) known = height;
+    }
+    return known;
+  }
+
+  /** Echoes their new hello, with a new one of mine when the one they have no longer tells who is better. */
+  #answer(theirs: Hello, before: Hello | undefined): void {
+    const mine = this.#mine;
+    if (mine === undefined) return this.#sendHello(this.#fullLocator());
+    const current = { head: this.#chain.head, root: this.#chain.root };
+    const stale =
+      !this.#chain.extends(mine.head) || Math.sign(compareRank(current, theirs)) !== Math.sign(compareRank(mine, theirs));
+    if (stale) return this.#sendHello(this.#fullLocator());
+    if (this.#phase === "initLow" && before?.head.id === theirs.head.id) {
+      const interval = this.#locate(theirs);
+      if (interval !== undefined) return this.#sendHello(this.#narrowed(interval));
+    }
+    this.#repeatHello();
+  }
+
+  #takeRoles(mine: Hello, theirs: Hello): void {
+    const order = compareRank(mine, theirs);
+    if (order === 0) this.#phase = "idle";
+    else if (order < 0) {
+      this.#phase = "initLow";
+      this.#leaveLow();
+    } else this.#takeHigh(theirs);
+    this.push();
+  }
+
+  /** Mine is better: stream from the nearest common ancestor, or search for it. */
+  #takeHigh(theirs: Hello): void {
+    if (this.#chain.highestAncestorOf(theirs.head.id) !== undefined) {
+      this.#phase = "syncing";
+      return;
+    }
+    const interval = this.#locate(theirs);
+    if (interval === undefined) {
+      // Their irreversible block is above mine, or below all I keep: they have to come to me.
+      this.#phase = "initHigh";
+      return;
+    }
+    this.#common = { height: interval.low, id: this.#chain.idAt(interval.low) as string };
+    if (isExact(interval)) {
+      this.#phase = "syncing";
+      return;
+    }
+    this.#phase = "initHigh";
+    this.#sendHello(this.#narrowed(interval));
+  }
+
+  /** What I waited for has arrived, from them or from others. */
+  #leaveLow(): void {
+    const head = this.peerHead;
+    const root = this.#theirs?.root;
+    if (head === undefined || root === undefined) return;
+    if (this.#chain.extends(head)) this.#phase = "idle";
+    else if (compareRank({ head: this.#chain.head, root: this.#chain.root }, { head, root }) > 0) {
+      this.#phase = "start";
+      this.#sendHello(this.#fullLocator());
+    }
+  }
+
+  /** @returns true when the peer holds another block irreversible at a height that is irreversible here, too */
+  #conflicts(root: BlockRef): boolean {
+    if (root.height > this.#chain.irreversibleHeight) return false;
+    const mine = this.#chain.idAt(root.height);
+    if (mine === undefined || mine === root.id) return false;
+    this.#out.finalityConflict(root.height, root.id, mine);
+    return true;
+  }
+
+  #locate(theirs: Hello): Interval | undefined {
+    return locate(theirs.locator, (entry) => this.#chain.has(entry.height, entry.id));
+  }
+
+  #fullLocator(): LocatorEntry[] {
+    return makeLocator(this.#chain.head.height, this.#chain.irreversibleHeight, (height) => this.#chain.idAt(height));
+  }
+
+  #narrowed(interval: Interval): LocatorEntry[] {
+    return narrowLocator(interval, this.#chain.head.height, (height) => this.#chain.idAt(height));
+  }
+
+  #sendHello(locator: readonly LocatorEntry[]): void {
+    const certificate = this.#rootCertificate();
+    this.#mine = {
+      seq: (this.#mine?.seq ?? 0) + 1,
+      echo: this.#theirs?.seq ?? 0,
+      head: refOf(this.#chain.head),
+      root: refOf(this.#chain.root),
+      ...(certificate && { rootCertificate: certificate }),
+      locator,
+    };
+    this.#out.hello(this.#mine);
+  }
+
+  /** The same description again, with their newest hello echoed. */
+  #repeatHello(): void {
+    if (this.#mine === undefined) return;
+    this.#mine = { ...this.#mine, echo: this.#theirs?.seq ?? 0 };
+    this.#out.hello(this.#mine);
+  }
+}
+
+/** Rank of a chain: (view, height) of its root, then (view, height, id) of its head. */
+function compareRank(a: { head: BlockRef; root: BlockRef }, b: { head: BlockRef; root: BlockRef }): number {
+  if (a.root.view !== b.root.view) return a.root.view - b.root.view;
+  if (a.root.height !== b.root.height) return a.root.height - b.root.height;
+  return compareRefs(a.head, b.head);
+}
+
+function greater(a: BlockRef | undefined, b: BlockRef | undefined): BlockRef | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return compareRefs(a, b) >= 0 ? a : b;
+}
+
+function refOf({ view, height, id }: BlockRef): BlockRef {
+  return { view, height, id };
+}

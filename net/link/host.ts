@@ -1,0 +1,90 @@
+/**
+ * The libp2p node under the link layer: TCP, noise and yamux, and nothing that acts by itself (no identify, no
+ * discovery, no redialing, no pruning, no peer store). Which connections exist is the link layer's business.
+ */
+
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import { NotFoundError } from "@libp2p/interface";
+import type { Libp2p, PeerId } from "@libp2p/interface";
+import { noise } from "@chainsafe/libp2p-noise";
+import { tcp } from "@libp2p/tcp";
+import { createLibp2p } from "libp2p";
+import type { Libp2pOptions } from "libp2p";
+import { LinkError } from "./error.ts";
+import { boundedYamux } from "./muxer.ts";
+import { oneWrite } from "./one-write.ts";
+import type { LinkLimits } from "./types.ts";
+
+export interface HostOptions {
+  readonly privateKeySeed: Uint8Array;
+  /** A multiaddr to listen on. */
+  readonly listen: string;
+  readonly maxPeers: number;
+  readonly limits: LinkLimits;
+}
+
+/** Starts listening. Throws `BAD_OPTIONS` for a seed that is not 32 bytes, `LISTEN_FAILED` where it cannot listen. */
+export async function startHost({ privateKeySeed, listen, maxPeers, limits }: HostOptions): Promise<Libp2p> {
+  if (privateKeySeed.length !== 32) throw new LinkError("BAD_OPTIONS", "the private key seed is not 32 bytes");
+  const privateKey = await generateKeyPairFromSeed("Ed25519", privateKeySeed);
+  const connections = maxPeers + limits.maxHandshakes;
+  const notEd25519 = (peer: PeerId): boolean => peer.type !== "Ed25519";
+  try {
+    return await createLibp2p({
+      privateKey,
+      addresses: { listen: [listen] },
+      // The kernel accepts and drops what is beyond this before any of our code runs.
+      transports: [tcp({ maxConnections: connections + limits.maxHandshakes })],
+      connectionEncrypters: [oneWrite(noise())],
+      streamMuxers: [boundedYamux(limits)],
+      datastore: forgetful(),
+      connectionMonitor: { enabled: false },
+      connectionGater: {
+        denyDialMultiaddr: () => false,
+        denyInboundEncryptedConnection: notEd25519,
+        denyOutboundEncryptedConnection: notEd25519,
+      },
+      connectionManager: {
+        // The link layer counts before libp2p does; its pruner, which picks by its own rules, must never act.
+        maxConnections: 2 * connections + 100,
+        maxIncomingPendingConnections: limits.maxHandshakes,
+        inboundConnectionThreshold: limits.inboundPerHostPerSecond,
+        inboundUpgradeTimeout: limits.handshakeTimeoutMs,
+        inboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
+        outboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
+        dialTimeout: limits.handshakeTimeoutMs,
+        addressDialTimeout: limits.handshakeTimeoutMs,
+        connectionCloseTimeout: limits.closeLingerMs,
+        maxDialQueueLength: 2 * limits.maxTargets,
+        reconnectRetries: 0,
+      },
+    });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LinkError("LISTEN_FAILED", `cannot listen on ${listen}: ${why}`, { cause });
+  }
+}
+
+/** A datastore that keeps nothing: libp2p's peer store would otherwise keep a record of every key that ever connected. */
+function forgetful(): NonNullable<Libp2pOptions["datastore"]> {
+  const missing = (): never => {
+    throw new NotFoundError("nothing is stored");
+  };
+  return {
+    has: () => false,
+    get: missing,
+    put: (key) => key,
+    delete: () => undefined,
+    // eslint-disable-next-line require-yield
+    async *getMany() {},
+    async *putMany(pairs) {
+      for await (const { key } of pairs) yield key;
+    },
+    async *deleteMany(keys) {
+      for await (const key of keys) yield key;
+    },
+    async *query() {},
+    async *queryKeys() {},
+    batch: () => ({ put: () => undefined, delete: () => undefined, commit: () => undefined }),
+  };
+}

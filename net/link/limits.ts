@@ -1,0 +1,44 @@
+/** The link layer's bounds and times, each with its reason. */
+
+import { LinkError } from "./error.ts";
+import { LANES } from "./types.ts";
+import type { LinkLimits } from "./types.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const DEFAULT_LIMITS: LinkLimits = {
+  // Votes and routes are small. A block of the largest genesis setting (4 MiB) with headroom must pass the others.
+  frameBytes: { urgent: 256 * KiB, chain: 6 * MiB, bulk: 6 * MiB },
+  // A lane's queue holds at least two of its largest frames.
+  queueBytes: { urgent: 4 * MiB, chain: 16 * MiB, bulk: 16 * MiB },
+  // The window bounds what can stand before an urgent message. docs/decisions/010-link.md has the measurement.
+  windowBytes: { initial: 256 * KiB, max: 1 * MiB },
+  // A handshake is 6 round trips: enough for 800 ms each, short enough that idle connections cost little.
+  handshakeTimeoutMs: 5_000,
+  maxHandshakes: 64,
+  // Far above what honest nodes on one host (a devnet, a NAT) need, far below what would keep a core busy with noise.
+  inboundPerHostPerSecond: 200,
+  pingIntervalMs: 5_000,
+  pingTimeoutsMs: [2_000, 3_000, 4_500],
+  duplicateProbeMs: 2_000,
+  closeLingerMs: 1_000,
+  redialMinMs: 250,
+  redialMaxMs: 30_000,
+  breakerFailures: 6,
+  breakerOpenMs: 30_000,
+  stableLinkMs: 1_000,
+  maxTargets: 1_000,
+};
+
+/** Defaults overlaid with `given`. Throws `BAD_OPTIONS` where a bound would make another impossible to keep. */
+export function resolveLimits(given: Partial<LinkLimits> = {}): LinkLimits {
+  const limits: LinkLimits = { ...DEFAULT_LIMITS, ...given };
+  for (const lane of LANES) {
+    if (limits.queueBytes[lane] < limits.frameBytes[lane] + 5) {
+      throw new LinkError("BAD_OPTIONS", `the queue of lane ${lane} is smaller than its largest frame`);
+    }
+  }
+  if (limits.pingTimeoutsMs.length === 0) throw new LinkError("BAD_OPTIONS", "pingTimeoutsMs is empty");
+  return limits;
+}

@@ -1,0 +1,162 @@
+/**
+ * What a link is to the rest of the node: one authenticated peer, seen as a message-oriented send and
+ * receive with lanes (docs/protocol.md, section 1). Types only, so that deterministic code may name them.
+ */
+
+/** A node's identity: its Ed25519 public key as 64 lower-case hex digits. The libp2p peer id is derived from it. */
+export type PeerKey = string;
+
+/** Most urgent first. A lane is ordered; lanes are unordered against each other. */
+export const LANES = ["urgent", "chain", "bulk"] as const;
+export type Lane = (typeof LANES)[number];
+
+/** Why a link was closed, by either side. Counted in metrics under these names and logged by both sides. */
+export const CLOSE_REASONS = [
+  "shutdown",
+  "wrongChain",
+  "wrongVersion",
+  "badInit",
+  "duplicateLink",
+  "duplicateIdentity",
+  "frameTooLarge",
+  "undecodable",
+  "misbehaviour",
+  "finalityConflict",
+  "pingTimeout",
+  "handshakeTimeout",
+  "tooManyPeers",
+  "switchedOff",
+  "connectionLost",
+  "selfLink",
+] as const;
+export type CloseReason = (typeof CLOSE_REASONS)[number];
+
+/** First message on every link, both ways. Another chain or another major version closes the link with a reason. */
+export interface Init {
+  readonly versionMajor: number;
+  readonly versionMinor: number;
+  readonly chainId: string;
+  readonly features: readonly string[];
+  readonly name: string;
+  readonly role: "producer" | "follower";
+  readonly listenAddresses: readonly string[];
+  readonly firstHeight: number;
+  readonly irreversibleHeight: number;
+  /** Random per process start: two live nodes with one key differ here. 16 hex digits. */
+  readonly startNonce: string;
+  /** Milliseconds since the epoch at which the process started. */
+  readonly startedAt: number;
+}
+
+export type LinkDirection = "inbound" | "outbound";
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LinkLog = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
+
+/** Bounds and times of the link layer; `limits.ts` holds the defaults, each with its reason. */
+export interface LinkLimits {
+  /** Longest payload of one data frame. */
+  readonly frameBytes: Readonly<Record<Lane, number>>;
+  /** Most framed bytes waiting in a lane's send queue; `send` answers false above it. */
+  readonly queueBytes: Readonly<Record<Lane, number>>;
+  /** yamux receive window of one lane: initial and largest. */
+  readonly windowBytes: { readonly initial: number; readonly max: number };
+  /** From TCP connection to link up, on either side. */
+  readonly handshakeTimeoutMs: number;
+  /** Connections that are not links: in a handshake or closing. */
+  readonly maxHandshakes: number;
+  readonly inboundPerHostPerSecond: number;
+  readonly pingIntervalMs: number;
+  /** Silence after a ping before it is sent again, one entry a resend; after the last resend the last entry again. */
+  readonly pingTimeoutsMs: readonly number[];
+  /** How long an existing link may take to answer when the same key connects again. */
+  readonly duplicateProbeMs: number;
+  /** How long a closed connection may take to deliver its close frame. */
+  readonly closeLingerMs: number;
+  readonly redialMinMs: number;
+  readonly redialMaxMs: number;
+  /** Failures in a row that open an address's circuit breaker, and how long it stays open. */
+  readonly breakerFailures: number;
+  readonly breakerOpenMs: number;
+  /** A link that lived shorter counts as a failed dial. */
+  readonly stableLinkMs: number;
+  readonly maxTargets: number;
+}
+
+export interface LinkOptions {
+  /** 32 bytes: the Ed25519 seed of this node's identity. */
+  readonly privateKeySeed: Uint8Array;
+  /** `host:port` or a multiaddr; port 0 takes a free one. */
+  readonly listen: string;
+  /** This node's current Init, asked afresh for every handshake. */
+  readonly init: () => Init;
+  readonly maxPeers: number;
+  readonly log: LinkLog;
+  readonly limits?: Partial<LinkLimits>;
+  /** In [0, 1): jitter of redials. */
+  readonly random?: () => number;
+}
+
+/**
+ * What the link layer tells. For one peer the order is up, messages, down, up, ...; no message comes after `down`.
+ * `down` and `refused` come in a microtask, never inside the owner's own call (`close`, `setOff`); nothing is called
+ * inside `send`. A throwing handler is a bug of its owner and ends the process.
+ */
+export interface LinkEvents {
+  up(peer: PeerKey, init: Init): void;
+  down(peer: PeerKey, reason: CloseReason, detail: string): void;
+  /** `payload` may be a view of a larger read buffer: copy what is kept for long. */
+  message(peer: PeerKey, lane: Lane, payload: Uint8Array): void;
+  /** `bytes` of payload, of earlier sends, left our queue for the stream. */
+  drained(peer: PeerKey, lane: Lane, bytes: number): void;
+  /** A handshake did not become a link, by this side's decision, the other's, or the network's. */
+  refused(peer: PeerKey | undefined, reason: CloseReason, detail: string): void;
+}
+
+export interface LaneInfo {
+  readonly queuedBytes: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly framesIn: number;
+  readonly framesOut: number;
+}
+
+export interface PeerInfo {
+  readonly key: PeerKey;
+  readonly init: Init;
+  readonly direction: LinkDirection;
+  /** The other end of the TCP connection, as a multiaddr. */
+  readonly address: string;
+  /** Smoothed round-trip time; undefined until the first pong. */
+  readonly rttMs: number | undefined;
+  readonly connectedAtMs: number;
+  readonly lanes: Readonly<Record<Lane, LaneInfo>>;
+}
+
+export interface TargetInfo {
+  readonly address: string;
+  /** Given by the owner, or learned from the last link. */
+  readonly peer: PeerKey | undefined;
+  readonly breaker: "closed" | "open" | "halfOpen";
+  readonly failures: number;
+  readonly lastError: string | undefined;
+}
+
+/** Counters since the start; labels are close reasons and lanes. */
+export interface LinkStats {
+  readonly links: number;
+  readonly handshakes: number;
+  readonly linksOpened: number;
+  readonly downs: Readonly<Record<CloseReason, number>>;
+  readonly refused: Readonly<Record<CloseReason, number>>;
+  readonly dials: number;
+  readonly dialFailures: number;
+  /** Inbound connections cut off because too many were in the handshake. */
+  readonly connectionsShed: number;
+  /** `send` answered false because the lane was at its cap. */
+  readonly sendsRefused: Readonly<Record<Lane, number>>;
+  readonly lanes: Readonly<Record<Lane, Omit<LaneInfo, "queuedBytes">>>;
+  readonly targets: readonly TargetInfo[];
+}
+
+/** Why a link call failed: wrong configuration or a bug of the caller, never what a peer did. */
+export type LinkErrorCode = "BAD_ADDRESS" | "BAD_OPTIONS" | "LISTEN_FAILED" | "FRAME_TOO_LARGE" | "TOO_MANY_TARGETS";

@@ -1,0 +1,32 @@
+/** The transport's frame: a short header and the payload behind it, which is not copied (`proto/transport.proto`). */
+import { bool, type Decoded, hash, message, repeated, uint } from "../../src/base/codec.ts";
+
+const DESTINATIONS_MAX = 200;
+const HEADER_LENGTH_BYTES = 2;
+
+const envelopeMessage = message("Envelope", {
+  source: hash(1),
+  /** Empty for a broadcast. */
+  destinations: repeated(hash(2), DESTINATIONS_MAX),
+  /** Hops it may still make. */
+  ttl: uint(3),
+  broadcast: bool(4),
+});
+export type Envelope = Decoded<typeof envelopeMessage>;
+
+/** The frame as parts: length of the header, header, payload. */
+export function encodeEnvelope(envelope: Envelope, payload: Uint8Array): Uint8Array[] {
+  const header = envelopeMessage.encode(envelope);
+  const prefix = new Uint8Array(HEADER_LENGTH_BYTES + header.length);
+  new DataView(prefix.buffer).setUint16(0, header.length);
+  prefix.set(header, HEADER_LENGTH_BYTES);
+  return [prefix, payload];
+}
+
+export function decodeEnvelope(frame: Uint8Array): { envelope: Envelope; payload: Uint8Array } | undefined {
+  if (frame.length < HEADER_LENGTH_BYTES) return undefined;
+  const end = HEADER_LENGTH_BYTES + new DataView(frame.buffer, frame.byteOffset).getUint16(0);
+  if (end >= frame.length) return undefined;
+  const envelope = envelopeMessage.decode(frame.subarray(HEADER_LENGTH_BYTES, end));
+  return envelope.ok ? { envelope: envelope.value, payload: frame.subarray(end) } : undefined;
+}

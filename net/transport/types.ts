@@ -1,0 +1,36 @@
+/**
+ * What the transport is to the layers above: unicast and multicast to producers, broadcast to everyone. Messages are
+ * opaque bytes here; whether one is valid is for the function that the node was given to say, before it is forwarded.
+ */
+import type { Lane, PeerKey } from "../link/types.ts";
+
+/** Where the transport's frames go: to a neighbour, by its link. */
+export type SendFrame = (to: PeerKey, lane: Lane, parts: readonly Uint8Array[], options: SendOptions) => void;
+
+export interface SendOptions {
+  /** The frame leaves only after everything persisted so far is on disk. */
+  readonly durable: boolean;
+}
+
+/** A frame that came in, opened. */
+export interface Delivery {
+  /** The node that sent it first, by its own account. */
+  readonly source: PeerKey;
+  readonly payload: Uint8Array;
+  readonly broadcast: boolean;
+}
+
+export interface Transport {
+  peerUp(peer: PeerKey): void;
+  peerDown(peer: PeerKey): void;
+  /** @returns false when no way to the destination is known; the message is dropped then */
+  unicast(destination: PeerKey, lane: Lane, payload: Uint8Array, options: SendOptions): boolean;
+  multicast(destinations: readonly PeerKey[], lane: Lane, payload: Uint8Array, options: SendOptions): void;
+  /** To everyone, over every neighbour but `except`, once. */
+  broadcast(lane: Lane, payload: Uint8Array, except?: PeerKey): void;
+  /**
+   * Opens a frame from a neighbour.
+   * @returns what is for this node; undefined for a duplicate; an error for what no correct node sends
+   */
+  receive(from: PeerKey, frame: Uint8Array): Delivery | "duplicate" | "notForMe" | "undecodable";
+}

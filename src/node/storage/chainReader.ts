@@ -1,0 +1,254 @@
+/**
+ * Reading chain.db: for the store's own thread and for tools that look into a running or stopped node's
+ * directory. Every row is checked against its checksum: what comes out is what was written, or DAMAGED.
+ */
+import { checksum, recordChecksum } from "./chainChecksum.ts";
+import { chainFile, readChainIdentity } from "./chainSchema.ts";
+import { openReader } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { toStorageError } from "./errors.ts";
+import { checkDatabaseFile, fileBytes, markClosed, markOpen } from "./fileCheck.ts";
+import { StorageError } from "./types.ts";
+import type { ChainMeta, StoredBlock, StoredCertificate, StoredIrreversible, StoredRecord } from "./types.ts";
+
+const CACHE_BYTES = 16 * 1024 * 1024;
+/** Rows a step of `blocksAbove`: bounds what is in memory to some blocks. */
+const STEP_ROWS = 16;
+
+interface BlockRow {
+  readonly number: number;
+  readonly height: number;
+  readonly crc: number;
+  readonly id: Buffer;
+  readonly parent: Buffer;
+  readonly header: Buffer;
+  readonly signature: Buffer;
+  readonly body: Buffer;
+}
+
+interface PointerRow {
+  readonly height: number;
+  readonly id: Buffer;
+  readonly certificate: Buffer;
+  readonly frontier: Buffer;
+  readonly crc: number;
+}
+
+interface CertificateRow {
+  readonly height: number;
+  readonly id: Buffer;
+  readonly certificate: Buffer;
+  readonly crc: number;
+}
+
+/** CANNOT_OPEN when DIR has no chain.db, TRUNCATED or DAMAGED when the file shows it at once. Makes nothing. */
+export function checkChainFile(dir: string): string {
+  const file = chainFile(dir);
+  if (fileBytes(file) === undefined) {
+    throw new StorageError(
+      "CANNOT_OPEN",
+      file,
+      `${file} does not exist; make a node's directory with "cairn init DIR", or restore it from a backup`,
+    );
+  }
+  try {
+    checkDatabaseFile(file, "chain");
+  } catch (error) {
+    throw toStorageError(error, file, "chain");
+  }
+  return file;
+}
+
+export class ChainReader {
+  readonly file: string;
+  readonly #connection: Connection;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+
+  private constructor(file: string, connection: Connection, chainId: string | undefined) {
+    this.file = file;
+    this.#connection = connection;
+    readChainIdentity(connection, file, chainId);
+    this.#statements = prepareStatements(connection);
+  }
+
+  /** Throws StorageError: CANNOT_OPEN, TRUNCATED, DAMAGED, WRONG_FORMAT (also for another chain than `chainId`). */
+  static open(dir: string, chainId?: string): ChainReader {
+    const file = checkChainFile(dir);
+    markOpen(file);
+    let connection: Connection | undefined;
+    try {
+      connection = openReader(file, CACHE_BYTES);
+      return new ChainReader(file, connection, chainId);
+    } catch (error) {
+      connection?.close();
+      markClosed(file);
+      throw toStorageError(error, file, "chain");
+    }
+  }
+
+  close(): void {
+    if (!this.#connection.open) return;
+    this.#connection.close();
+    markClosed(this.file);
+  }
+
+  /** Throws DAMAGED when the irreversible pointer is; a missing or damaged vote record is told, not thrown. */
+  meta(): ChainMeta {
+    return this.#read(() => ({
+      ...readChainIdentity(this.#connection, this.file),
+      firstHeight: this.#statements.firstHeight.get() ?? undefined,
+      irreversible: this.#irreversible(),
+      record: this.#record(),
+    }));
+  }
+
+  /** A block of any branch, by its id in hex. Throws DAMAGED. */
+  byId(id: string): StoredBlock | undefined {
+    return this.#read(() => this.#checked(this.#statements.byId.get(Buffer.from(id, "hex"))));
+  }
+
+  /** The irreversible block at a height. Throws DAMAGED. */
+  byHeight(height: number): StoredBlock | undefined {
+    return this.#read(() => this.#checked(this.#statements.byHeight.get(height), height));
+  }
+
+  /** Irreversible blocks from a height on, in order, until `limit` blocks or `limitBytes` of bodies are reached. */
+  range(from: number, limit: number, limitBytes: number = Number.POSITIVE_INFINITY): StoredBlock[] {
+    const blocks: StoredBlock[] = [];
+    let bytes = 0;
+    for (let height = from; blocks.length < limit && bytes < limitBytes; height++) {
+      const block = this.byHeight(height);
+      if (block === undefined) break;
+      blocks.push(block);
+      bytes += block.body.length;
+    }
+    return blocks;
+  }
+
+  /**
+   * Every block of every branch above a height, parents first; read in steps, so that thousands of large blocks
+   * are never in memory together. A damaged one is passed to `onDamaged` and skipped; without it, thrown.
+   */
+  *blocksAbove(height: number, onDamaged?: (error: StorageError) => void): Generator<StoredBlock, void, undefined> {
+    let after = { height, number: Number.MAX_SAFE_INTEGER };
+    for (;;) {
+      const { height: afterHeight, number: afterNumber } = after;
+      const places = this.#read(() => this.#statements.placesAbove.all({ afterHeight, afterNumber, limit: STEP_ROWS }));
+      for (const place of places) {
+        const block = this.#blockAt(place, onDamaged);
+        if (block !== undefined) yield block;
+        after = place;
+      }
+      if (places.length < STEP_ROWS) return;
+    }
+  }
+
+  #blockAt(
+    place: { readonly height: number; readonly number: number },
+    onDamaged: ((error: StorageError) => void) | undefined,
+  ): StoredBlock | undefined {
+    try {
+      return this.#read(() => this.#checked(this.#statements.byNumber.get(place.number), place.height));
+    } catch (error) {
+      if (onDamaged === undefined || !(error instanceof StorageError) || error.code !== "DAMAGED") throw error;
+      onDamaged(error);
+      return undefined;
+    }
+  }
+
+  /** The certificate of the first irreversible advance to this height or above. Throws DAMAGED. */
+  certificateFor(height: number): StoredCertificate | undefined {
+    return this.#read(() => {
+      const row = this.#statements.certificateFor.get(height);
+      if (row === undefined) return undefined;
+      const id = row.id.toString("hex");
+      if (checksum(row.height, row.id, row.certificate) !== row.crc) {
+        throw this.#damaged(`certificate at height ${row.height}`, row.height, id);
+      }
+      return { height: row.height, id, certificate: row.certificate };
+    });
+  }
+
+  /** Ids in hex that begin with `prefix` (hex digits), at most `limit`. */
+  idsWithPrefix(prefix: string, limit: number): string[] {
+    const least = Buffer.from(prefix.padEnd(64, "0"), "hex");
+    const greatest = Buffer.from(prefix.padEnd(64, "f"), "hex");
+    return this.#read(() => this.#statements.idsBetween.all(least, greatest, limit).map((id) => id.toString("hex")));
+  }
+
+  #irreversible(): StoredIrreversible | undefined {
+    const row = this.#statements.pointer.get();
+    if (row === undefined) return undefined;
+    if (checksum(row.height, row.id, row.certificate, row.frontier) !== row.crc) {
+      throw this.#damaged("irreversible pointer", row.height, row.id.toString("hex"));
+    }
+    return { height: row.height, id: row.id.toString("hex"), certificate: row.certificate, frontier: row.frontier };
+  }
+
+  #record(): StoredRecord {
+    try {
+      const row = this.#statements.record.get();
+      if (row === undefined) return { verdict: "missing" };
+      return recordChecksum(row.bytes).equals(row.sha256) ? { verdict: "ok", bytes: row.bytes } : { verdict: "damaged" };
+    } catch (error) {
+      if (toStorageError(error, this.file, "chain").code === "DAMAGED") return { verdict: "damaged" };
+      throw error;
+    }
+  }
+
+  #checked(row: BlockRow | undefined, height?: number): StoredBlock | undefined {
+    if (row === undefined) return undefined;
+    const id = row.id.toString("hex");
+    const crc = checksum(row.height, row.id, row.parent, row.header, row.signature, row.body);
+    if (crc !== row.crc || (height !== undefined && row.height !== height)) {
+      throw this.#damaged(`block ${id} at height ${height ?? row.height}`, height ?? row.height, id);
+    }
+    const { header, signature, body } = row;
+    return { height: row.height, id, parent: row.parent.toString("hex"), header, signature, body };
+  }
+
+  #damaged(what: string, height: number, id: string): StorageError {
+    const text =
+      `${this.file}: ${what} does not match its checksum; it is fetched again from peers while the node runs, ` +
+      `should this go on, check the disk and restore the directory from a backup`;
+    return new StorageError("DAMAGED", this.file, text, { height, id });
+  }
+
+  #read<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw toStorageError(error, this.file, "chain");
+    }
+  }
+}
+
+function prepareStatements(connection: Connection) {
+  const columns = "number, height, crc, id, parent, header, signature, body";
+  return {
+    byId: connection.prepare<[Buffer], BlockRow>(`SELECT ${columns} FROM blocks WHERE id = ?`),
+    byNumber: connection.prepare<[number], BlockRow>(`SELECT ${columns} FROM blocks WHERE number = ?`),
+    byHeight: connection.prepare<[number], BlockRow>(
+      `SELECT ${columns} FROM blocks WHERE number = (SELECT block FROM chain WHERE height = ?)`,
+    ),
+    placesAbove: connection.prepare<
+      [{ afterHeight: number; afterNumber: number; limit: number }],
+      { height: number; number: number }
+    >(
+      `SELECT * FROM (SELECT height, block AS number FROM chain WHERE height >= :afterHeight ORDER BY height LIMIT :limit + 1)
+       WHERE (height, number) > (:afterHeight, :afterNumber)
+       UNION ALL
+       SELECT height, block AS number FROM reversible WHERE (height, block) > (:afterHeight, :afterNumber)
+       ORDER BY height, number LIMIT :limit`,
+    ),
+    firstHeight: connection.prepare<[], number | null>("SELECT min(height) FROM chain").pluck(),
+    pointer: connection.prepare<[], PointerRow>("SELECT height, id, certificate, frontier, crc FROM pointer"),
+    record: connection.prepare<[], { bytes: Buffer; sha256: Buffer }>("SELECT bytes, sha256 FROM record"),
+    certificateFor: connection.prepare<[number], CertificateRow>(
+      "SELECT height, id, certificate, crc FROM certificates WHERE height >= ? ORDER BY height LIMIT 1",
+    ),
+    idsBetween: connection
+      .prepare<[Buffer, Buffer, number], Buffer>("SELECT id FROM blocks WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?")
+      .pluck(),
+  };
+}

@@ -1,0 +1,80 @@
+/** Reading state.db: for the store's own thread and for tools. Every read sees the newest committed run. */
+import type { Connection } from "./connection.ts";
+import { checkDerivedFile, openDerivedReader } from "./derivedFile.ts";
+import { toStorageError } from "./errors.ts";
+import { markClosed, markOpen } from "./fileCheck.ts";
+import { STATE_FORMAT, stateFile } from "./stateTables.ts";
+import type { AppliedBlock, StateEntry } from "./types.ts";
+
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+export class StateReader {
+  readonly file: string;
+  readonly #connection: Connection;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+
+  private constructor(file: string, connection: Connection) {
+    this.file = file;
+    this.#connection = connection;
+    this.#statements = prepareStatements(connection);
+  }
+
+  /** Throws StorageError: CANNOT_OPEN, TRUNCATED, DAMAGED, WRONG_FORMAT (also for another chain than `chainId`). */
+  static open(dir: string, chainId?: string): StateReader {
+    const file = stateFile(dir);
+    checkDerivedFile(file);
+    const connection = openDerivedReader(file, STATE_FORMAT, CACHE_BYTES, chainId);
+    markOpen(file);
+    return new StateReader(file, connection);
+  }
+
+  close(): void {
+    if (!this.#connection.open) return;
+    this.#connection.close();
+    markClosed(this.file);
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#read(() => this.#statements.get.get(key));
+  }
+
+  /** Entries with start <= key < end (no end: to the last), in key order or from the greatest down, at most `limit`. */
+  range(start: Uint8Array, end: Uint8Array | undefined, limit: number, reverse = false): StateEntry[] {
+    const { ascending, descending, ascendingToEnd, descendingFromEnd } = this.#statements;
+    return this.#read(() => {
+      if (end === undefined) return (reverse ? descendingFromEnd : ascendingToEnd).all(start, limit);
+      return (reverse ? descending : ascending).all(start, end, limit);
+    });
+  }
+
+  /** The encoded receipts of an irreversible block, as written. */
+  receipts(height: number): Uint8Array | undefined {
+    return this.#read(() => this.#statements.receipts.get(height));
+  }
+
+  /** The newest block whose changes are in the state; none in a new file: not even the genesis is applied. */
+  applied(): AppliedBlock | undefined {
+    return this.#read(() => this.#statements.applied.get());
+  }
+
+  #read<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw toStorageError(error, this.file, "derived");
+    }
+  }
+}
+
+function prepareStatements(connection: Connection) {
+  const range = (where: string, order: string) => `SELECT key, value FROM state WHERE ${where} ORDER BY key ${order} LIMIT ?`;
+  return {
+    get: connection.prepare<[Uint8Array], Buffer>("SELECT value FROM state WHERE key = ?").pluck(),
+    ascending: connection.prepare<[Uint8Array, Uint8Array, number], StateEntry>(range("key >= ? AND key < ?", "ASC")),
+    descending: connection.prepare<[Uint8Array, Uint8Array, number], StateEntry>(range("key >= ? AND key < ?", "DESC")),
+    ascendingToEnd: connection.prepare<[Uint8Array, number], StateEntry>(range("key >= ?", "ASC")),
+    descendingFromEnd: connection.prepare<[Uint8Array, number], StateEntry>(range("key >= ?", "DESC")),
+    receipts: connection.prepare<[number], Buffer>("SELECT receipts FROM receipts WHERE height = ?").pluck(),
+    applied: connection.prepare<[], AppliedBlock>("SELECT height, id FROM applied"),
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * The deterministic core's face: inputs in, effects out (DESIGN section 3). Everything that happens to a replica is an
+ * input; everything it does to the world is an effect. The shell and the simulator carry them.
+ */
+import type { BlockRef } from "../../chain/header.ts";
+import type { SignatureClaim } from "../../chain/signing.ts";
+import type { StateChange } from "../../chain/state.ts";
+import type { CloseReason, Lane, PeerKey } from "../../net/link/types.ts";
+import type { SyncPhase } from "../../consensus/sync/connection.ts";
+import type { EngineStatus } from "../../consensus/engine.ts";
+
+export type Input =
+  | { readonly kind: "tick" }
+  | { readonly kind: "peerUp"; readonly peer: PeerKey }
+  /** `broken`: the connection was lost, not closed: the process may have died. */
+  | { readonly kind: "peerDown"; readonly peer: PeerKey; readonly broken: boolean }
+  /** A frame of a peer, not yet looked at. */
+  | { readonly kind: "received"; readonly from: PeerKey; readonly lane: Lane; readonly frame: Uint8Array }
+  /** The link took bytes of the chain lane that were sent before. */
+  | { readonly kind: "drained"; readonly peer: PeerKey; readonly bytes: number }
+  /** Everything up to this token is on disk. Tokens complete in order. */
+  | { readonly kind: "persisted"; readonly token: number }
+  | { readonly kind: "signaturesChecked"; readonly batch: number; readonly valid: readonly boolean[] }
+  /** Answers a `continue` effect: go on with the work that was cut into slices. */
+  | { readonly kind: "continue" }
+  /** The state database holds everything up to this height and can be read. */
+  | { readonly kind: "flushed"; readonly height: number }
+  /** Encoded transactions of local submitters; answered by one `submitted` effect with the same `request`. */
+  | { readonly kind: "submit"; readonly request: number; readonly transactions: readonly Uint8Array[] };
+
+export type Effect =
+  /** One atomic write; `persisted` with the token is the answer. */
+  | {
+      readonly kind: "persist";
+      readonly token: number;
+      readonly blocks: readonly PersistedBlock[];
+      readonly record?: Uint8Array;
+      readonly irreversible?: PersistedIrreversible;
+    }
+  /** A frame for a neighbour; with `after`, not before that token is on disk. Part arrays are not to be changed. */
+  | {
+      readonly kind: "send";
+      readonly to: PeerKey;
+      readonly lane: Lane;
+      readonly parts: readonly Uint8Array[];
+      readonly after?: number;
+    }
+  | { readonly kind: "checkSignatures"; readonly batch: number; readonly claims: readonly SignatureClaim[] }
+  /** More work is waiting: feed `continue` after what else has come in. */
+  | { readonly kind: "continue" }
+  /** Feed `tick` at this time (ms) or soon after; replaces the one before. Infinity: no tick needed. */
+  | { readonly kind: "setTimer"; readonly at: number }
+  /** Changes of irreversible blocks for the state database; `flushed` is the answer. One at a time. */
+  | { readonly kind: "flush"; readonly flush: StateFlush }
+  /** The promise is on disk: everything up to this block is irreversible. */
+  | { readonly kind: "irreversible"; readonly block: BlockRef; readonly time: number; readonly transactions: number }
+  /** The head moved; told for status and streams. */
+  | { readonly kind: "head"; readonly block: BlockRef; readonly undone: number; readonly applied: number }
+  | { readonly kind: "submitted"; readonly request: number; readonly answers: readonly SubmitAnswer[] }
+  /** What became of transactions submitted here. */
+  | { readonly kind: "outcomes"; readonly outcomes: readonly TransactionOutcome[] }
+  | { readonly kind: "disconnect"; readonly peer: PeerKey; readonly reason: CloseReason; readonly detail: string }
+  | { readonly kind: "log"; readonly level: LogLevel; readonly layer: string; readonly message: string; readonly fields?: Record<string, unknown> }
+  /** This node or the quorum is broken: stop taking part, keep the evidence, tell people. */
+  | { readonly kind: "halt"; readonly why: string };
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface PersistedBlock {
+  readonly height: number;
+  readonly id: string;
+  readonly parent: string;
+  readonly header: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+export interface PersistedIrreversible {
+  readonly height: number;
+  readonly id: string;
+  /** Certificate of exactly this block; empty when it follows from a producer's signed header. */
+  readonly certificate: Uint8Array;
+  readonly frontier: Uint8Array;
+}
+
+export interface StateFlush {
+  /** Newest block covered. */
+  readonly height: number;
+  readonly id: string;
+  /** Net changes in key order; keys as binary strings. */
+  readonly changes: readonly StateChange[];
+  readonly blocks: readonly { readonly height: number; readonly receipts: Uint8Array; readonly transactionIds: Uint8Array }[];
+}
+
+export interface TransactionPlace {
+  readonly height: number;
+  readonly index: number;
+}
+
+/** What a submitter is told at once. */
+export type SubmitAnswer =
+  /** Taken, or known already and still under way: outcomes follow. */
+  | { readonly status: "accepted"; readonly id: string }
+  | { readonly status: "included"; readonly id: string; readonly place: TransactionPlace }
+  /** Irreversible in the chain before it was submitted now. */
+  | { readonly status: "inChain"; readonly id: string; readonly place: TransactionPlace }
+  | { readonly status: "full"; readonly id: string }
+  | { readonly status: "invalid"; readonly id: string; readonly code: string; readonly detail: string };
+
+/** The four answers of the mempool. `included` promises nothing across a crash. */
+export type TransactionOutcome =
+  | { readonly status: "included"; readonly id: string; readonly place: TransactionPlace; readonly receipt: Uint8Array }
+  | { readonly status: "irreversible"; readonly id: string; readonly place: TransactionPlace; readonly receipt: Uint8Array }
+  /** An irreversible header's time has passed `expiresAt`, and it is not in the chain. */
+  | { readonly status: "expired"; readonly id: string }
+  /** The leader's execution refused it: it is in no block. */
+  | { readonly status: "rejected"; readonly id: string; readonly code: string; readonly detail: string };
+
+export interface ReplicaStatus {
+  readonly engine: { readonly view: number; readonly leader: string | undefined; readonly status: EngineStatus };
+  readonly head: BlockRef & { readonly time: number };
+  readonly irreversible: BlockRef & { readonly time: number };
+  readonly sync: {
+    readonly state: "searching" | "syncing" | "synced";
+    /** Greatest height known of others, or the own head. */
+    readonly target: number;
+  };
+  readonly mempool: { readonly count: number; readonly bytes: number };
+  readonly peers: readonly { readonly peer: PeerKey; readonly phase: SyncPhase; readonly height: number | undefined }[];
+  readonly halted: string | undefined;
+  /** Sizes of everything bounded, for metrics and oracles. */
+  readonly sizes: Readonly<Record<string, number>>;
+}
