@@ -31,7 +31,8 @@ export interface ExecutionSetting {
   readonly application: Application;
   readonly limits: ChainLimits;
   readonly state: State;
-  readonly window: DuplicateWindow;
+  /** Ids of the recent transactions of the executed branch. */
+  readonly duplicates: DuplicateWindow;
 }
 
 /** The block's place, known before its transactions are. */
@@ -57,9 +58,9 @@ export class BlockExecution {
   constructor(setting: ExecutionSetting, place: BlockPlace) {
     this.#setting = setting;
     this.#place = place;
-    this.#windowCount = setting.window.countSince(place.time - setting.limits.expiryAheadMs);
+    this.#windowCount = setting.duplicates.countSince(place.time - setting.limits.expiryAheadMs);
     setting.state.beginBlock(place.height);
-    setting.window.beginBlock(place.height, place.time);
+    setting.duplicates.beginBlock(place.height, place.time);
   }
 
   get count(): number {
@@ -68,13 +69,13 @@ export class BlockExecution {
 
   /** Executes one transaction. Refused, it leaves no trace. `ids[offset, offset + 32)` is its id. */
   apply(bytes: Uint8Array, ids: Uint8Array, offset: number): Result<undefined, TransactionRefusal> {
-    const { application, state, window } = this.#setting;
+    const { application, state, duplicates } = this.#setting;
     const decoded = decodeTransaction(bytes);
     if (!decoded.ok) return refuse("TRANSACTION_UNDECODABLE", "");
     const transaction = decoded.value;
     const refusal = this.#refusalOf(bytes.length, transaction.expiresAt, transaction.author);
     if (refusal !== undefined) return refusal;
-    if (window.has(ids, offset)) return refuse("DUPLICATE", toHex(ids.subarray(offset, offset + 32)));
+    if (duplicates.has(ids, offset)) return refuse("DUPLICATE", toHex(ids.subarray(offset, offset + 32)));
     try {
       this.#receipts.push(application.execute(transaction.payload, state, this.#place));
       state.commitTransaction();
@@ -83,7 +84,7 @@ export class BlockExecution {
       if (error instanceof TransactionFailed) return refuse("TRANSACTION_FAILED", `${error.code}: ${error.message}`);
       throw error;
     }
-    if (!window.add(ids, offset)) throw new Error("checked above");
+    if (!duplicates.add(ids, offset)) throw new Error("checked above");
     this.#windowCount++;
     return ok(undefined);
   }
@@ -102,7 +103,7 @@ export class BlockExecution {
 
   abort(): void {
     this.#setting.state.abortBlock();
-    this.#setting.window.pop();
+    this.#setting.duplicates.pop();
   }
 
   #refusalOf(

@@ -105,7 +105,7 @@ export class Ledger {
       orphanBytes: this.#orphans.bytes,
       unflushedTransactions: this.#unflushedTransactions,
       overlayKeys: this.#setting.state.overlayKeys,
-      windowCount: this.#setting.window.size,
+      windowCount: this.#setting.duplicates.size,
     };
   }
 
@@ -120,7 +120,7 @@ export class Ledger {
   }
   /** Where a transaction is on the executed branch, as far back as the duplicate window reaches. */
   findTransaction(id: Uint8Array): { height: number; index: number } | undefined {
-    return this.#setting.window.find(id, 0);
+    return this.#setting.duplicates.find(id, 0);
   }
 
   /** Adds a block whose signature was checked. Orphans that waited for it follow it in. */
@@ -216,7 +216,7 @@ export class Ledger {
     this.#orphans.dropUpTo(node.height);
     this.#unflushed.push(...released);
     for (const each of released) this.#unflushedTransactions += each.block.transactions.count;
-    this.#setting.window.expireBelow(node.block.header.time - this.#setting.limits.expiryAheadMs, node.height);
+    this.#setting.duplicates.expireBelow(node.block.header.time - this.#setting.limits.expiryAheadMs, node.height);
     return abandoned;
   }
 
@@ -323,7 +323,7 @@ export class Ledger {
     const node = this.#tip;
     if (node.execution === undefined || node.parent === undefined) throw new Error(`block ${node.id} cannot be undone`);
     this.#setting.state.undoBlock(node.execution.undo);
-    this.#setting.window.pop();
+    this.#setting.duplicates.pop();
     node.execution = undefined;
     this.#tip = node.parent;
     return 1 + Math.floor(node.block.transactions.count / 4);

@@ -115,6 +115,15 @@ export class Connection {
     if (known !== undefined && known >= node.height) this.#common = { height: node.height, id: node.id };
   }
 
+  get hasBudget(): boolean {
+    return this.#budgetBytes > 0;
+  }
+
+  /** Bytes sent outside the stream. */
+  spend(bytes: number): void {
+    this.#budgetBytes -= bytes;
+  }
+
   /** The link took this many bytes of what was sent. */
   drained(bytes: number): void {
     this.#budgetBytes = Math.min(SEND_BUDGET_BYTES, this.#budgetBytes + bytes);

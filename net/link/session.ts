@@ -145,7 +145,11 @@ export class Session {
     };
     stream.addEventListener("close", broken);
     stream.addEventListener("remoteCloseWrite", broken);
-    stream.addEventListener("drain", () => this.#pump());
+    const writable = (): void => {
+      if (state.outbox.queuedBytes > 0) this.#schedulePump();
+    };
+    stream.addEventListener("drain", writable);
+    stream.addEventListener("idle", writable);
     stream.addEventListener("message", ({ data }) => this.#received(state, data));
     if (lane === "urgent") this.#control(FRAME.init, encodeInit(this.#init));
     this.#checkComplete();
@@ -346,14 +350,14 @@ export class Session {
     });
   }
 
-  /** Most urgent lane first; each until its stream is full. A full stream's `drain` comes back here. */
+  /** Most urgent lane first; each until its stream is full. A full stream's `drain` and `idle` come back here. */
   #pump(): void {
     if (this.phase === "closed") return;
     let budget = PUMP_BYTES;
     for (const lane of LANES) {
       const state = this.#lanes[lane];
       if (state === undefined) continue;
-      while (state.outbox.queuedBytes > 0 && !state.stream.writableNeedsDrain && budget > 0) {
+      while (state.outbox.queuedBytes > 0 && budget > 0 && !isFull(state.stream)) {
         const chunk = state.outbox.next();
         if (chunk === undefined) break;
         budget -= chunk.length;
@@ -402,6 +406,14 @@ export class Session {
       this.connection.abort(error instanceof Error ? error : new Error(String(error)));
     });
   }
+}
+
+/**
+ * libp2p clears `writableNeedsDrain` whenever the connection drains, also while the stream's window is used up and its
+ * buffer waits; only an empty buffer says that the last chunk really left.
+ */
+function isFull(stream: Stream): boolean {
+  return stream.writableNeedsDrain || stream.writeBufferLength > 0;
 }
 
 /** Longest payload of a frame of this type on this lane; undefined where the type has no place. */

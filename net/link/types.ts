@@ -3,8 +3,9 @@
  * receive with lanes (docs/protocol.md, section 1). Types only, so that deterministic code may name them.
  */
 
-/** A node's identity: its Ed25519 public key as 64 lower-case hex digits. The libp2p peer id is derived from it. */
-export type PeerKey = string;
+import type { PeerKey } from "../../src/base/key.ts";
+
+export type { PeerKey };
 
 /** Most urgent first. A lane is ordered; lanes are unordered against each other. */
 export const LANES = ["urgent", "chain", "bulk"] as const;

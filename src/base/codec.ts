@@ -110,7 +110,11 @@ export function message<S extends Shape>(name: string, shape: S): Message<ShapeV
       return ok(value);
     } catch (error) {
       // Malformed, or whatever the reader throws at bytes that end early or hold no varint or UTF-8.
-      return err({ code: "UNDECODABLE", message: name, detail: error instanceof Error ? error.message : String(error) });
+      return err({
+        code: "UNDECODABLE",
+        message: name,
+        detail: error instanceof Error ? error.message : String(error),
+      });
     }
   };
   return { name, encode, decode, readFrom, writeTo } as unknown as Message<ShapeValue<S>>;

@@ -189,7 +189,9 @@ export class ChainReader {
     try {
       const row = this.#statements.record.get();
       if (row === undefined) return { verdict: "missing" };
-      return recordChecksum(row.bytes).equals(row.sha256) ? { verdict: "ok", bytes: row.bytes } : { verdict: "damaged" };
+      return recordChecksum(row.bytes).equals(row.sha256)
+        ? { verdict: "ok", bytes: row.bytes }
+        : { verdict: "damaged" };
     } catch (error) {
       if (toStorageError(error, this.file, "chain").code === "DAMAGED") return { verdict: "damaged" };
       throw error;

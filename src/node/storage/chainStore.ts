@@ -12,14 +12,7 @@ import { packChainWrite } from "./chainMessage.ts";
 import { ChainReader, checkChainFile } from "./chainReader.ts";
 import type { ChainWorkerData, ChainWorkerInfo } from "./chainWorker.ts";
 import { markClosed, markOpen } from "./fileCheck.ts";
-import type {
-  ChainMeta,
-  ChainWrite,
-  StorageError,
-  StoredBlock,
-  StoredCertificate,
-  WriterEvents,
-} from "./types.ts";
+import type { ChainMeta, ChainWrite, StorageError, StoredBlock, StoredCertificate, WriterEvents } from "./types.ts";
 import { WriterThread } from "./writerThread.ts";
 
 export interface ChainStoreEvents extends WriterEvents {

@@ -147,7 +147,9 @@ function prepareStatements(connection: Connection) {
     addReversible: connection.prepare("INSERT INTO reversible (height, block) VALUES (?, ?)"),
     removeReversible: connection.prepare("DELETE FROM reversible WHERE height = ? AND block = ?"),
     addToChain: connection.prepare("INSERT INTO chain (height, block) VALUES (?, ?)"),
-    deleteStale: connection.prepare("DELETE FROM blocks WHERE number IN (SELECT block FROM reversible WHERE height <= ?)"),
+    deleteStale: connection.prepare(
+      "DELETE FROM blocks WHERE number IN (SELECT block FROM reversible WHERE height <= ?)",
+    ),
     deleteStaleReversible: connection.prepare("DELETE FROM reversible WHERE height <= ?"),
     pointer: connection.prepare<[], Pointer>("SELECT height, id FROM pointer"),
     putPointer: connection.prepare(

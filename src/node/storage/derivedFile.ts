@@ -40,7 +40,12 @@ export function openDerivedWriter(file: string, format: DerivedFormat, chainId: 
 }
 
 /** Opens for reading. Throws StorageError: CANNOT_OPEN when there is no file, WRONG_FORMAT, DAMAGED. */
-export function openDerivedReader(file: string, format: DerivedFormat, cacheBytes: number, chainId?: string): Connection {
+export function openDerivedReader(
+  file: string,
+  format: DerivedFormat,
+  cacheBytes: number,
+  chainId?: string,
+): Connection {
   let connection: Connection | undefined;
   try {
     connection = openReader(file, cacheBytes);
@@ -74,7 +79,8 @@ function checkFormat(connection: Connection, file: string, format: DerivedFormat
   const version = Number(get.get("format"));
   if (version !== format.version) throw wrongFormat(file, `it has format ${version}, this program ${format.version}`);
   const found = String(get.get("chainId"));
-  if (chainId !== undefined && found !== chainId) throw wrongFormat(file, `it belongs to chain ${found}, not ${chainId}`);
+  if (chainId !== undefined && found !== chainId)
+    throw wrongFormat(file, `it belongs to chain ${found}, not ${chainId}`);
 }
 
 function wrongFormat(file: string, why: string): StorageError {

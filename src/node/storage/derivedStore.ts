@@ -15,7 +15,14 @@ import { markClosed, markOpen } from "./fileCheck.ts";
 import { indexFile } from "./indexSegments.ts";
 import { StateReader } from "./stateReader.ts";
 import { stateFile } from "./stateTables.ts";
-import type { AppliedBlock, DerivedWrite, StateEntry, StorageError, TransactionPosition, WriterEvents } from "./types.ts";
+import type {
+  AppliedBlock,
+  DerivedWrite,
+  StateEntry,
+  StorageError,
+  TransactionPosition,
+  WriterEvents,
+} from "./types.ts";
 import { WriterThread } from "./writerThread.ts";
 
 export type { IndexedBlock } from "./derivedMessage.ts";
@@ -120,7 +127,10 @@ export class DerivedStore {
   }
 
   /** The index takes blocks without gaps only, so that one height says all it holds. */
-  #indexable(blocks: readonly IndexedBlock[]): { readonly indexed: readonly IndexedBlock[]; readonly next: number | undefined } {
+  #indexable(blocks: readonly IndexedBlock[]): {
+    readonly indexed: readonly IndexedBlock[];
+    readonly next: number | undefined;
+  } {
     let next = this.#indexNext;
     if (next === undefined) return { indexed: [], next };
     const indexed: IndexedBlock[] = [];

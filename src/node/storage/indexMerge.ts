@@ -85,7 +85,12 @@ export class Merge {
       tables,
       inputs.reduce((sum, input) => sum + input.entries, 0),
     );
-    this.#cursors = inputs.map((segment) => ({ segment, page: 0, entry: 0, words: tables.readPage(segment.segment, 0) }));
+    this.#cursors = inputs.map((segment) => ({
+      segment,
+      page: 0,
+      entry: 0,
+      words: tables.readPage(segment.segment, 0),
+    }));
   }
 
   /** The output's number, for removing it when the merge fails. */

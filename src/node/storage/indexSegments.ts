@@ -164,4 +164,3 @@ function prepareStatements(connection: Connection) {
     removeSegment: connection.prepare("DELETE FROM segments WHERE segment = ?"),
   };
 }
-

@@ -15,6 +15,9 @@ export interface Lock {
   release(): void;
 }
 
+/** A connection that nobody refers to is closed by the garbage collector, and its lock with it. */
+const held = new Set<Database.Database>();
+
 const READ_HOLDER_TIMEOUT_MS = 200;
 
 /** Throws LOCKED when another holds it, CANNOT_OPEN when the directory or file is not writable. */
@@ -28,20 +31,29 @@ export function acquireLock(dir: string): Lock {
     // Between the two transactions another process can get in; then this one is refused below, which is as right.
     begin(connection);
   } catch (error) {
-    const refused = isBusy(error) ? lockedError(file, dir, readHolder(connection)) : toStorageError(error, file, "lock");
+    const refused = isBusy(error)
+      ? lockedError(file, dir, readHolder(connection))
+      : toStorageError(error, file, "lock");
     connection.close();
     throw refused;
   }
-  return { file, release: () => void connection.close() };
+  held.add(connection);
+  return { file, release: () => release(connection) };
 }
 
 function openLockFile(file: string): Database.Database {
   try {
     return new Database(file, { timeout: READ_HOLDER_TIMEOUT_MS });
   } catch (error) {
-    if (error instanceof TypeError) throw new StorageError("CANNOT_OPEN", file, `${file}: the directory does not exist`);
+    if (error instanceof TypeError)
+      throw new StorageError("CANNOT_OPEN", file, `${file}: the directory does not exist`);
     throw toStorageError(error, file, "lock");
   }
+}
+
+function release(connection: Database.Database): void {
+  connection.close();
+  held.delete(connection);
 }
 
 function begin(connection: Database.Database): void {

@@ -32,7 +32,8 @@ export class Packer {
   /** Hex digits as bytes. Throws when `hex` is not exactly `byteCount` bytes of hex. */
   putHex(hex: string, byteCount: number): void {
     const written = this.#bytes.write(hex, this.#offset, byteCount, "hex");
-    if (written !== byteCount || hex.length !== 2 * byteCount) throw new RangeError(`not ${byteCount} bytes of hex: ${hex}`);
+    if (written !== byteCount || hex.length !== 2 * byteCount)
+      throw new RangeError(`not ${byteCount} bytes of hex: ${hex}`);
     this.#offset += byteCount;
   }
 
@@ -45,7 +46,8 @@ export class Packer {
 
   /** The packed buffer, to be transferred. Throws when the stated capacity was not the exact size. */
   finish(): ArrayBuffer {
-    if (this.#offset !== this.#bytes.length) throw new RangeError(`packed ${this.#offset} of ${this.#bytes.length} bytes`);
+    if (this.#offset !== this.#bytes.length)
+      throw new RangeError(`packed ${this.#offset} of ${this.#bytes.length} bytes`);
     return this.#bytes.buffer as ArrayBuffer;
   }
 }

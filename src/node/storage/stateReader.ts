@@ -67,7 +67,8 @@ export class StateReader {
 }
 
 function prepareStatements(connection: Connection) {
-  const range = (where: string, order: string) => `SELECT key, value FROM state WHERE ${where} ORDER BY key ${order} LIMIT ?`;
+  const range = (where: string, order: string) =>
+    `SELECT key, value FROM state WHERE ${where} ORDER BY key ${order} LIMIT ?`;
   return {
     get: connection.prepare<[Uint8Array], Buffer>("SELECT value FROM state WHERE key = ?").pluck(),
     ascending: connection.prepare<[Uint8Array, Uint8Array, number], StateEntry>(range("key >= ? AND key < ?", "ASC")),

@@ -14,6 +14,7 @@ export const STATE_FORMAT: DerivedFormat = {
 CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE receipts (height INTEGER PRIMARY KEY, receipts BLOB NOT NULL);
 CREATE TABLE applied (one INTEGER PRIMARY KEY CHECK (one = 1), height INTEGER NOT NULL, id TEXT NOT NULL);
+INSERT INTO meta (key, value) VALUES ('syncs', 0);
 `,
   writer: { durable: false, pageBytes: 4_096, cacheBytes: 64 * 1024 * 1024 },
 };

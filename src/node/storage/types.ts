@@ -47,7 +47,9 @@ export interface ChainWrite {
 
 /** The vote record as found. Missing and damaged are for the core to act on (recovering), not for the store. */
 export type StoredRecord =
-  { readonly verdict: "ok"; readonly bytes: Uint8Array } | { readonly verdict: "missing" } | { readonly verdict: "damaged" };
+  | { readonly verdict: "ok"; readonly bytes: Uint8Array }
+  | { readonly verdict: "missing" }
+  | { readonly verdict: "damaged" };
 
 /** What chain.db says of itself. */
 export interface ChainMeta {

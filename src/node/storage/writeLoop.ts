@@ -44,12 +44,22 @@ interface QueuedWrite<W> {
   readonly bytes: number;
 }
 
+interface QueuedRequest {
+  readonly request: number;
+  readonly body: unknown;
+  /** Answered when so many writes are committed: a request sees what was handed over before it. */
+  readonly afterWrites: number;
+}
+
 type LoopState = "running" | "waitingToRetry" | "stopped";
 
 export class WriteLoop<W> {
   readonly #port: MessagePort;
   readonly #tasks: WriteLoopTasks<W>;
   #queue: QueuedWrite<W>[] = [];
+  #requests: QueuedRequest[] = [];
+  #acceptedWrites = 0;
+  #committedWrites = 0;
   #state: LoopState = "running";
   #closing = false;
   #upkeepPlanned = false;
@@ -73,14 +83,23 @@ export class WriteLoop<W> {
   #accept(message: ArrayBuffer | ToWriter): void {
     if (message instanceof ArrayBuffer) {
       this.#queue.push({ write: this.#tasks.decode(message), bytes: message.byteLength });
+      this.#acceptedWrites++;
     } else if (message.kind === "close") this.#closing = true;
-    else this.#answer(message.request, message.body);
+    else this.#requests.push({ request: message.request, body: message.body, afterWrites: this.#acceptedWrites });
   }
 
   #acceptAllQueued(): void {
     for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
       this.#accept(next.message as ArrayBuffer | ToWriter);
     }
+  }
+
+  /** While nothing can be written, requests are answered from what is there. */
+  #answerDue(): void {
+    const isDue = (queued: QueuedRequest) => this.#state !== "running" || queued.afterWrites <= this.#committedWrites;
+    const due = this.#requests.filter(isDue);
+    this.#requests = this.#requests.slice(due.length);
+    for (const { request, body } of due) this.#answer(request, body);
   }
 
   #answer(request: number, body: unknown): void {
@@ -95,8 +114,10 @@ export class WriteLoop<W> {
     this.#acceptAllQueued();
     while (this.#state === "running" && this.#queue.length > 0) {
       this.#writeBatch();
+      this.#answerDue();
       this.#acceptAllQueued();
     }
+    this.#answerDue();
     if (this.#closing) this.#close();
     else this.#planUpkeep();
   }
@@ -120,6 +141,7 @@ export class WriteLoop<W> {
     const ended = performance.now();
     this.#retryMs = FIRST_RETRY_MS;
     this.#queue = this.#queue.slice(size);
+    this.#committedWrites += size;
     const through = this.#tasks.through(batch);
     this.#post({
       kind: "committed",

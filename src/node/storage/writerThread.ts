@@ -78,7 +78,11 @@ export class WriterThread {
   post(write: ArrayBuffer): void {
     this.#requireOpen();
     if (this.#queuedBytes + write.byteLength > HARD_LIMIT_BYTES) {
-      throw new StorageError("QUEUE_FULL", this.#file, `${this.#file}: ${this.#queuedBytes} bytes are waiting to be written`);
+      throw new StorageError(
+        "QUEUE_FULL",
+        this.#file,
+        `${this.#file}: ${this.#queuedBytes} bytes are waiting to be written`,
+      );
     }
     this.#queuedBytes += write.byteLength;
     this.#worker.postMessage(write, [write]);

@@ -1,0 +1,150 @@
+/** All connections' hello/block machines, and requests for single blocks whose child came first. */
+import type { Block } from "../../chain/block.ts";
+import type { BlockRef } from "../../chain/header.ts";
+import type { AddOutcome } from "../../chain/ledger.ts";
+import type { PeerKey } from "../../src/base/key.ts";
+import { unreachable } from "../../src/base/result.ts";
+import type { Hello, SyncMessage } from "../messages.ts";
+import type { BestChain, RawBlock } from "./bestChain.ts";
+import { Connection } from "./connection.ts";
+import { REQUEST_AGAIN_MS, REQUESTS_MAX } from "./constants.ts";
+
+/** What the replica does for its sync machine. */
+export interface SyncHost {
+  readonly chain: BestChain;
+  now(): number;
+  sendHello(to: PeerKey, hello: Hello): void;
+  /** @returns bytes sent */
+  sendBlock(to: PeerKey, block: RawBlock, requested: boolean): number;
+  sendBlockRequest(to: PeerKey, id: string): void;
+  /** Takes in a block whose signature was checked; "held" when its time has not come. */
+  acceptBlock(from: PeerKey, block: Block): AddOutcome | { readonly kind: "held" };
+  isKnown(id: string): boolean;
+  /** Certificate of exactly the root, if there is one. */
+  rootCertificate(): Uint8Array | undefined;
+  misbehaved(peer: PeerKey, detail: string): void;
+  finalityConflict(peer: PeerKey, detail: string): void;
+}
+
+interface Request {
+  askedAt: number;
+  readonly tried: Set<PeerKey>;
+}
+
+export class Sync {
+  readonly #host: SyncHost;
+  readonly #connections = new Map<PeerKey, Connection>();
+  readonly #requests = new Map<string, Request>();
+
+  constructor(host: SyncHost) {
+    this.#host = host;
+  }
+
+  get deadline(): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const connection of this.#connections.values()) earliest = Math.min(earliest, connection.deadline);
+    for (const request of this.#requests.values()) earliest = Math.min(earliest, request.askedAt + REQUEST_AGAIN_MS);
+    return earliest;
+  }
+
+  get requests(): number {
+    return this.#requests.size;
+  }
+
+  connections(): ReadonlyMap<PeerKey, Connection> {
+    return this.#connections;
+  }
+
+  peerUp(peer: PeerKey): void {
+    const { chain } = this.#host;
+    const connection = new Connection(
+      chain,
+      {
+        hello: (hello) => this.#host.sendHello(peer, hello),
+        block: (block) => this.#host.sendBlock(peer, block, false),
+        finalityConflict: (height, theirs, mine) =>
+          this.#host.finalityConflict(peer, `block ${height} is ${mine} here and ${theirs} there, both irreversible`),
+      },
+      () => this.#host.rootCertificate(),
+      this.#host.now(),
+    );
+    this.#connections.set(peer, connection);
+    connection.open();
+  }
+
+  peerDown(peer: PeerKey): void {
+    this.#connections.delete(peer);
+  }
+
+  receive(from: PeerKey, message: SyncMessage): void {
+    const connection = this.#connections.get(from);
+    if (connection === undefined) return;
+    switch (message.kind) {
+      case "hello":
+        return connection.receiveHello(message.hello, this.#host.now());
+      case "block":
+        connection.blockReceived(refOf(message.block), this.#host.now());
+        return this.#accept(from, message.block);
+      case "blockResponse":
+        if (this.#requests.delete(message.block.id)) this.#accept(from, message.block);
+        return;
+      case "blockRequest": {
+        const block = this.#host.chain.byId(message.id);
+        if (block !== undefined && connection.hasBudget) connection.spend(this.#host.sendBlock(from, block, true));
+        return;
+      }
+      default:
+        return unreachable(message);
+    }
+  }
+
+  headMoved(): void {
+    for (const connection of this.#connections.values()) connection.headMoved(this.#host.now());
+  }
+
+  /** `node` is about to become the bottom of the fork database. */
+  beforeRelease(node: BlockRef): void {
+    for (const connection of this.#connections.values()) connection.beforeRelease(node);
+  }
+
+  drained(peer: PeerKey, bytes: number): void {
+    this.#connections.get(peer)?.drained(bytes);
+  }
+
+  tick(): void {
+    const now = this.#host.now();
+    for (const connection of this.#connections.values()) connection.tick(now);
+    for (const [id, request] of [...this.#requests]) {
+      if (now >= request.askedAt + REQUEST_AGAIN_MS) this.#ask(id, request);
+    }
+  }
+
+  #accept(from: PeerKey, block: Block): void {
+    const outcome = this.#host.acceptBlock(from, block);
+    if (outcome.kind === "orphan") this.#request(block.header.parent, from);
+    else if (outcome.kind === "rejected") this.#host.misbehaved(from, `${outcome.reason.code}: ${outcome.reason.detail}`);
+  }
+
+  #request(id: string, from: PeerKey): void {
+    if (this.#requests.has(id) || this.#requests.size >= REQUESTS_MAX) return;
+    const request = { askedAt: this.#host.now(), tried: new Set([from]) };
+    this.#requests.set(id, request);
+    this.#host.sendBlockRequest(from, id);
+  }
+
+  /** Asks a peer that was not asked yet; when all were, or it has come by other ways, the request is dropped. */
+  #ask(id: string, request: Request): void {
+    const next = [...this.#connections.keys()].find((peer) => !request.tried.has(peer));
+    if (next === undefined || this.#host.isKnown(id)) {
+      this.#requests.delete(id);
+      return;
+    }
+    request.askedAt = this.#host.now();
+    request.tried.add(next);
+    this.#host.sendBlockRequest(next, id);
+  }
+}
+
+function refOf({ id, header }: Block): BlockRef {
+  return { view: header.view, height: header.height, id };
+}

@@ -1,0 +1,140 @@
+/**
+ * What a running node offers to its HTTP interface (and to anything else in the process): reads answered at once from
+ * memory or a read-only connection, submissions as promises. `node.ts` implements it.
+ */
+import type { Block } from "../../chain/block.ts";
+import type { SubmitAnswer, TransactionPlace } from "../replica/types.ts";
+import type { PeerKey } from "../../net/link/types.ts";
+import type { GenesisFile } from "./genesisFile.ts";
+
+/** `GET /v1/status`, as it goes out. Heights and times are numbers, ids and keys hex. */
+export interface NodeStatus {
+  readonly chainId: string;
+  readonly name: string;
+  readonly node: {
+    readonly id: PeerKey;
+    readonly key: PeerKey;
+    readonly name: string;
+    readonly role: "producer" | "follower";
+    readonly version: string;
+  };
+  readonly consensus: {
+    readonly engine: "raft" | "vsr" | "bft";
+    readonly view: number;
+    readonly leader: string | null;
+    readonly producers: readonly { readonly name: string; readonly key: string }[];
+    readonly status: "leader" | "follower" | "candidate" | "recovering" | "observer" | "halted";
+  };
+  readonly head: { readonly height: number; readonly id: string; readonly view: number; readonly time: number };
+  readonly irreversible: { readonly height: number; readonly id: string; readonly time: number };
+  readonly sync: {
+    readonly state: "searching" | "syncing" | "synced";
+    readonly target: number;
+    /** Blocks a second over the last seconds. */
+    readonly rate: number;
+    readonly stalledBecause?: string;
+  };
+  readonly peers: number;
+  readonly mempool: { readonly count: number; readonly bytes: number };
+}
+
+/** A block with what the node knows of it. */
+export interface BlockView {
+  readonly block: Block;
+  readonly status: "pending" | "irreversible";
+  /** Encoded receipts in order; undefined when they are not (or no longer) held. */
+  readonly receipts: readonly Uint8Array[] | undefined;
+  /** The first certificate at or above the block's height, encoded. */
+  readonly certificate: Uint8Array | undefined;
+}
+
+/** A node of the reversible tree, the irreversible block at its root. */
+export interface ForkView {
+  readonly height: number;
+  readonly id: string;
+  readonly parent: string;
+  readonly view: number;
+  readonly producer: string;
+  readonly time: number;
+  readonly transactions: number;
+  readonly isHead: boolean;
+  readonly onBestChain: boolean;
+  /** Why it is not valid; absent on a valid block. */
+  readonly invalid?: string;
+  readonly children: readonly ForkView[];
+}
+
+export type WaitFor = "accepted" | "included" | "irreversible";
+
+/** The end of a submission. */
+export type SubmitResult =
+  | Exclude<SubmitAnswer, { readonly status: "included" }>
+  | {
+      readonly status: "included" | "irreversible";
+      readonly id: string;
+      readonly place: TransactionPlace;
+      readonly receipt: Uint8Array | undefined;
+    }
+  | { readonly status: "expired"; readonly id: string }
+  | { readonly status: "rejected"; readonly id: string; readonly code: string; readonly detail: string }
+  /** The wait ran out; the transaction is still under way. */
+  | { readonly status: "pending"; readonly id: string }
+  /** No leader is known, so nothing can be said of when it will be included. */
+  | { readonly status: "noLeader"; readonly id: string };
+
+export type TransactionState =
+  | { readonly status: "unknown" }
+  | { readonly status: "pending" }
+  | {
+      readonly status: "included" | "irreversible";
+      readonly place: TransactionPlace;
+      readonly blockId: string;
+      readonly transaction: Uint8Array;
+      readonly receipt: Uint8Array | undefined;
+    };
+
+export interface PeerView {
+  readonly key: PeerKey;
+  readonly name: string;
+  readonly role: "producer" | "follower";
+  readonly address: string;
+  readonly direction: "inbound" | "outbound";
+  readonly rttMs: number | undefined;
+  readonly connectedAt: number;
+  /** Phase of the hello/block machine with it. */
+  readonly phase: string;
+  /** Head height it is known to have. */
+  readonly height: number | undefined;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface NodeApi {
+  readonly genesis: GenesisFile;
+  readonly chainId: string;
+  status(): NodeStatus;
+  /** @param ref a height, an id in full or a unique prefix of at least 8 digits, "head" or "irreversible" */
+  block(ref: string): BlockView | "ambiguous" | undefined;
+  /** Blocks of the best chain from `from` upwards, at most `limit`. */
+  blocks(from: number, limit: number): BlockView[];
+  forks(): ForkView;
+  /** Results in the order of the transactions. Never rejects; a timeout gives `pending`. */
+  submit(transactions: readonly Uint8Array[], wait: WaitFor, timeoutMs: number): Promise<SubmitResult[]>;
+  transaction(id: string): Promise<TransactionState>;
+  /** State by key bytes. `irreversible`: as of the irreversible block; `head`: as of the head. */
+  read(key: Uint8Array, at: "irreversible" | "head"): Uint8Array | undefined;
+  readRange(
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    limit: number,
+    at: "irreversible" | "head",
+  ): { key: Uint8Array; value: Uint8Array }[];
+  peers(): PeerView[];
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  metricsContentType: string;
+  /** Why the node is not ready; undefined when it is. */
+  notReadyBecause(): string | undefined;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}

@@ -1,0 +1,130 @@
+/**
+ * When and how this node produces (DESIGN section 8, "Producing"): at once when nothing of its own is in flight, else
+ * when the block is full or the batching delay is over; none when there is nothing to say.
+ */
+import type { Ledger } from "../../chain/ledger.ts";
+import type { BlockNode } from "../../chain/forkDatabase.ts";
+import type { TransactionRefusal } from "../../chain/execution.ts";
+import type { ConsensusSettings } from "../../consensus/constants.ts";
+import type { Engine } from "../../consensus/engine.ts";
+import type { Mempool, PoolEntry } from "../../consensus/mempool/mempool.ts";
+import { EXECUTION_SLICE_TRANSACTIONS } from "./constants.ts";
+
+export interface ProducerHost {
+  readonly self: string;
+  readonly ledger: Ledger;
+  readonly mempool: Mempool;
+  readonly engine: Engine;
+  readonly settings: ConsensusSettings;
+  now(): number;
+  signBlock(id: string): Uint8Array;
+  produced(node: BlockNode): void;
+  refused(refusals: readonly { readonly entry: PoolEntry; readonly refusal: TransactionRefusal }[]): void;
+}
+
+export class BlockProducer {
+  readonly #host: ProducerHost;
+  #deadline = Number.POSITIVE_INFINITY;
+
+  constructor(host: ProducerHost) {
+    this.#host = host;
+  }
+
+  /** When the batching delay is over. */
+  get deadline(): number {
+    return this.#deadline;
+  }
+
+  /** Produces as far as one slice goes. @returns true when there is more to do now */
+  step(): boolean {
+    this.#deadline = Number.POSITIVE_INFINITY;
+    const { ledger, engine } = this.#host;
+    const permit = engine.production();
+    const current = ledger.production;
+    if (current !== undefined && (permit === undefined || current.place.view !== permit.view || current.parent !== ledger.head)) {
+      this.#abort();
+    }
+    if (permit === undefined) return false;
+    if (ledger.production === undefined) {
+      if (!ledger.settled || !this.#isDue(permit.opening)) return false;
+      this.#start(permit.view);
+    }
+    return this.#fill(permit.opening);
+  }
+
+  #isDue(opening: boolean): boolean {
+    if (opening) return true;
+    const { ledger, mempool, settings } = this.#host;
+    const { pendingCount, pendingBytes, pendingSince } = mempool;
+    const proofDue = mempool.needsBlockAfter(ledger.head.block.header.time);
+    if (pendingCount === 0) return proofDue;
+    const inFlight = ledger.head.height > ledger.root.height;
+    if (!inFlight || pendingBytes >= settings.blockBytes || pendingCount >= settings.blockTransactions) return true;
+    const due = (pendingSince as number) + settings.batchDelayMs;
+    if (this.#host.now() >= due) return true;
+    this.#deadline = due;
+    return false;
+  }
+
+  #start(view: number): void {
+    const { ledger, self } = this.#host;
+    const { head, bottom } = ledger;
+    const { header } = head.block;
+    ledger.startBlock({
+      view,
+      time: Math.max(header.time + 1, this.#host.now()),
+      producer: self,
+      // What a node says is irreversible it has persisted as such.
+      irreversibleHeight: Math.max(header.irreversibleHeight, bottom.height),
+      closing: false,
+    });
+  }
+
+  #fill(opening: boolean): boolean {
+    const { ledger, mempool, settings } = this.#host;
+    const production = ledger.production as NonNullable<Ledger["production"]>;
+    const refusals: { entry: PoolEntry; refusal: TransactionRefusal }[] = [];
+    let full = false;
+    for (let i = 0; i < EXECUTION_SLICE_TRANSACTIONS && !full; i++) {
+      if (production.bytes >= settings.blockBytes || production.count >= settings.blockTransactions) full = true;
+      const entry = full ? undefined : mempool.take();
+      if (entry === undefined) {
+        full = true;
+        break;
+      }
+      const pushed = production.pushTransaction(entry.bytes, entry.idBytes);
+      if (pushed.ok) continue;
+      switch (pushed.error.code) {
+        case "BLOCK_FULL":
+        case "DUPLICATE_WINDOW_FULL":
+          mempool.putBack(entry, this.#host.now());
+          full = true;
+          break;
+        case "TRANSACTION_EXPIRED":
+          mempool.doom(entry);
+          break;
+        default:
+          refusals.push({ entry, refusal: pushed.error });
+      }
+    }
+    if (refusals.length > 0) this.#host.refused(refusals);
+    if (!full) return true;
+    this.#finish(opening);
+    return false;
+  }
+
+  #finish(opening: boolean): void {
+    const { ledger, mempool } = this.#host;
+    const production = ledger.production as NonNullable<Ledger["production"]>;
+    const proves = mempool.needsBlockAfter(production.parent.block.header.time);
+    if (production.count === 0 && !opening && !proves) return this.#abort();
+    const node = ledger.finishBlock((id) => this.#host.signBlock(id));
+    mempool.taken(this.#host.now());
+    this.#host.produced(node);
+  }
+
+  #abort(): void {
+    this.#host.ledger.abortBlock();
+    this.#host.mempool.putAllBack(this.#host.now());
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What a step does to the world, collected. A step makes at most one `persist`; messages that promise something wait
+ * for it and for everything persisted before [S5].
+ */
+import type { DurableAction } from "../../consensus/engine.ts";
+import type { BlockNode } from "../../chain/forkDatabase.ts";
+import type { Lane, PeerKey } from "../../net/link/types.ts";
+import type { Effect, PersistedBlock, PersistedIrreversible } from "./types.ts";
+
+/** What is done when a token has come back. */
+export type AfterPersist =
+  | { readonly kind: "action"; readonly action: DurableAction }
+  | { readonly kind: "irreversible"; readonly node: BlockNode };
+
+export class Outbox {
+  #effects: Effect[] = [];
+  #sends: { to: PeerKey; lane: Lane; parts: readonly Uint8Array[]; durable: boolean }[] = [];
+  #blocks: PersistedBlock[] = [];
+  #recordChanged = false;
+  #irreversible: PersistedIrreversible | undefined;
+  #after: AfterPersist[] = [];
+  #token = 0;
+  #durableToken = 0;
+  /** By token, ascending. */
+  readonly #waiting: { readonly token: number; readonly after: readonly AfterPersist[] }[] = [];
+
+  /** Persists that are not on disk yet. */
+  get outstanding(): number {
+    return this.#token - this.#durableToken;
+  }
+
+  effect(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  send(to: PeerKey, lane: Lane, parts: readonly Uint8Array[], durable: boolean): void {
+    this.#sends.push({ to, lane, parts, durable });
+  }
+
+  persistBlock(block: PersistedBlock): void {
+    this.#blocks.push(block);
+  }
+  persistRecord(): void {
+    this.#recordChanged = true;
+  }
+  persistIrreversible(irreversible: PersistedIrreversible): void {
+    this.#irreversible = irreversible;
+  }
+  whenDurable(after: AfterPersist): void {
+    this.#after.push(after);
+  }
+
+  /** A token came back: what waited for it, and for those before it, in order. */
+  persisted(token: number): AfterPersist[] {
+    if (token > this.#token) throw new Error(`token ${token} was never given out`);
+    this.#durableToken = Math.max(this.#durableToken, token);
+    const done = this.#waiting.findIndex((each) => each.token > this.#durableToken);
+    return this.#waiting.splice(0, done === -1 ? this.#waiting.length : done).flatMap((each) => each.after);
+  }
+
+  /** Actions that need nothing more on disk than is there already. */
+  takeImmediate(): AfterPersist[] {
+    if (this.#isDirty() || this.#token > this.#durableToken) return [];
+    const after = this.#after;
+    this.#after = [];
+    return after;
+  }
+
+  /** Ends the step: the effects in the order in which they are to be carried out. */
+  finish(encodeRecord: () => Uint8Array): Effect[] {
+    const effects: Effect[] = [];
+    if (this.#isDirty()) {
+      this.#token++;
+      effects.push({
+        kind: "persist",
+        token: this.#token,
+        blocks: this.#blocks,
+        ...(this.#recordChanged && { record: encodeRecord() }),
+        ...(this.#irreversible && { irreversible: this.#irreversible }),
+      });
+      this.#blocks = [];
+      this.#recordChanged = false;
+      this.#irreversible = undefined;
+    }
+    if (this.#after.length > 0) {
+      this.#waiting.push({ token: this.#token, after: this.#after });
+      this.#after = [];
+    }
+    const pending = this.#token > this.#durableToken;
+    for (const { to, lane, parts, durable } of this.#sends) {
+      effects.push({ kind: "send", to, lane, parts, ...(durable && pending && { after: this.#token }) });
+    }
+    this.#sends = [];
+    effects.push(...this.#effects);
+    this.#effects = [];
+    return effects;
+  }
+
+  #isDirty(): boolean {
+    return this.#blocks.length > 0 || this.#recordChanged || this.#irreversible !== undefined;
+  }
+}

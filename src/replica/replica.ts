@@ -1,0 +1,706 @@
+/**
+ * The deterministic whole: ledger, sync, engine, mempool and transport wired into one state machine. `step` takes an
+ * input and returns effects; nothing else happens. The shell (`src/node`) and the simulator (`tools/sim`) drive it.
+ */
+import { hexBytes } from "../base/bytes.ts";
+import type { PeerKey } from "../base/key.ts";
+import { type Random, seededRandom } from "../base/random.ts";
+import { unreachable } from "../base/result.ts";
+import type { Application } from "../../chain/application.ts";
+import { type Block, blockBytes, blockClaim, encodeBlockParts } from "../../chain/block.ts";
+import { elementAt } from "../../chain/byteList.ts";
+import { isProducer } from "../../chain/configuration.ts";
+import type { ExecutionSetting } from "../../chain/execution.ts";
+import { ancestorAt, type BlockNode, type InvalidReason } from "../../chain/forkDatabase.ts";
+import type { Genesis } from "../../chain/genesis.ts";
+import { type AddOutcome, Ledger, type LedgerEvent } from "../../chain/ledger.ts";
+import { encodeFrontier, type Frontier } from "../../chain/merkle.ts";
+import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
+import { decodeTransaction, looksSigned, transactionClaim } from "../../chain/transaction.ts";
+import { type Certificate, decodeCertificate } from "../../consensus/certificate.ts";
+import { type ConsensusSettings, HELD_BLOCKS_MAX } from "../../consensus/constants.ts";
+import type { Engine, EngineHost } from "../../consensus/engine.ts";
+import { Mempool } from "../../consensus/mempool/mempool.ts";
+import {
+  BLOCK_PREFIX,
+  BLOCK_RESPONSE_PREFIX,
+  contentDigest,
+  decodePayload,
+  decodeSyncMessage,
+  encodeBlockRequest,
+  encodeCertificatePayload,
+  encodeHello,
+  encodeSigned,
+  type Payload,
+  type SignedContent,
+  type SyncMessage,
+} from "../../consensus/messages.ts";
+import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { Raft } from "../../consensus/raft/raft.ts";
+import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
+import { Sync } from "../../consensus/sync/sync.ts";
+import type { Lane } from "../../net/link/types.ts";
+import { DirectTransport } from "../../net/transport/directTransport.ts";
+import type { Transport } from "../../net/transport/types.ts";
+import { BlockProducer } from "./blockProducer.ts";
+import { EXECUTION_SLICE_TRANSACTIONS, GATE_MAX_WAITING } from "./constants.ts";
+import { Outbox } from "./outbox.ts";
+import { SignatureGate } from "./signatureGate.ts";
+import { Submissions } from "./submissions.ts";
+import type { Effect, Input, LogLevel, ReplicaStatus } from "./types.ts";
+
+/** What a replica starts from: what the shell read from disk, and the services that stay outside. */
+export interface ReplicaStart {
+  readonly genesis: Genesis;
+  readonly application: Application;
+  readonly settings: ConsensusSettings;
+  readonly self: PeerKey;
+  /** Signs a 32-byte digest with this node's key; the key stays in the shell. */
+  readonly sign: (digest: Uint8Array) => Uint8Array;
+  /** State as of `bottom`, flushed; the duplicate window up to `bottom`. */
+  readonly execution: ExecutionSetting;
+  /** The irreversible block promised on disk, and the history up to it. */
+  readonly bottom: { readonly block: Block; readonly frontier: Frontier };
+  readonly certificate: Uint8Array;
+  /** Blocks above it, all branches, parents first: from this node's own disk, checked when they came. */
+  readonly blocks: readonly Block[];
+  readonly log: BlockLog;
+  /** The engine's record; undefined: missing or damaged. */
+  readonly record: Uint8Array | undefined;
+  readonly seed: number;
+}
+
+/** A message on its way through the gate. */
+interface Arrival {
+  readonly from: PeerKey;
+  readonly message:
+    | { readonly on: "sync"; readonly message: SyncMessage }
+    | { readonly on: "transport"; readonly payload: Payload; readonly source: PeerKey; readonly lane: Lane };
+}
+
+export class Replica {
+  readonly #start: ReplicaStart;
+  readonly #ledger: Ledger;
+  readonly #engine: Engine;
+  readonly #sync: Sync;
+  readonly #transport: Transport;
+  readonly #mempool: Mempool;
+  readonly #submissions: Submissions;
+  readonly #producer: BlockProducer;
+  readonly #chain: BestChain;
+  readonly #outbox = new Outbox();
+  readonly #gate = new SignatureGate<Arrival>(GATE_MAX_WAITING);
+  readonly #random: Random;
+  /** Blocks whose time is ahead of my clock, by id; with where they came from. */
+  readonly #held = new Map<string, { readonly block: Block; readonly from: PeerKey }>();
+  /** The newest certificate known, whether or not its block is here. */
+  #certificate: { readonly height: number; readonly id: string; readonly bytes: Uint8Array } | undefined;
+  #now = 0;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #headMoved = false;
+  #continuing = false;
+  #halted: string | undefined;
+
+  constructor(start: ReplicaStart, now: number) {
+    this.#start = start;
+    this.#now = now;
+    this.#random = seededRandom(start.seed);
+    this.#ledger = new Ledger(start.execution, start.bottom, (block, parent) => this.#headerRule(block, parent));
+    this.#chain = new BestChain(this.#ledger, start.log);
+    const { mempoolBytes, mempoolTransactions } = start.settings;
+    this.#mempool = new Mempool({ maxBytes: mempoolBytes, maxCount: mempoolTransactions });
+    this.#transport = new DirectTransport(start.self, (to, lane, parts, { durable }) =>
+      this.#outbox.send(to, lane, parts, durable),
+    );
+    if (start.certificate.length > 0) {
+      const { id, header } = start.bottom.block;
+      this.#certificate = { height: header.height, id, bytes: start.certificate };
+    }
+    this.#restoreBlocks(start.blocks);
+    this.#engine = new Raft(this.#engineHost(), decodeRecord(start.record));
+    this.#sync = this.#makeSync();
+    this.#submissions = this.#makeSubmissions();
+    this.#producer = this.#makeProducer();
+    this.#engine.start();
+  }
+
+  /** For reads by the shell (state, blocks, transactions) and for oracles. */
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+  get chain(): BestChain {
+    return this.#chain;
+  }
+  get mempool(): Mempool {
+    return this.#mempool;
+  }
+
+  /** Takes one input at a time `now` (ms) that never goes back. */
+  step(input: Input, now: number): Effect[] {
+    this.#now = Math.max(this.#now, now);
+    if (this.#halted !== undefined) return [];
+    this.#handle(input);
+    this.#settle();
+    const effects = this.#outbox.finish(() => this.#engine.encodeRecord());
+    if (this.#halted !== undefined) return effects.filter((effect) => effect.kind === "halt" || effect.kind === "log");
+    this.#setTimer(effects);
+    return effects;
+  }
+
+  status(): ReplicaStatus {
+    const { head, bottom } = this.#ledger;
+    const engine = this.#engine.state;
+    const connections = [...this.#sync.connections()];
+    return {
+      engine: { ...engine, status: this.#halted === undefined ? engine.status : "halted" },
+      head: { view: head.view, height: head.height, id: head.id, time: head.block.header.time },
+      irreversible: { view: bottom.view, height: bottom.height, id: bottom.id, time: bottom.block.header.time },
+      sync: this.#syncStatus(),
+      mempool: { count: this.#mempool.count, bytes: this.#mempool.bytes },
+      peers: connections.map(([peer, connection]) => ({
+        peer,
+        phase: connection.phase,
+        height: connection.peerHead?.height,
+      })),
+      halted: this.#halted,
+      sizes: {
+        ...this.#ledger.sizes,
+        held: this.#held.size,
+        gateWaiting: this.#gate.waiting,
+        blockRequests: this.#sync.requests,
+        mempoolCount: this.#mempool.count,
+        mempoolBytes: this.#mempool.bytes,
+        persistOutstanding: this.#outbox.outstanding,
+      },
+    };
+  }
+
+  #handle(input: Input): void {
+    switch (input.kind) {
+      case "tick":
+        this.#releaseHeld();
+        this.#engine.tick();
+        this.#sync.tick();
+        return this.#submissions.tick();
+      case "peerUp":
+        this.#transport.peerUp(input.peer);
+        this.#sync.peerUp(input.peer);
+        if (this.#certificate) this.#sendCertificate(input.peer, this.#certificate.bytes);
+        return;
+      case "peerDown":
+        this.#transport.peerDown(input.peer);
+        this.#sync.peerDown(input.peer);
+        for (const lane of ["urgent", "chain", "bulk"]) this.#gate.drop(`${input.peer} ${lane}`);
+        if (input.broken) this.#engine.linkBroke(input.peer);
+        return;
+      case "received":
+        return this.#received(input.from, input.lane, input.frame);
+      case "drained":
+        return this.#sync.drained(input.peer, input.bytes);
+      case "persisted":
+        return this.#persisted(input.token);
+      case "signaturesChecked":
+        for (const { item, valid } of this.#gate.checked(input.batch, input.valid.every(Boolean))) {
+          if (valid) this.#deliver(item);
+          else this.#misbehaved(item.from, "a signature is not valid");
+        }
+        return;
+      case "continue":
+        this.#continuing = false;
+        return;
+      case "flushed":
+        return this.#ledger.flushed();
+      case "submit":
+        this.#outbox.effect({
+          kind: "submitted",
+          request: input.request,
+          answers: this.#submissions.submit(input.transactions),
+        });
+        return;
+      default:
+        return unreachable(input);
+    }
+  }
+
+  /** Everything that follows from the input: execution, production, forwarding, flushing. */
+  #settle(): void {
+    let more = this.#work();
+    more = this.#producer.step() || more;
+    // A block just produced is the head now, and may be decided now where one producer is a majority.
+    more = this.#work() || more;
+    for (let immediate = this.#outbox.takeImmediate(); immediate.length > 0; immediate = this.#outbox.takeImmediate()) {
+      for (const after of immediate) this.#afterPersist(after);
+    }
+    if (this.#headMoved) {
+      this.#headMoved = false;
+      this.#sync.headMoved();
+    }
+    this.#submissions.forward();
+    this.#flush();
+    if (more && !this.#continuing) {
+      this.#continuing = true;
+      this.#outbox.effect({ kind: "continue" });
+    }
+  }
+
+  #work(): boolean {
+    const { events, more } = this.#ledger.work(EXECUTION_SLICE_TRANSACTIONS);
+    for (const event of events) this.#onLedgerEvent(event);
+    return more;
+  }
+
+  #onLedgerEvent(event: LedgerEvent): void {
+    switch (event.kind) {
+      case "head":
+        for (const node of event.undone) this.#submissions.blockUndone(node);
+        for (const node of event.applied) this.#submissions.blockApplied(node);
+        this.#headMoved = true;
+        this.#engine.headMoved(event.to);
+        this.#outbox.effect({
+          kind: "head",
+          block: { view: event.to.view, height: event.to.height, id: event.to.id },
+          undone: event.undone.length,
+          applied: event.applied.length,
+        });
+        return;
+      case "invalid":
+        this.#log("error", "consensus", "a block is not valid", { ...event.reason, height: event.node.height });
+        if (this.#isCertified(event.node)) this.#halt(`block ${event.node.id} is certified and not valid here: ${event.reason.detail}`);
+        return;
+      case "final": {
+        const node = event.nodes.at(-1) as BlockNode;
+        const certificate = this.#certificate?.id === node.id ? this.#certificate.bytes : NOTHING;
+        this.#outbox.persistIrreversible({
+          height: node.height,
+          id: node.id,
+          certificate,
+          frontier: encodeFrontier(node.frontier),
+        });
+        this.#outbox.whenDurable({ kind: "irreversible", node });
+        return;
+      }
+      default:
+        return unreachable(event);
+    }
+  }
+
+  #persisted(token: number): void {
+    for (const after of this.#outbox.persisted(token)) this.#afterPersist(after);
+  }
+
+  #afterPersist(after: ReturnType<Outbox["persisted"]>[number]): void {
+    if (after.kind === "action") this.#engine.durable(after.action);
+    else this.#promise(after.node);
+  }
+
+  /** The disk knows that `node` is irreversible: now it may be said. */
+  #promise(node: BlockNode): void {
+    if (node.height <= this.#ledger.bottom.height) return;
+    const nodes: BlockNode[] = [];
+    for (let at: BlockNode = node; at !== this.#ledger.bottom; at = at.parent as BlockNode) nodes.push(at);
+    this.#sync.beforeRelease(node);
+    for (const each of nodes.reverse()) this.#submissions.irreversible(each);
+    this.#ledger.release(node);
+    this.#engine.irreversibleMoved(node);
+    this.#outbox.effect({
+      kind: "irreversible",
+      block: { view: node.view, height: node.height, id: node.id },
+      time: node.block.header.time,
+      transactions: nodes.reduce((sum, each) => sum + each.block.transactions.count, 0),
+    });
+  }
+
+  #flush(): void {
+    const flush = this.#ledger.takeFlush();
+    if (flush === undefined) return;
+    const last = flush.nodes.at(-1) as BlockNode;
+    this.#outbox.effect({
+      kind: "flush",
+      flush: {
+        height: last.height,
+        id: last.id,
+        changes: flush.changes,
+        blocks: flush.nodes.map((node) => ({
+          height: node.height,
+          receipts: node.execution?.receipts.buffer ?? NOTHING,
+          transactionIds: node.block.transactionIds,
+        })),
+      },
+    });
+  }
+
+  // What comes in
+
+  #received(from: PeerKey, lane: Lane, frame: Uint8Array): void {
+    if (lane === "chain") {
+      const decoded = decodeSyncMessage(frame);
+      if (!decoded.ok) return this.#undecodable(from, decoded.error);
+      const message = decoded.value;
+      const claims = this.#syncClaims(message);
+      if (claims === "invalid") return this.#misbehaved(from, "a hello's certificate is not valid");
+      return this.#enterGate(from, lane, { from, message: { on: "sync", message } }, claims);
+    }
+    const delivery = this.#transport.receive(from, frame);
+    if (delivery === "undecodable") return this.#undecodable(from, { code: "UNDECODABLE", detail: "envelope" });
+    if (delivery === "duplicate" || delivery === "notForMe") return;
+    const decoded = decodePayload(this.#start.genesis.chainId, delivery.payload);
+    if (!decoded.ok) return this.#undecodable(from, decoded.error);
+    const claims = this.#payloadClaims(from, decoded.value);
+    if (claims === undefined) return;
+    this.#enterGate(from, lane, { from, message: { on: "transport", payload: decoded.value, source: delivery.source, lane } }, claims);
+  }
+
+  #enterGate(from: PeerKey, lane: Lane, arrival: Arrival, claims: readonly SignatureClaim[]): void {
+    const entered = this.#gate.submit(`${from} ${lane}`, arrival, claims);
+    if (entered === "pass") this.#deliver(arrival);
+    else if (entered === "full") {
+      // Consensus messages are sent again; a stream with a hole is of no use.
+      if (lane === "chain") this.#disconnect(from, "misbehaviour", "more blocks than can be checked");
+    } else if (entered !== "waits") this.#outbox.effect({ kind: "checkSignatures", batch: entered, claims });
+  }
+
+  #syncClaims(message: SyncMessage): readonly SignatureClaim[] | "invalid" {
+    if (message.kind === "block" || message.kind === "blockResponse") return this.#blockClaims(message.block);
+    if (message.kind !== "hello" || message.hello.rootCertificate === undefined) return [];
+    const certificate = this.#openCertificate(message.hello.rootCertificate);
+    if (certificate === undefined) return "invalid";
+    return this.#isNews(certificate) ? certificate.claims : [];
+  }
+
+  /** Nothing is checked twice: what is known by its id needs no signature any more. */
+  #blockClaims(block: Block): readonly SignatureClaim[] {
+    if (this.#isKnown(block.id)) return [];
+    const claims = [blockClaim(this.#start.genesis.chainId, block)];
+    const { transactions } = block;
+    for (let i = 0; i < transactions.count; i++) {
+      const { buffer, offsets } = transactions;
+      if (!looksSigned(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
+      const claim = this.#transactionClaim(elementAt(transactions, i));
+      if (claim !== undefined) claims.push(claim);
+    }
+    return claims;
+  }
+
+  #transactionClaim(bytes: Uint8Array): SignatureClaim | undefined {
+    const decoded = decodeTransaction(bytes);
+    return decoded.ok ? transactionClaim(this.#start.genesis.chainId, bytes, decoded.value) : undefined;
+  }
+
+  /** Undefined: not worth checking, dropped. */
+  #payloadClaims(from: PeerKey, payload: Payload): readonly SignatureClaim[] | undefined {
+    switch (payload.kind) {
+      case "signed":
+        return isProducer(this.#start.genesis.configuration, payload.message.signer) ? [payload.claim] : undefined;
+      case "certificate": {
+        const certificate = this.#openCertificate(payload.bytes);
+        if (certificate === undefined) {
+          this.#misbehaved(from, "a certificate is not valid");
+          return undefined;
+        }
+        return this.#isNews(certificate) ? certificate.claims : undefined;
+      }
+      case "transactionForward": {
+        const claims: SignatureClaim[] = [];
+        for (let i = 0; i < payload.transactions.count; i++) {
+          const claim = this.#transactionClaim(elementAt(payload.transactions, i));
+          if (claim !== undefined) claims.push(claim);
+        }
+        return claims;
+      }
+      case "transactionResults":
+        return [];
+      default:
+        return unreachable(payload);
+    }
+  }
+
+  /** Signatures are valid, order is kept. */
+  #deliver({ from, message }: Arrival): void {
+    if (message.on === "sync") {
+      // A hello's certificate is adopted before anything is compared [H2].
+      if (message.message.kind === "hello") this.#adoptFromHello(message.message.hello.rootCertificate);
+      return this.#sync.receive(from, message.message);
+    }
+    const { payload, source } = message;
+    switch (payload.kind) {
+      case "signed":
+        return this.#engine.receive(payload.message);
+      case "certificate": {
+        const certificate = this.#openCertificate(payload.bytes);
+        if (certificate !== undefined && this.#adopt(certificate)) {
+          this.#transport.broadcast("urgent", encodeCertificatePayload(payload.bytes), from);
+        }
+        return;
+      }
+      case "transactionForward":
+        return this.#submissions.receiveForward(source, payload.transactions);
+      case "transactionResults":
+        return this.#submissions.receiveResults(source, payload.results);
+      default:
+        return unreachable(payload);
+    }
+  }
+
+  // Blocks and certificates
+
+  #acceptBlock(from: PeerKey, block: Block): AddOutcome | { readonly kind: "held" } {
+    if (this.#isAhead(block)) {
+      if (this.#held.size < HELD_BLOCKS_MAX) this.#held.set(block.id, { block, from });
+      return { kind: "held" };
+    }
+    const outcome = this.#ledger.add(block);
+    if (outcome.kind === "added") for (const node of outcome.nodes) this.#blockAdded(node);
+    return outcome;
+  }
+
+  #blockAdded(node: BlockNode): void {
+    const { block } = node;
+    this.#outbox.persistBlock({
+      height: node.height,
+      id: node.id,
+      parent: block.header.parent,
+      header: block.headerBytes,
+      signature: block.signature,
+      body: block.body,
+    });
+    this.#engine.headerSeen(block.header);
+    // Under Raft and VSR the producer's signature vouches for what it says is irreversible.
+    const proven = ancestorAt(node, block.header.irreversibleHeight);
+    if (proven !== undefined && node.invalid === undefined) this.#setIrreversible(proven);
+    if (this.#certificate?.id === node.id) this.#setIrreversible(node);
+  }
+
+  /** A live block is taken in once its time is at most the tolerance ahead of my clock; a certified one always. */
+  #isAhead(block: Block): boolean {
+    const { clockToleranceMs } = this.#start.genesis.limits;
+    if (block.header.time <= this.#now + clockToleranceMs) return false;
+    return this.#certificate === undefined || block.header.height > this.#certificate.height;
+  }
+
+  #releaseHeld(): void {
+    for (const [id, { block, from }] of this.#held) {
+      if (this.#isAhead(block)) continue;
+      this.#held.delete(id);
+      const outcome = this.#acceptBlock(from, block);
+      if (outcome.kind === "rejected") this.#misbehaved(from, outcome.reason.detail);
+    }
+  }
+
+  #isKnown(id: string): boolean {
+    return this.#ledger.get(id) !== undefined || this.#ledger.isOrphan(id) || this.#held.has(id);
+  }
+
+  #openCertificate(bytes: Uint8Array): Certificate | undefined {
+    const { chainId, configuration } = this.#start.genesis;
+    const decoded = decodeCertificate(bytes, chainId, configuration);
+    return decoded.ok ? decoded.value : undefined;
+  }
+
+  #isNews(certificate: Certificate): boolean {
+    return certificate.height > (this.#certificate?.height ?? 0) && certificate.height > this.#ledger.bottom.height;
+  }
+
+  #adoptFromHello(bytes: Uint8Array | undefined): void {
+    const certificate = bytes && this.#openCertificate(bytes);
+    if (certificate !== undefined) this.#adopt(certificate);
+  }
+
+  /** @returns whether it was news */
+  #adopt(certificate: Certificate): boolean {
+    if (!this.#isNews(certificate)) return false;
+    const { height, id, bytes } = certificate;
+    // A copy: the frame it came in would be kept alive whole.
+    this.#certificate = { height, id, bytes: bytes.slice() };
+    const node = this.#ledger.get(id);
+    if (node !== undefined) this.#setIrreversible(node);
+    this.#releaseHeld();
+    return true;
+  }
+
+  #setIrreversible(node: BlockNode): void {
+    const outcome = this.#ledger.setIrreversible(node);
+    if (!outcome.ok) this.#halt(`${outcome.error.code}: ${outcome.error.detail}`);
+  }
+
+  #isCertified(node: BlockNode): boolean {
+    if (node.height <= this.#ledger.root.height) return true;
+    const certified = this.#certificate && this.#ledger.get(this.#certificate.id);
+    return certified !== undefined && ancestorAt(certified, node.height) === node;
+  }
+
+  #sendCertificate(to: PeerKey, certificate: Uint8Array): void {
+    this.#transport.unicast(to, "urgent", encodeCertificatePayload(certificate), { durable: false });
+  }
+
+  // Rules and hosts
+
+  #headerRule(block: Block, parent: BlockNode): InvalidReason | undefined {
+    const { header } = block;
+    const fault = (code: string, detail: string): InvalidReason => ({ code, detail: `block ${header.height} ${block.id}: ${detail}` });
+    if (!isProducer(this.#start.genesis.configuration, header.producer)) return fault("NOT_A_PRODUCER", header.producer);
+    const sameView = header.view === parent.view;
+    if (sameView && parent.block.header.closing) return fault("FOLLOWS_CLOSING", `in view ${header.view}`);
+    if (sameView && header.producer !== parent.block.header.producer) return fault("TWO_LEADERS", `in view ${header.view}`);
+    if (header.entryHash !== undefined || header.proofHash !== undefined) return fault("UNSUPPORTED", "entry or proof under raft");
+    return undefined;
+  }
+
+  /** Blocks of this node's own disk: checked and persisted before. */
+  #restoreBlocks(blocks: readonly Block[]): void {
+    for (const block of blocks) {
+      const outcome = this.#ledger.add(block);
+      if (outcome.kind === "rejected") this.#log("error", "storage", "a block on disk is not valid", { ...outcome.reason });
+    }
+    for (let more = true; more; ) more = this.#ledger.work(Number.POSITIVE_INFINITY).more;
+  }
+
+  #engineHost(): EngineHost {
+    const { self, genesis, settings, sign } = this.#start;
+    const { chainId, configuration } = genesis;
+    const signed = (content: SignedContent): Uint8Array =>
+      encodeSigned({ ...content, signer: self, signature: sign(contentDigest(chainId, content)) });
+    return {
+      self,
+      configuration,
+      settings,
+      ledger: this.#ledger,
+      now: () => this.#now,
+      random: () => this.#random.next(),
+      unicast: (to, content, options) => void this.#transport.unicast(to, "urgent", signed(content), options),
+      multicast: (content, options) => this.#transport.multicast(configuration.producers, "urgent", signed(content), options),
+      sign: (content) => sign(contentDigest(chainId, content)),
+      persistRecord: () => this.#outbox.persistRecord(),
+      whenDurable: (action) => this.#outbox.whenDurable({ kind: "action", action }),
+      certified: (node, bytes) => {
+        this.#certificate = { height: node.height, id: node.id, bytes };
+        this.#setIrreversible(node);
+        this.#transport.broadcast("urgent", encodeCertificatePayload(bytes));
+      },
+      log: (level, message, fields) => this.#log(level, "consensus", message, fields),
+    };
+  }
+
+  #makeSync(): Sync {
+    return new Sync({
+      chain: this.#chain,
+      now: () => this.#now,
+      sendHello: (to, hello) => this.#outbox.send(to, "chain", [encodeHello(hello)], false),
+      sendBlock: (to, block, requested) => this.#sendBlock(to, block, requested),
+      sendBlockRequest: (to, id) => this.#outbox.send(to, "chain", [encodeBlockRequest(id)], false),
+      acceptBlock: (from, block) => this.#acceptBlock(from, block),
+      isKnown: (id) => this.#isKnown(id),
+      rootCertificate: () => (this.#certificate?.id === this.#ledger.root.id ? this.#certificate.bytes : undefined),
+      misbehaved: (peer, detail) => this.#misbehaved(peer, detail),
+      finalityConflict: (peer, detail) => this.#disconnect(peer, "finalityConflict", detail),
+    });
+  }
+
+  #sendBlock(to: PeerKey, block: RawBlock, requested: boolean): number {
+    const prefix = requested ? BLOCK_RESPONSE_PREFIX : BLOCK_PREFIX;
+    this.#outbox.send(to, "chain", [prefix, ...encodeBlockParts(block)], false);
+    return blockBytes(block);
+  }
+
+  #makeSubmissions(): Submissions {
+    const { self, application, genesis } = this.#start;
+    return new Submissions({
+      self,
+      ledger: this.#ledger,
+      mempool: this.#mempool,
+      application,
+      limits: genesis.limits,
+      now: () => this.#now,
+      leader: () => this.#engine.state.leader,
+      unicast: (to, payload) => this.#transport.unicast(to, "bulk", payload, { durable: false }),
+      tell: (outcomes) => this.#outbox.effect({ kind: "outcomes", outcomes }),
+    });
+  }
+
+  #makeProducer(): BlockProducer {
+    const { self, sign, settings, genesis } = this.#start;
+    return new BlockProducer({
+      self,
+      ledger: this.#ledger,
+      mempool: this.#mempool,
+      engine: this.#engine,
+      settings,
+      now: () => this.#now,
+      signBlock: (id) => sign(signingDigest("block", genesis.chainId, hexBytes(id))),
+      produced: (node) => {
+        this.#blockAdded(node);
+        this.#engine.produced(node);
+      },
+      refused: (refusals) => this.#submissions.refused(refusals),
+    });
+  }
+
+  #syncStatus(): ReplicaStatus["sync"] {
+    const own = this.#ledger.head.height;
+    let target = Math.max(own, this.#certificate?.height ?? 0);
+    let matched = false;
+    let waiting = false;
+    for (const connection of this.#sync.connections().values()) {
+      target = Math.max(target, connection.peerHead?.height ?? 0);
+      matched ||= connection.phase !== "start";
+      waiting ||= connection.phase === "initLow";
+    }
+    const alone = this.#start.genesis.configuration.producers.every((key) => key === this.#start.self);
+    if (target > own || waiting) return { state: "syncing", target };
+    return { state: matched || alone ? "synced" : "searching", target };
+  }
+
+  #setTimer(effects: Effect[]): void {
+    const at = Math.min(
+      this.#engine.deadline,
+      this.#sync.deadline,
+      this.#submissions.deadline,
+      this.#producer.deadline,
+      this.#heldDeadline(),
+    );
+    if (at === this.#timerAt) return;
+    this.#timerAt = at;
+    effects.push({ kind: "setTimer", at });
+  }
+
+  #heldDeadline(): number {
+    const { clockToleranceMs } = this.#start.genesis.limits;
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const { block } of this.#held.values()) earliest = Math.min(earliest, block.header.time - clockToleranceMs);
+    return earliest;
+  }
+
+  #undecodable(peer: PeerKey, error: { readonly code: string; readonly detail?: string }): void {
+    this.#disconnect(peer, "undecodable", `${error.code} ${error.detail ?? ""}`);
+  }
+
+  /** Costs a non-producer its link at once; a producer is reported, never cut off. */
+  #misbehaved(peer: PeerKey, detail: string): void {
+    if (isProducer(this.#start.genesis.configuration, peer)) {
+      this.#log("warn", "net", "a producer misbehaves", { peer, detail });
+    } else this.#disconnect(peer, "misbehaviour", detail);
+  }
+
+  #disconnect(peer: PeerKey, reason: "undecodable" | "misbehaviour" | "finalityConflict", detail: string): void {
+    this.#log("warn", "net", "closes a link", { peer, reason, detail });
+    this.#outbox.effect({ kind: "disconnect", peer, reason, detail });
+  }
+
+  #log(level: LogLevel, layer: string, message: string, fields?: Record<string, unknown>): void {
+    this.#outbox.effect({ kind: "log", level, layer, message, ...(fields && { fields }) });
+  }
+
+  #halt(why: string): void {
+    if (this.#halted !== undefined) return;
+    this.#halted = why;
+    this.#log("error", "consensus", "halts", { why });
+    this.#outbox.effect({ kind: "halt", why });
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** A record that does not decode counts as lost. */
+function decodeRecord(bytes: Uint8Array | undefined): RaftRecord | undefined {
+  const decoded = bytes && raftRecordMessage.decode(bytes);
+  return decoded?.ok ? decoded.value : undefined;
+}

@@ -1,0 +1,250 @@
+/**
+ * Transactions of submitters and of other nodes: admission, forwarding to the leader, and what submitters are told
+ * (docs/protocol.md, section 4, "Transactions").
+ */
+import { toHex } from "../base/bytes.ts";
+import type { PeerKey } from "../base/key.ts";
+import type { Application } from "../../chain/application.ts";
+import { type ByteList, elementAt, encodeList } from "../../chain/byteList.ts";
+import type { TransactionRefusal } from "../../chain/execution.ts";
+import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
+import type { ChainLimits } from "../../chain/genesis.ts";
+import type { Ledger } from "../../chain/ledger.ts";
+import { decodeTransaction, transactionId } from "../../chain/transaction.ts";
+import { FORWARD_AGAIN_MS, FORWARD_BYTES } from "../../consensus/constants.ts";
+import type { LocalOutcome, Mempool, PoolEntry } from "../../consensus/mempool/mempool.ts";
+import { encodeTransactionForward, encodeTransactionResults, type TransactionResult } from "../../consensus/messages.ts";
+import { ADMISSION_SLACK_MS } from "./constants.ts";
+import type { SubmitAnswer, TransactionOutcome } from "./types.ts";
+
+/** What submissions need of the replica. */
+export interface SubmissionHost {
+  readonly self: PeerKey;
+  readonly ledger: Ledger;
+  readonly mempool: Mempool;
+  readonly application: Application;
+  readonly limits: ChainLimits;
+  now(): number;
+  leader(): PeerKey | undefined;
+  /** @returns false when there is no way to it now */
+  unicast(to: PeerKey, payload: Uint8Array): boolean;
+  tell(outcomes: readonly TransactionOutcome[]): void;
+}
+
+export class Submissions {
+  readonly #host: SubmissionHost;
+  /** Submitted here and not yet forwarded to the present leader. */
+  readonly #unforwarded = new Map<string, PoolEntry>();
+  #forwardAgainAt = Number.POSITIVE_INFINITY;
+  #forwardedTo: PeerKey | undefined;
+
+  constructor(host: SubmissionHost) {
+    this.#host = host;
+  }
+
+  get deadline(): number {
+    return this.#forwardAgainAt;
+  }
+
+  submit(transactions: readonly Uint8Array[]): SubmitAnswer[] {
+    return transactions.map((bytes) => this.#admit(bytes));
+  }
+
+  /** Transactions that another node forwarded. What is refused here is told by the block producer, not now. */
+  receiveForward(from: PeerKey, list: ByteList): void {
+    for (let i = 0; i < list.count; i++) {
+      const bytes = elementAt(list, i);
+      const decoded = decodeTransaction(bytes);
+      if (!decoded.ok || bytes.length > this.#host.limits.transactionBytes) continue;
+      const idBytes = transactionId(bytes);
+      const id = toHex(idBytes);
+      const { mempool, ledger } = this.#host;
+      if (mempool.get(id) !== undefined || ledger.findTransaction(idBytes) !== undefined) continue;
+      if (!mempool.hasRoomFor(bytes.length)) continue; // The sender keeps it and sends it again.
+      // A copy: the frame it came in is larger, and would be kept alive whole.
+      const { expiresAt } = decoded.value;
+      mempool.add({ id, idBytes, bytes: bytes.slice(), expiresAt, source: from, state: "pending", place: undefined }, this.#host.now());
+    }
+  }
+
+  /** The leader refused transactions of ours. */
+  receiveResults(from: PeerKey, results: readonly TransactionResult[]): void {
+    if (from !== this.#host.leader()) return;
+    for (const { id, outcome, detail } of results) {
+      const entry = this.#host.mempool.get(id);
+      if (entry?.state === "pending") this.#reject(entry, outcome, detail);
+    }
+  }
+
+  /** The block producer was refused these by execution. */
+  refused(refusals: readonly { readonly entry: PoolEntry; readonly refusal: TransactionRefusal }[]): void {
+    const bySource = new Map<PeerKey, TransactionResult[]>();
+    for (const { entry, refusal } of refusals) {
+      if (refusal.code === "DUPLICATE") this.#alreadyIn(entry);
+      else if (entry.source === undefined) this.#reject(entry, refusal.code, refusal.detail);
+      else {
+        this.#host.mempool.remove(entry);
+        const results = bySource.get(entry.source) ?? [];
+        results.push({ id: entry.id, outcome: refusal.code, detail: refusal.detail.slice(0, 512) });
+        bySource.set(entry.source, results);
+      }
+    }
+    for (const [source, results] of bySource) this.#host.unicast(source, encodeTransactionResults(results));
+  }
+
+  blockApplied(node: BlockNode): void {
+    this.#tell(this.#host.mempool.blockApplied(node));
+  }
+
+  blockUndone(node: BlockNode): void {
+    this.#host.mempool.blockUndone(node, this.#host.now());
+    this.#forwardAllSoon();
+  }
+
+  irreversible(node: BlockNode): void {
+    this.#tell(this.#host.mempool.irreversible(node));
+  }
+
+  tick(): void {
+    if (this.#host.now() < this.#forwardAgainAt) return;
+    this.#forwardAllSoon();
+  }
+
+  /** Sends what waits to the leader; all of it, when the leader is a new one. Called at the end of every step. */
+  forward(): void {
+    const leader = this.#host.leader();
+    if (leader === undefined) return;
+    if (leader !== this.#forwardedTo) {
+      this.#forwardedTo = leader;
+      this.#forwardAllSoon();
+    }
+    if (this.#unforwarded.size === 0) return;
+    if (leader === this.#host.self) {
+      this.#unforwarded.clear();
+      return;
+    }
+    this.#forwardTo(leader);
+  }
+
+  #forwardTo(leader: PeerKey): void {
+    let batch: Uint8Array[] = [];
+    let batchBytes = 0;
+    const flush = (): boolean => batch.length === 0 || this.#host.unicast(leader, encodeTransactionForward(encodeList(batch)));
+    for (const [id, entry] of this.#unforwarded) {
+      if (entry.state === "pending") {
+        if (batchBytes + entry.bytes.length > FORWARD_BYTES) {
+          if (!flush()) break;
+          batch = [];
+          batchBytes = 0;
+        }
+        batch.push(entry.bytes);
+        batchBytes += entry.bytes.length;
+      }
+      this.#unforwarded.delete(id);
+    }
+    flush();
+    this.#forwardAgainAt = this.#host.now() + FORWARD_AGAIN_MS;
+  }
+
+  #forwardAllSoon(): void {
+    this.#forwardAgainAt = Number.POSITIVE_INFINITY;
+    for (const entry of this.#host.mempool.localPending()) this.#unforwarded.set(entry.id, entry);
+    if (this.#unforwarded.size > 0) this.#forwardAgainAt = this.#host.now() + FORWARD_AGAIN_MS;
+  }
+
+  #admit(bytes: Uint8Array): SubmitAnswer {
+    const { mempool, ledger, limits } = this.#host;
+    const idBytes = transactionId(bytes);
+    const id = toHex(idBytes);
+    const known = mempool.get(id);
+    if (known !== undefined) return this.#admitKnown(known);
+    const place = ledger.findTransaction(idBytes);
+    if (place !== undefined && place.height <= ledger.bottom.height) return { status: "inChain", id, place };
+    const fault = this.#admissionFault(bytes);
+    if (fault !== undefined && place === undefined) return { status: "invalid", id, ...fault };
+    if (!mempool.hasRoomFor(bytes.length)) return { status: "full", id };
+    const decoded = decodeTransaction(bytes);
+    const expiresAt = decoded.ok ? decoded.value.expiresAt : limits.expiryAheadMs;
+    const entry: PoolEntry = { id, idBytes, bytes, expiresAt, source: undefined, state: "pending", place: undefined };
+    mempool.add(entry, this.#host.now());
+    if (place !== undefined) {
+      mempool.markIncluded(entry, place);
+      return { status: "included", id, place };
+    }
+    this.#unforwarded.set(id, entry);
+    return { status: "accepted", id };
+  }
+
+  /** It is under way already: whoever submits it again is told what becomes of it. */
+  #admitKnown(entry: PoolEntry): SubmitAnswer {
+    const local = entry.source === undefined ? entry : { ...entry, source: undefined };
+    if (local !== entry) {
+      const { mempool } = this.#host;
+      mempool.remove(entry);
+      mempool.add(local, this.#host.now());
+      if (local.state === "included" && local.place !== undefined) mempool.markIncluded(local, local.place);
+    }
+    if (local.state === "included" && local.place !== undefined) {
+      return { status: "included", id: local.id, place: local.place };
+    }
+    return { status: "accepted", id: local.id };
+  }
+
+  #admissionFault(bytes: Uint8Array): { readonly code: string; readonly detail: string } | undefined {
+    const { limits, application, ledger } = this.#host;
+    const now = this.#host.now();
+    if (bytes.length > limits.transactionBytes) {
+      return { code: "TRANSACTION_TOO_LARGE", detail: `${bytes.length} bytes, at most ${limits.transactionBytes}` };
+    }
+    const decoded = decodeTransaction(bytes);
+    if (!decoded.ok) return { code: "TRANSACTION_UNDECODABLE", detail: "these bytes are not a transaction" };
+    const { payload, expiresAt, author } = decoded.value;
+    if (expiresAt < now) return { code: "TRANSACTION_EXPIRED", detail: `expiresAt ${expiresAt} is before ${now}` };
+    if (expiresAt > now + limits.expiryAheadMs + ADMISSION_SLACK_MS) {
+      return { code: "EXPIRES_TOO_LATE", detail: `expiresAt is more than ${limits.expiryAheadMs} ms ahead` };
+    }
+    if (limits.signaturesRequired && author === undefined) return { code: "AUTHOR_MISSING", detail: "the genesis requires signatures" };
+    const view = { get: (key: string) => ledger.read(key, "head"), range: (start: string, end: string | undefined, limit: number) => ledger.readRange(start, end, limit, "head") };
+    const checked = application.check(payload, view);
+    return checked.ok ? undefined : { code: checked.error.code, detail: checked.error.message };
+  }
+
+  /** Execution found it in the chain already. */
+  #alreadyIn(entry: PoolEntry): void {
+    const { ledger, mempool } = this.#host;
+    const place = ledger.findTransaction(entry.idBytes);
+    if (place === undefined || place.height > ledger.bottom.height) {
+      if (place !== undefined) mempool.markIncluded(entry, place);
+      return;
+    }
+    mempool.remove(entry);
+    if (entry.source === undefined) {
+      this.#host.tell([{ status: "irreversible", id: entry.id, place, receipt: this.#receiptAt(place) }]);
+    }
+  }
+
+  #receiptAt(place: { readonly height: number; readonly index: number }): Uint8Array {
+    const node = ancestorAt(this.#host.ledger.head, place.height);
+    return node?.execution ? elementAt(node.execution.receipts, place.index) : NO_RECEIPT;
+  }
+
+  #reject(entry: PoolEntry, code: string, detail: string): void {
+    this.#host.mempool.remove(entry);
+    this.#unforwarded.delete(entry.id);
+    if (entry.source === undefined) this.#host.tell([{ status: "rejected", id: entry.id, code, detail }]);
+  }
+
+  #tell(outcomes: readonly LocalOutcome[]): void {
+    if (outcomes.length === 0) return;
+    this.#host.tell(
+      outcomes.map(({ entry, status, receipt }) => {
+        if (status === "expired") return { status, id: entry.id };
+        const place = entry.place as NonNullable<PoolEntry["place"]>;
+        return { status, id: entry.id, place, receipt: receipt ?? NO_RECEIPT };
+      }),
+    );
+  }
+}
+
+/** The receipt is not at hand: the block's execution is not in memory any more. */
+const NO_RECEIPT = new Uint8Array(0);
