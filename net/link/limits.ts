@@ -13,7 +13,7 @@ export const DEFAULT_LIMITS: LinkLimits = {
   // A lane's queue holds at least two of its largest frames.
   queueBytes: { urgent: 4 * MiB, chain: 16 * MiB, bulk: 16 * MiB },
   // The window bounds what can stand before an urgent message. docs/decisions/010-link.md has the measurement.
-  windowBytes: { initial: 256 * KiB, max: 1 * MiB },
+  windowBytes: { initial: 256 * KiB, max: 256 * KiB },
   // A handshake is 6 round trips: enough for 800 ms each, short enough that idle connections cost little.
   handshakeTimeoutMs: 5_000,
   maxHandshakes: 64,

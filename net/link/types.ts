@@ -27,6 +27,7 @@ export const CLOSE_REASONS = [
   "handshakeTimeout",
   "tooManyPeers",
   "switchedOff",
+  "overloaded",
   "connectionLost",
   "selfLink",
 ] as const;

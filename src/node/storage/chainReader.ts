@@ -237,8 +237,7 @@ function prepareStatements(connection: Connection) {
       [{ afterHeight: number; afterNumber: number; limit: number }],
       { height: number; number: number }
     >(
-      `SELECT * FROM (SELECT height, block AS number FROM chain WHERE height >= :afterHeight ORDER BY height LIMIT :limit + 1)
-       WHERE (height, number) > (:afterHeight, :afterNumber)
+      `SELECT * FROM (SELECT height, block AS number FROM chain WHERE height > :afterHeight ORDER BY height LIMIT :limit)
        UNION ALL
        SELECT height, block AS number FROM reversible WHERE (height, block) > (:afterHeight, :afterNumber)
        ORDER BY height, number LIMIT :limit`,

@@ -16,10 +16,10 @@ export interface DerivedFormat {
   readonly writer: WriterSettings;
 }
 
-/** Checks a file that exists. Throws TRUNCATED or DAMAGED. */
+/** Checks a file that exists. Throws TRUNCATED or DAMAGED. An empty one is new: a crash stopped its making. */
 export function checkDerivedFile(file: string): void {
   try {
-    if (fileBytes(file) !== undefined) checkDatabaseFile(file, "derived");
+    if ((fileBytes(file) ?? 0) > 0) checkDatabaseFile(file, "derived");
   } catch (error) {
     throw toStorageError(error, file, "derived");
   }

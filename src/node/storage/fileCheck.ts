@@ -50,6 +50,7 @@ export function fileBytes(file: string): number | undefined {
  */
 export function checkDatabaseFile(file: string, kind: FileKind): void {
   if (openCounts.has(realpathSync(file))) return; // whoever opened it has checked it
+  if ((fileBytes(`${file}-journal`) ?? 0) > 0) return; // its making was interrupted: SQLite undoes it first
   const header = readHeader(file);
   if (header.length < HEADER_BYTES) throw truncated(file, kind, header.length, HEADER_BYTES);
   if (header.toString("latin1", 0, MAGIC.length) !== MAGIC) {

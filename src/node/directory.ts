@@ -1,0 +1,174 @@
+/**
+ * A node's directory: made once by `init` and `testnet`, with the vote record that nothing else ever makes, and read by
+ * `start`. Nothing that exists is overwritten.
+ */
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
+import { raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { applicationByName, APPLICATION_NAMES } from "./applicationByName.ts";
+import { type Config, type ConfigSources, type LoadedConfig, loadConfig } from "./config.ts";
+import { configTemplate } from "./configTemplate.ts";
+import { type GenesisFile, readGenesisFile, toGenesis } from "./genesisFile.ts";
+import { type NodeKey, readNodeKey, writeNodeKey } from "./keys.ts";
+import type { SettingName, SettingValue } from "./settings.ts";
+import { createChainDatabase } from "./storage/chainSchema.ts";
+import { StorageError } from "./storage/types.ts";
+import { messageOf, systemCode, whyNotWritten } from "./systemError.ts";
+
+export const NODE_FILES = { config: "config.toml", genesis: "genesis.json", key: "node.key" } as const;
+
+/** Why a directory could not be made or read: messages name the file and what to do. */
+export interface DirectoryError {
+  readonly code:
+    | "DIRECTORY_MISSING"
+    | "DIRECTORY_NOT_EMPTY"
+    | "DIRECTORY_UNWRITABLE"
+    | "ENGINE_NOT_BUILT"
+    | "APPLICATION_UNKNOWN"
+    | "INITIAL_STATE_INVALID"
+    | "CONFIG"
+    | "GENESIS"
+    | "KEY";
+  readonly messages: readonly string[];
+}
+
+export interface NewNode {
+  readonly genesis: GenesisFile;
+  readonly key: NodeKey;
+  /** Settings that differ from the defaults. */
+  readonly settings: Partial<Record<SettingName, SettingValue>>;
+}
+
+/**
+ * Makes a node's directory. It must not exist, or be empty. What was made is removed again when something fails; chain.db
+ * comes last, so a directory without one was never a node.
+ */
+export function createNodeDirectory(dir: string, node: NewNode): Result<undefined, DirectoryError> {
+  const record = initialRecord(node.genesis);
+  if (!record.ok) return record;
+  const isFree = checkFree(dir);
+  if (!isFree.ok) return isFree;
+  const made: string[] = [];
+  const failed = fillDirectory(dir, node, record.value, made);
+  if (failed === undefined) return ok(undefined);
+  for (const file of made.reverse()) rmSync(file, { force: true });
+  return err(failed);
+}
+
+function fillDirectory(
+  dir: string,
+  { genesis, key, settings }: NewNode,
+  record: Uint8Array,
+  made: string[],
+): DirectoryError | undefined {
+  let file = dir;
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o755 });
+    file = join(dir, NODE_FILES.genesis);
+    writeNew(file, `${JSON.stringify(genesis.value, null, 2)}\n`, 0o644);
+    made.push(file);
+    file = join(dir, NODE_FILES.config);
+    writeNew(file, configTemplate(settings), 0o600); // it may hold the token
+    made.push(file);
+    file = join(dir, NODE_FILES.key);
+    const written = writeNodeKey(file, key);
+    if (!written.ok) return { code: "KEY", messages: [written.error.message] };
+    made.push(file);
+    createChainDatabase(dir, { chainId: genesis.chainId, record });
+    return undefined;
+  } catch (error) {
+    const message = error instanceof StorageError ? error.message : whyNotWritten(file, error);
+    return { code: "DIRECTORY_UNWRITABLE", messages: [message] };
+  }
+}
+
+/** Whether a directory can be made here: nothing is in the way. */
+export function checkFree(dir: string): Result<undefined, DirectoryError> {
+  try {
+    if (readdirSync(dir).length === 0) return ok(undefined);
+    const message = existsSync(join(dir, "chain.db")) ? "holds a node already" : "is not empty";
+    return err({ code: "DIRECTORY_NOT_EMPTY", messages: [`${dir} ${message}; choose another directory`] });
+  } catch (error) {
+    switch (systemCode(error)) {
+      case "ENOENT":
+        return ok(undefined);
+      case "ENOTDIR":
+        return err({ code: "DIRECTORY_NOT_EMPTY", messages: [`${dir} is a file; choose another directory`] });
+      default:
+        return err({ code: "DIRECTORY_UNWRITABLE", messages: [whyNotWritten(dir, error)] });
+    }
+  }
+}
+
+/** The first vote record of a chain: nothing voted for, block 0 acknowledged. */
+export function initialRecord(file: GenesisFile): Result<Uint8Array, DirectoryError> {
+  if (file.engine !== "raft") {
+    const message = `engine ${JSON.stringify(file.engine)} is not built yet; use "raft"`;
+    return err({ code: "ENGINE_NOT_BUILT", messages: [message] });
+  }
+  const application = applicationByName(file.application.name);
+  if (application === undefined) {
+    const known = APPLICATION_NAMES.join(", ");
+    const message = `application.name: there is no application ${JSON.stringify(file.application.name)}, known: ${known}`;
+    return err({ code: "APPLICATION_UNKNOWN", messages: [message] });
+  }
+  try {
+    const { id } = makeGenesisBlock(toGenesis(file), application).block;
+    return ok(raftRecordMessage.encode({ view: 0, ackedHead: { view: 0, height: 0, id } }));
+  } catch (error) {
+    return err({ code: "INITIAL_STATE_INVALID", messages: [messageOf(error)] }); // the application names the member
+  }
+}
+
+export interface NodeDirectory {
+  readonly dir: string;
+  readonly loaded: LoadedConfig;
+  /** Settings as they hold: what the genesis limits, is not above it. */
+  readonly config: Config;
+  readonly genesis: GenesisFile;
+  readonly key: NodeKey;
+}
+
+/** Reads what `start` needs, first error first. */
+export function readNodeDirectory(dir: string, sources: ConfigSources): Result<NodeDirectory, DirectoryError> {
+  if (!existsSync(dir)) {
+    return err({ code: "DIRECTORY_MISSING", messages: [`${dir} does not exist; make it with: cairn init ${dir}`] });
+  }
+  const loaded = loadConfig(dir, sources);
+  if (!loaded.ok) {
+    const code = loaded.error.code === "CONFIG_UNREADABLE" ? "DIRECTORY_MISSING" : "CONFIG";
+    return err({ code, messages: loaded.error.problems });
+  }
+  const genesis = readGenesisFile(join(dir, NODE_FILES.genesis));
+  if (!genesis.ok) return err({ code: "GENESIS", messages: [genesis.error.message] });
+  const key = readNodeKey(join(dir, NODE_FILES.key));
+  if (!key.ok) return err({ code: "KEY", messages: [key.error.message] });
+  const config = withinGenesis(loaded.value.config, genesis.value);
+  return ok({ dir, loaded: loaded.value, config, genesis: genesis.value, key: key.value });
+}
+
+/** A block of one's own, and a transaction taken here, is never larger than the chain allows. */
+export function withinGenesis(config: Config, { limits }: GenesisFile): Config {
+  const { consensus } = config;
+  return {
+    ...config,
+    transactionBytes: Math.min(config.transactionBytes, limits.transactionBytes),
+    consensus: {
+      ...consensus,
+      blockBytes: Math.min(consensus.blockBytes, limits.blockBytes),
+      blockTransactions: Math.min(consensus.blockTransactions, limits.blockTransactions),
+    },
+  };
+}
+
+function writeNew(file: string, text: string, mode: number): void {
+  const descriptor = openSync(file, "wx", mode);
+  try {
+    writeSync(descriptor, text);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

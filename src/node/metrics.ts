@@ -1,0 +1,107 @@
+/** Prometheus metrics: base units, `cairn_` in front, subsystem names that people have dashboards for. */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { LinkStats } from "../../net/link/types.ts";
+import type { ReplicaStatus } from "../replica/types.ts";
+import type { CommitReport } from "./storage/types.ts";
+
+/** What is read when somebody asks for the metrics. */
+export interface MetricSources {
+  status(): ReplicaStatus;
+  links(): LinkStats;
+  longestStepMs(): number;
+  queuedBytes(): { readonly chain: number; readonly derived: number };
+}
+
+const FSYNC_BUCKETS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #transactions: Counter;
+  readonly #write: Histogram;
+  readonly #sync: Histogram;
+  readonly #forkSwitches: Counter;
+
+  constructor(sources: MetricSources) {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry, prefix: "cairn_" });
+    this.#transactions = new Counter({ name: "cairn_chain_transactions_total", help: "Transactions made irreversible since the start.", registers });
+    this.#forkSwitches = new Counter({ name: "cairn_chain_fork_switches_total", help: "Head changes that undid blocks.", registers });
+    this.#write = new Histogram({ name: "cairn_storage_write_seconds", help: "Writing a commit of chain.db before its fsync.", buckets: FSYNC_BUCKETS_SECONDS, registers });
+    this.#sync = new Histogram({ name: "cairn_storage_fsync_seconds", help: "COMMIT of chain.db: its fsync.", buckets: FSYNC_BUCKETS_SECONDS, registers });
+    this.#gauges(sources);
+    this.#linkGauges(sources);
+  }
+
+  committed({ writeMs, syncMs }: CommitReport): void {
+    this.#write.observe(writeMs / 1000);
+    this.#sync.observe(syncMs / 1000);
+  }
+  irreversible(transactions: number): void {
+    this.#transactions.inc(transactions);
+  }
+  forkSwitched(): void {
+    this.#forkSwitches.inc();
+  }
+
+  #gauges(sources: MetricSources): void {
+    const gauge = (name: string, help: string, read: (status: ReplicaStatus) => number): void => {
+      new Gauge({
+        name: `cairn_${name}`,
+        help,
+        registers: [this.registry],
+        collect() {
+          this.set(read(sources.status()));
+        },
+      });
+    };
+    gauge("consensus_height", "Height of the last irreversible block.", (status) => status.irreversible.height);
+    gauge("consensus_head_height", "Height of the head.", (status) => status.head.height);
+    gauge("consensus_view", "View (Raft's term).", (status) => status.engine.view);
+    gauge("consensus_is_leader", "1 while this node leads.", (status) => Number(status.engine.status === "leader"));
+    gauge("blocksync_syncing", "1 while the node is behind.", (status) => Number(status.sync.state !== "synced"));
+    gauge("blocksync_target_height", "Greatest height known of others.", (status) => status.sync.target);
+    gauge("p2p_peers", "Links that are up.", (status) => status.peers.length);
+    gauge("mempool_size", "Transactions in the mempool.", (status) => status.mempool.count);
+    gauge("mempool_size_bytes", "Bytes of transactions in the mempool.", (status) => status.mempool.bytes);
+    gauge("replica_longest_step_seconds", "Longest step of the core since the last scrape.", () => sources.longestStepMs() / 1000);
+    gauge("storage_queued_bytes", "Bytes on their way to chain.db.", () => sources.queuedBytes().chain);
+    gauge("storage_derived_queued_bytes", "Bytes on their way to state.db and index.db.", () => sources.queuedBytes().derived);
+    new Gauge({
+      name: "cairn_replica_bounded_size",
+      help: "Fill of everything bounded in the core, by name.",
+      labelNames: ["name"],
+      registers: [this.registry],
+      collect() {
+        for (const [name, size] of Object.entries(sources.status().sizes)) this.set({ name }, size);
+      },
+    });
+  }
+
+  #linkGauges(sources: MetricSources): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: "cairn_p2p_closed_links",
+      help: "Links and handshakes that ended, by reason.",
+      labelNames: ["reason"],
+      registers,
+      collect() {
+        const { downs, refused } = sources.links();
+        for (const [reason, count] of Object.entries(downs)) {
+          this.set({ reason }, count + (refused[reason as keyof typeof refused] ?? 0));
+        }
+      },
+    });
+    new Gauge({
+      name: "cairn_p2p_lane_bytes",
+      help: "Payload bytes since the start, by lane and direction.",
+      labelNames: ["lane", "direction"],
+      registers,
+      collect() {
+        for (const [lane, info] of Object.entries(sources.links().lanes)) {
+          this.set({ lane, direction: "in" }, info.bytesIn);
+          this.set({ lane, direction: "out" }, info.bytesOut);
+        }
+      },
+    });
+  }
+}

@@ -1,0 +1,419 @@
+/**
+ * A running node: the replica, its disk, its links, put together (DESIGN section 3, "the shell"). Everything with a
+ * lifetime is made here, in order, and ended here in the opposite order.
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { Application } from "../../chain/application.ts";
+import { LinkLayer } from "../../net/link/layer.ts";
+import type { CloseReason, Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
+import { toBinaryString, fromBinaryString } from "../base/bytes.ts";
+import { Replica } from "../replica/replica.ts";
+import type { Effect } from "../replica/types.ts";
+import type { NodeApi, PeerView } from "./api.ts";
+import { createKvApplication } from "./applications/kv.ts";
+import { type Clock, makeClock } from "./clock.ts";
+import { toGenesis } from "./genesisFile.ts";
+import { Metrics } from "./metrics.ts";
+import { NodeReads } from "./nodeReads.ts";
+import { ReplicaDriver, type TellEffect } from "./replicaDriver.ts";
+import { derivedWriteOf, restoreFromDisk, type Restored } from "./restoreFromDisk.ts";
+import { verifySignatures } from "./signatures.ts";
+import type { RunningNode, StartOptions } from "./startTypes.ts";
+import { StatusReporter } from "./statusReporter.ts";
+import { makeBlockLog } from "./storedBlocks.ts";
+import { ChainStore } from "./storage/chainStore.ts";
+import { DerivedStore } from "./storage/derivedStore.ts";
+import { acquireLock, type Lock } from "./storage/lock.ts";
+import type { StorageError } from "./storage/types.ts";
+import { SubmissionDesk } from "./submissionDesk.ts";
+import { PROTOCOL_VERSION } from "./version.ts";
+
+/** Without a leader for this many election timeouts, submitters are told so. */
+const LEADERLESS_TIMEOUTS = 2;
+
+/** Starts a node on its directory. Rejects with a StorageError, RestoreError, LinkError or StartError. */
+export async function startNode(options: StartOptions): Promise<RunningNode> {
+  const lock = acquireLock(options.dir);
+  try {
+    const node = new Node(options, lock);
+    await node.start();
+    return node;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Something about this start that is wrong, with what to do. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  readonly code: "UNKNOWN_APPLICATION" | "UNKNOWN_ENGINE" | "DUPLICATE_IDENTITY" | "HALTED";
+  constructor(code: StartError["code"], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+class Node implements RunningNode {
+  readonly #options: StartOptions;
+  readonly #lock: Lock;
+  readonly #clock: Clock = makeClock();
+  readonly #startNonce = randomBytes(8).toString("hex");
+  readonly #startedAt = this.#clock.now();
+  #chainStore!: ChainStore;
+  #derived!: DerivedStore;
+  #replica!: Replica;
+  #driver!: ReplicaDriver;
+  #link!: LinkLayer;
+  #desk!: SubmissionDesk;
+  #reads!: NodeReads;
+  #metrics!: Metrics;
+  #reporter!: StatusReporter;
+  /** Waiters of start-up for the derived store; afterwards the driver is told. */
+  #appliedWaiters: { readonly height: number; readonly resolve: () => void }[] = [];
+  #diskFault: string | undefined;
+  #leaderlessSince: number | undefined;
+  #stopped: Promise<void> | undefined;
+  #isFailed = false;
+  readonly #damagedTold = new Set<string>();
+  api!: NodeApi;
+
+  constructor(options: StartOptions, lock: Lock) {
+    this.#options = options;
+    this.#lock = lock;
+  }
+
+  async start(): Promise<void> {
+    const { dir, genesis: file, config, log } = this.#options;
+    const genesis = toGenesis(file);
+    const application = applicationOf(file.application.name);
+    if (file.engine !== "raft") {
+      throw new StartError("UNKNOWN_ENGINE", `genesis.json asks for engine "${file.engine}"; this version has raft only`);
+    }
+    await this.#openStores(dir, file.chainId, config.index.enabled);
+    try {
+      const whenApplied = (height: number): Promise<void> =>
+        new Promise((resolve) => this.#appliedWaiters.push({ height, resolve }));
+      const restored = await restoreFromDisk(genesis, application, this.#chainStore, this.#derived, whenApplied, log);
+      this.#tellRecord(restored);
+      this.#makeReplica(restored, genesis, application);
+      await this.#startLink();
+    } catch (error) {
+      await this.#closeStores();
+      throw error;
+    }
+    this.api = this.#makeApi();
+    this.#reporter.start();
+    this.#driver.step({ kind: "tick" });
+    void this.#fillIndex().catch((error: unknown) => log.write("error", "storage", `the index is not filled: ${String(error)}`));
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#reporter.stop();
+    await this.#link.stop();
+    this.#driver.stop();
+    this.#desk.stop();
+    await this.#closeStores();
+    this.#lock.release();
+  }
+
+  async #openStores(dir: string, chainId: string, index: boolean): Promise<void> {
+    this.#chainStore = await ChainStore.open(
+      dir,
+      {
+        onPersisted: (token) => {
+          this.#diskFault = undefined;
+          this.#driver.persisted(token);
+        },
+        onError: (error, retrying) => this.#diskError(error, retrying),
+        onCommit: (report) => this.#metrics?.committed(report),
+      },
+      { chainId },
+    );
+    try {
+      this.#derived = await DerivedStore.open(
+        dir,
+        {
+          onApplied: (height) => this.#applied(height),
+          onError: (error, retrying) => this.#diskError(error, retrying),
+          onIndexLost: (error) => this.#options.log.write("error", "storage", error.message),
+        },
+        { chainId, index },
+      );
+    } catch (error) {
+      await this.#chainStore.close();
+      throw error;
+    }
+  }
+
+  async #closeStores(): Promise<void> {
+    await Promise.allSettled([this.#derived.close(), this.#chainStore.close()]).then((ends) => {
+      for (const end of ends) {
+        if (end.status === "rejected") this.#options.log.write("error", "storage", String(end.reason));
+      }
+    });
+  }
+
+  #makeReplica(restored: Restored, genesis: ReturnType<typeof toGenesis>, application: Application): void {
+    const { key, config, log } = this.#options;
+    const log_ = makeBlockLog(this.#chainStore, restored.genesisBlock, (error) => this.#tellDamaged(error));
+    const { execution, bottom, certificate, blocks, record } = restored;
+    this.#replica = new Replica(
+      {
+        genesis,
+        application,
+        settings: config.consensus,
+        self: key.publicKey,
+        sign: (digest) => key.sign(digest),
+        execution,
+        bottom,
+        certificate,
+        blocks,
+        log: log_,
+        record,
+        seed: randomBytes(4).readUInt32LE(),
+      },
+      this.#clock.now(),
+    );
+    this.#driver = new ReplicaDriver(
+      this.#replica,
+      this.#clock,
+      {
+        persist: (effect) => this.#chainStore.persist(effect),
+        send: (to, lane, parts) => void this.#link.send(to, lane, parts),
+        checkSignatures: verifySignatures,
+        flush: (effect) => this.#derived.apply(derivedWriteOf(effect.flush)),
+        tell: (effect) => this.#tell(effect),
+      },
+      (error) => this.#fail(new Error(`the core failed, which is a bug: ${error.stack ?? error.message}`, { cause: error })),
+    );
+    this.#desk = new SubmissionDesk((request, transactions) => this.#driver.step({ kind: "submit", request, transactions }));
+    this.#reads = new NodeReads(this.#replica, this.#chainStore, this.#derived, restored.genesisBlock);
+    this.#metrics = new Metrics({
+      status: () => this.#replica.status(),
+      links: () => this.#link.stats(),
+      longestStepMs: () => this.#driver.takeLongestStepMs(),
+      queuedBytes: () => ({ chain: this.#chainStore.queuedBytes, derived: this.#derived.queuedBytes }),
+    });
+    this.#reporter = new StatusReporter(this.#options, this.#clock, () => this.#replica.status(), () => this.#diskFault);
+    log.write("info", "node", "starts", {
+      chain: genesis.name,
+      height: bottom.block.header.height,
+      head: this.#replica.ledger.head.height,
+      key: key.publicKey,
+    });
+  }
+
+  async #startLink(): Promise<void> {
+    const { key, config, log, genesis } = this.#options;
+    const events: LinkEvents = {
+      up: (peer, init) => {
+        log.write("info", "net", "link up", { peer: init.name, key: peer });
+        this.#driver.step({ kind: "peerUp", peer });
+      },
+      down: (peer, reason, detail) => this.#linkDown(peer, reason, detail),
+      message: (from, lane, frame) => {
+        // A disk that does not keep up: what cannot be persisted is not taken in, the peer streams it again later.
+        if (lane === "chain" && !this.#chainStore.hasRoom) this.#link.close(from, "overloaded", "the disk does not keep up");
+        else this.#driver.step({ kind: "received", from, lane, frame });
+      },
+      drained: (peer, lane, bytes) => {
+        if (lane === "chain") this.#driver.step({ kind: "drained", peer, bytes });
+      },
+      refused: (peer, reason, detail) => this.#linkRefused(peer, reason, detail),
+    };
+    this.#link = await LinkLayer.start(
+      {
+        privateKeySeed: key.seed,
+        listen: config.p2p.listen,
+        init: () => this.#init(),
+        maxPeers: config.p2p.maxPeers,
+        log: log.layer("net"),
+      },
+      events,
+    );
+    for (const producer of genesis.producers) {
+      if (producer.key !== key.publicKey) this.#link.setTarget(producer.address, producer.key);
+    }
+    for (const address of config.p2p.peers) this.#link.setTarget(address);
+  }
+
+  #init(): Init {
+    const { config, genesis, key } = this.#options;
+    return {
+      versionMajor: PROTOCOL_VERSION.major,
+      versionMinor: PROTOCOL_VERSION.minor,
+      chainId: genesis.chainId,
+      features: [],
+      name: config.name,
+      role: genesis.producers.some((producer) => producer.key === key.publicKey) ? "producer" : "follower",
+      listenAddresses: [],
+      firstHeight: 0,
+      irreversibleHeight: this.#replica.ledger.bottom.height,
+      startNonce: this.#startNonce,
+      startedAt: this.#startedAt,
+    };
+  }
+
+  #linkDown(peer: PeerKey, reason: CloseReason, detail: string): void {
+    this.#options.log.write("info", "net", "link down", { key: peer, reason, detail });
+    this.#driver.step({ kind: "peerDown", peer, broken: reason === "connectionLost" || reason === "shutdown" });
+    if (reason === "duplicateIdentity") this.#linkRefused(peer, reason, detail);
+  }
+
+  #linkRefused(peer: PeerKey | undefined, reason: CloseReason, detail: string): void {
+    const { log, dir } = this.#options;
+    if (reason !== "duplicateIdentity" || peer === undefined || peer === this.#options.key.publicKey) {
+      log.write(reason === "duplicateLink" ? "debug" : "warn", "net", "no link", { ...(peer && { key: peer }), reason, detail });
+      return;
+    }
+    const what = `another node is running with the key of ${join(dir, "node.key")}: ${detail}`;
+    this.#fail(new StartError("DUPLICATE_IDENTITY", `${what}. Stop one of the two; a copied directory needs a key of its own`));
+  }
+
+  #tell(effect: TellEffect): void {
+    const { log } = this.#options;
+    switch (effect.kind) {
+      case "submitted":
+        return this.#desk.submitted(effect.request, effect.answers);
+      case "outcomes":
+        return this.#desk.outcomes(effect.outcomes);
+      case "irreversible":
+        this.#metrics.irreversible(effect.transactions);
+        return this.#reporter.irreversible(effect.transactions);
+      case "head":
+        if (effect.undone > 0) this.#forkSwitched(effect);
+        return;
+      case "disconnect":
+        return this.#link.close(effect.peer, effect.reason, effect.detail);
+      case "log":
+        return log.write(effect.level, effect.layer, effect.message, effect.fields);
+      case "halt":
+        return log.write("error", "node", `HALTED: ${effect.why}. This node takes no part any more; keep its directory for analysis`);
+    }
+  }
+
+  #forkSwitched({ block, undone, applied }: Extract<Effect, { kind: "head" }>): void {
+    this.#metrics.forkSwitched();
+    this.#options.log.write("info", "chain", "switches forks", { height: block.height, id: block.id, undone, applied });
+  }
+
+  #applied(height: number): void {
+    const waiting = this.#appliedWaiters;
+    if (waiting.length === 0) return this.#driver.step({ kind: "flushed", height });
+    this.#appliedWaiters = waiting.filter((waiter) => waiter.height > height);
+    for (const waiter of waiting) if (waiter.height <= height) waiter.resolve();
+  }
+
+  #diskError(error: StorageError, retrying: boolean): void {
+    this.#diskFault = error.code === "DISK_FULL" ? "the disk is full" : `the disk fails: ${error.code}`;
+    this.#options.log.write("error", "storage", error.message);
+    if (!retrying) this.#fail(error);
+  }
+
+  #tellDamaged(error: StorageError): void {
+    const name = `${error.code} ${error.id ?? error.height ?? ""}`;
+    if (this.#damagedTold.has(name) || this.#damagedTold.size > 1000) return;
+    this.#damagedTold.add(name);
+    this.#options.log.write("error", "storage", error.message);
+  }
+
+  #tellRecord({ record }: Restored): void {
+    if (record !== undefined) return;
+    const { verdict } = this.#chainStore.meta().record;
+    this.#options.log.write(
+      "error",
+      "consensus",
+      `the vote record in ${this.#chainStore.file} is ${verdict === "ok" ? "not readable" : verdict}: this node cannot know what it promised, ` +
+        "so it follows and never votes (status: recovering). Restore the newest backup of the whole directory, or give this producer a new key",
+    );
+  }
+
+  #fail(error: Error): void {
+    if (this.#isFailed) return;
+    this.#isFailed = true;
+    this.#driver?.stop();
+    this.#options.onFatal(error);
+  }
+
+  /** Blocks that the index lacks, read from chain.db a few at a time. */
+  async #fillIndex(): Promise<void> {
+    const target = this.#derived.appliedHeight() ?? 0;
+    for (let height = this.#derived.indexedHeight(); height !== undefined && height < target && this.#stopped === undefined; ) {
+      const blocks = this.#reads.blocks(height + 1, Math.min(100, target - height)).map((view) => view.block);
+      if (blocks.length === 0) return;
+      this.#derived.fillIndex(blocks.map((block) => ({ height: block.header.height, transactionIds: block.transactionIds })));
+      height = (blocks.at(-1) as (typeof blocks)[number]).header.height;
+      await new Promise((resolve) => setTimeout(resolve, this.#derived.hasRoom ? 0 : 100));
+    }
+  }
+
+  #isLeaderless(): boolean {
+    const { leader } = this.#replica.status().engine;
+    if (leader !== undefined) this.#leaderlessSince = undefined;
+    else this.#leaderlessSince ??= this.#clock.now();
+    const patience = LEADERLESS_TIMEOUTS * this.#options.config.consensus.electionTimeoutMs;
+    return this.#leaderlessSince !== undefined && this.#clock.now() > this.#leaderlessSince + patience;
+  }
+
+  #makeApi(): NodeApi {
+    const { genesis, config } = this.#options;
+    const { ledger } = this.#replica;
+    return {
+      genesis,
+      chainId: genesis.chainId,
+      status: () => this.#reporter.status(),
+      block: (ref) => this.#reads.block(ref),
+      blocks: (from, limit) => this.#reads.blocks(from, limit),
+      forks: () => this.#reads.forks(),
+      submit: async (transactions, wait, timeoutMs) => {
+        if (this.#isLeaderless()) return transactions.map(() => ({ status: "noLeader", id: "" }));
+        return this.#desk.submit(transactions, wait, timeoutMs);
+      },
+      transaction: (id) => this.#reads.transaction(id),
+      read: (key, at) => ledger.read(toBinaryString(key), at),
+      readRange: (start, end, limit, at) =>
+        ledger
+          .readRange(toBinaryString(start), end && toBinaryString(end), limit, at)
+          .map(({ key, value }) => ({ key: fromBinaryString(key), value })),
+      peers: () => this.#peers(),
+      metrics: () => this.#metrics.registry.metrics(),
+      metricsContentType: this.#metrics.registry.contentType,
+      notReadyBecause: () => this.#reporter.notReadyBecause(config.http.readyWithinBlocks),
+      now: () => this.#clock.now(),
+    };
+  }
+
+  #peers(): PeerView[] {
+    const phases = new Map(this.#replica.status().peers.map((each) => [each.peer, each]));
+    return this.#link.peers().map((info) => {
+      const lanes = Object.values(info.lanes);
+      const sync = phases.get(info.key);
+      return {
+        key: info.key,
+        name: info.init.name,
+        role: info.init.role,
+        address: info.address,
+        direction: info.direction,
+        rttMs: info.rttMs,
+        connectedAt: info.connectedAtMs,
+        phase: sync?.phase ?? "start",
+        height: sync?.height,
+        bytesIn: lanes.reduce((sum, lane) => sum + lane.bytesIn, 0),
+        bytesOut: lanes.reduce((sum, lane) => sum + lane.bytesOut, 0),
+      };
+    });
+  }
+}
+
+function applicationOf(name: string): Application {
+  if (name === "kv") return createKvApplication();
+  throw new StartError("UNKNOWN_APPLICATION", `genesis.json asks for application "${name}"; this version has: kv`);
+}
+

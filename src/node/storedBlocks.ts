@@ -1,0 +1,83 @@
+/** Blocks of chain.db as the core wants them. What does not read is reported, and is not there. */
+import { assembleBlock, type Block } from "../../chain/block.ts";
+import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
+import { headerMessage } from "../../chain/header.ts";
+import type { BlockLog, RawBlock } from "../../consensus/sync/bestChain.ts";
+import { hexBytes } from "../base/bytes.ts";
+import { StorageError, type StoredBlock } from "./storage/types.ts";
+
+/** The part of the chain store that is read here. */
+export interface BlockReader {
+  readonly file: string;
+  byId(id: string): StoredBlock | undefined;
+  byHeight(height: number): StoredBlock | undefined;
+}
+
+/** A stored block decoded and checked against its header. Throws StorageError DAMAGED. */
+export function decodeStored(file: string, stored: StoredBlock): Block {
+  const block = assembleBlock(stored.header, stored.signature, stored.body);
+  if (block.ok && block.value.id === stored.id) return block.value;
+  const why = block.ok ? "its id is another one" : block.error.code;
+  throw new StorageError("DAMAGED", file, `${file}: block ${stored.height} ${stored.id} is damaged: ${why}`, {
+    height: stored.height,
+    id: stored.id,
+  });
+}
+
+/**
+ * The block log of the sync machine.
+ * @param genesis block 0, which is not in the database
+ * @param onDamaged told of blocks that cannot be read; they count as not held
+ */
+export function makeBlockLog(reader: BlockReader, genesis: Block, onDamaged: (error: StorageError) => void): BlockLog {
+  const guarded = <T>(read: () => T | undefined): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      onDamaged(error);
+      return undefined;
+    }
+  };
+  const genesisRaw = rawOfBlock(genesis);
+  const blockAt = (height: number): RawBlock | undefined => {
+    if (height === 0) return genesisRaw;
+    return guarded(() => rawOfStored(reader.byHeight(height)));
+  };
+  return {
+    blockAt,
+    idAt: (height) => blockAt(height)?.id,
+    heightOf: (id) => {
+      if (id === genesis.id) return 0;
+      return guarded(() => {
+        const stored = reader.byId(id);
+        return stored && reader.byHeight(stored.height)?.id === id ? stored.height : undefined;
+      });
+    },
+    byId: (id) => (id === genesis.id ? undefined : guarded(() => rawOfStored(reader.byId(id)))),
+  };
+}
+
+/** The history tree's frontier up to block 0. */
+export function genesisFrontier(genesis: Block): Frontier {
+  return append(EMPTY_FRONTIER, leafHash(hexBytes(genesis.id)));
+}
+
+/** Throws StorageError DAMAGED. */
+export function decodeStoredFrontier(file: string, bytes: Uint8Array): Frontier {
+  const frontier = decodeFrontier(bytes);
+  if (!frontier.ok) throw new StorageError("DAMAGED", file, `${file}: the history tree's frontier is damaged`);
+  return frontier.value;
+}
+
+function rawOfBlock(block: Block): RawBlock {
+  return { ...block, height: block.header.height, view: block.header.view };
+}
+
+function rawOfStored(stored: StoredBlock | undefined): RawBlock | undefined {
+  if (stored === undefined) return undefined;
+  const header = headerMessage.decode(stored.header);
+  if (!header.ok) return undefined;
+  const { id, height, header: headerBytes, signature, body } = stored;
+  return { id, height, view: header.value.view, headerBytes, signature, body };
+}

@@ -1,0 +1,124 @@
+/** Submitters who wait: from a request to the replica's answers and outcomes, with a bound and a timeout. */
+import type { SubmitAnswer, TransactionOutcome } from "../replica/types.ts";
+import type { SubmitResult, WaitFor } from "./api.ts";
+
+/** Transactions that somebody waits for, at most; above, submissions are answered `full`. */
+const WAITING_MAX = 200_000;
+
+interface Batch {
+  readonly wait: WaitFor;
+  readonly results: (SubmitResult | undefined)[];
+  remaining: number;
+  readonly timer: NodeJS.Timeout;
+  readonly resolve: (results: SubmitResult[]) => void;
+  readonly ids: string[];
+}
+
+interface Waiter {
+  readonly batch: Batch;
+  readonly index: number;
+}
+
+export class SubmissionDesk {
+  readonly #submit: (request: number, transactions: readonly Uint8Array[]) => void;
+  readonly #answers = new Map<number, readonly SubmitAnswer[]>();
+  readonly #waiters = new Map<string, Waiter[]>();
+  #waiting = 0;
+  #nextRequest = 1;
+
+  /** @param submit hands transactions to the replica, which answers through {@link submitted} before it returns */
+  constructor(submit: (request: number, transactions: readonly Uint8Array[]) => void) {
+    this.#submit = submit;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** The replica's answers to a request. */
+  submitted(request: number, answers: readonly SubmitAnswer[]): void {
+    this.#answers.set(request, answers);
+  }
+
+  outcomes(outcomes: readonly TransactionOutcome[]): void {
+    for (const outcome of outcomes) {
+      const waiters = this.#waiters.get(outcome.id);
+      if (waiters === undefined) continue;
+      const left = waiters.filter((waiter) => !this.#settle(waiter, outcome));
+      this.#waiting -= waiters.length - left.length;
+      if (left.length > 0) this.#waiters.set(outcome.id, left);
+      else this.#waiters.delete(outcome.id);
+    }
+  }
+
+  /** Never rejects. A wait that runs out gives `pending`; a node that stops gives `pending`, too. */
+  async submit(transactions: readonly Uint8Array[], wait: WaitFor, timeoutMs: number): Promise<SubmitResult[]> {
+    if (transactions.length === 0) return [];
+    const request = this.#nextRequest++;
+    this.#submit(request, transactions);
+    const answers = this.#answers.get(request);
+    this.#answers.delete(request);
+    if (answers === undefined) throw new Error("the node is stopping");
+    return this.#waitFor(answers, wait, timeoutMs);
+  }
+
+  stop(): void {
+    const batches = new Set([...this.#waiters.values()].flat().map((waiter) => waiter.batch));
+    for (const batch of batches) this.#timeOut(batch);
+  }
+
+  #waitFor(answers: readonly SubmitAnswer[], wait: WaitFor, timeoutMs: number): Promise<SubmitResult[]> {
+    const results = answers.map((answer) => resultOf(answer, wait));
+    const remaining = results.reduce((count, result) => count + (result === undefined ? 1 : 0), 0);
+    if (remaining === 0) return Promise.resolve(results as SubmitResult[]);
+    if (this.#waiting + remaining > WAITING_MAX) {
+      return Promise.resolve(results.map((result, i) => result ?? { status: "pending", id: (answers[i] as SubmitAnswer).id }));
+    }
+    return new Promise((resolve) => {
+      const ids = answers.map((answer) => answer.id);
+      const timer = setTimeout(() => this.#timeOut(batch), timeoutMs);
+      const batch: Batch = { wait, results, remaining, timer, resolve, ids };
+      this.#waiting += remaining;
+      for (let index = 0; index < ids.length; index++) {
+        if (results[index] !== undefined) continue;
+        const id = ids[index] as string;
+        const others = this.#waiters.get(id);
+        if (others === undefined) this.#waiters.set(id, [{ batch, index }]);
+        else others.push({ batch, index });
+      }
+    });
+  }
+
+  /** @returns whether the waiter is done */
+  #settle({ batch, index }: Waiter, outcome: TransactionOutcome): boolean {
+    if (outcome.status === "included" && batch.wait === "irreversible") return false;
+    batch.results[index] = outcome;
+    batch.remaining--;
+    if (batch.remaining === 0) {
+      clearTimeout(batch.timer);
+      batch.resolve(batch.results as SubmitResult[]);
+    }
+    return true;
+  }
+
+  #timeOut(batch: Batch): void {
+    clearTimeout(batch.timer);
+    for (let index = 0; index < batch.ids.length; index++) {
+      if (batch.results[index] !== undefined) continue;
+      const id = batch.ids[index] as string;
+      batch.results[index] = { status: "pending", id };
+      const left = this.#waiters.get(id)?.filter((waiter) => waiter.batch !== batch) ?? [];
+      if (left.length > 0) this.#waiters.set(id, left);
+      else this.#waiters.delete(id);
+      this.#waiting--;
+    }
+    batch.resolve(batch.results as SubmitResult[]);
+  }
+}
+
+/** What an answer means to somebody who waits for this much; undefined: it has to be waited for. */
+function resultOf(answer: SubmitAnswer, wait: WaitFor): SubmitResult | undefined {
+  if (answer.status === "accepted") return wait === "accepted" ? answer : undefined;
+  if (answer.status !== "included") return answer;
+  return wait === "irreversible" ? undefined : { ...answer, receipt: undefined };
+}
