@@ -155,7 +155,9 @@ export class Connection {
   #knownHeight(): number | undefined {
     let known: number | undefined;
     for (const block of [this.#lastSent, this.#lastReceived, this.#theirs?.head, this.#common]) {
-      const height = block && this.#chain.highestAncestorOf(block.id);
+      // What is not above what was found cannot raise it, and need not be looked up in the block log.
+      if (block === undefined || (known !== undefined && block.height <= known)) continue;
+      const height = this.#chain.highestAncestorOf(block.id);
       if (height !== undefined && (known === undefined || height > known)) known = height;
     }
     return known;

@@ -11,6 +11,8 @@ export interface BlockReader {
   readonly file: string;
   byId(id: string): StoredBlock | undefined;
   byHeight(height: number): StoredBlock | undefined;
+  idAt(height: number): string | undefined;
+  heightOf(id: string): number | undefined;
 }
 
 /** A stored block decoded and checked against its header. Throws StorageError DAMAGED. */
@@ -46,14 +48,8 @@ export function makeBlockLog(reader: BlockReader, genesis: Block, onDamaged: (er
   };
   return {
     blockAt,
-    idAt: (height) => blockAt(height)?.id,
-    heightOf: (id) => {
-      if (id === genesis.id) return 0;
-      return guarded(() => {
-        const stored = reader.byId(id);
-        return stored && reader.byHeight(stored.height)?.id === id ? stored.height : undefined;
-      });
-    },
+    idAt: (height) => (height === 0 ? genesis.id : guarded(() => reader.idAt(height))),
+    heightOf: (id) => (id === genesis.id ? 0 : guarded(() => reader.heightOf(id))),
     byId: (id) => (id === genesis.id ? undefined : guarded(() => rawOfStored(reader.byId(id)))),
   };
 }

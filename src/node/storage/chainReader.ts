@@ -112,6 +112,16 @@ export class ChainReader {
     return this.#read(() => this.#checked(this.#statements.byHeight.get(height), height));
   }
 
+  /** Id of the irreversible block at a height, in hex: without its body, some microseconds. */
+  idAt(height: number): string | undefined {
+    return this.#read(() => this.#statements.idAt.get(height)?.toString("hex"));
+  }
+
+  /** Height of an irreversible block, by its id in hex; undefined for blocks of other branches, too. */
+  heightOf(id: string): number | undefined {
+    return this.#read(() => this.#statements.heightOf.get(Buffer.from(id, "hex")));
+  }
+
   /** Irreversible blocks from a height on, in order, until `limit` blocks or `limitBytes` of bodies are reached. */
   range(from: number, limit: number, limitBytes: number = Number.POSITIVE_INFINITY): StoredBlock[] {
     const blocks: StoredBlock[] = [];
@@ -233,6 +243,14 @@ function prepareStatements(connection: Connection) {
     byHeight: connection.prepare<[number], BlockRow>(
       `SELECT ${columns} FROM blocks WHERE number = (SELECT block FROM chain WHERE height = ?)`,
     ),
+    idAt: connection
+      .prepare<[number], Buffer>("SELECT id FROM blocks WHERE number = (SELECT block FROM chain WHERE height = ?)")
+      .pluck(),
+    heightOf: connection
+      .prepare<[Buffer], number>(
+        "SELECT b.height FROM blocks b JOIN chain c ON c.height = b.height AND c.block = b.number WHERE b.id = ?",
+      )
+      .pluck(),
     placesAbove: connection.prepare<
       [{ afterHeight: number; afterNumber: number; limit: number }],
       { height: number; number: number }

@@ -96,6 +96,14 @@ export class ChainStore {
     return this.#reader.byHeight(height);
   }
 
+  idAt(height: number): string | undefined {
+    return this.#reader.idAt(height);
+  }
+
+  heightOf(id: string): number | undefined {
+    return this.#reader.heightOf(id);
+  }
+
   range(from: number, limit: number, limitBytes?: number): StoredBlock[] {
     return this.#reader.range(from, limit, limitBytes);
   }

@@ -5,8 +5,6 @@
  */
 
 const NONE_LENGTH = 0xffff_ffff;
-/** Below this a loop beats the call into `TypedArray.prototype.set`. */
-const SMALL_COPY_BYTES = 24;
 
 export class Packer {
   readonly #bytes: Buffer;
@@ -38,10 +36,8 @@ export class Packer {
   }
 
   putBytes(source: Uint8Array): void {
-    const length = source.length;
-    if (length > SMALL_COPY_BYTES) this.#bytes.set(source, this.#offset);
-    else for (let i = 0; i < length; i++) this.#bytes[this.#offset + i] = source[i]!;
-    this.#offset += length;
+    this.#bytes.set(source, this.#offset);
+    this.#offset += source.length;
   }
 
   /** The packed buffer, to be transferred. Throws when the stated capacity was not the exact size. */

@@ -1,0 +1,15 @@
+/** What every group of routes is given. */
+import type { NodeApi } from "../api.ts";
+import type { Logger } from "../logging.ts";
+
+export interface HttpContext {
+  readonly api: NodeApi;
+  readonly log: Logger;
+  /** Resolves when the server closes: waits end then. */
+  readonly closing: Promise<"closing">;
+}
+
+/** Only the key-value application has JSON of its own; others speak in bytes. */
+export function isKv({ api }: HttpContext): boolean {
+  return api.genesis.application.name === "kv";
+}

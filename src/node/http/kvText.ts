@@ -1,0 +1,47 @@
+/** Bytes of the key-value application as JSON: text where they are UTF-8, `{"base64url": ...}` where not. */
+import { fromUtf8, toHex } from "../../base/bytes.ts";
+import { decodeKvPayload, type KvReceipt, type Operation, receiptToJson } from "../applications/kvPayload.ts";
+
+export type BytesJson = string | { readonly base64url: string };
+
+export function bytesJson(bytes: Uint8Array): BytesJson {
+  return fromUtf8(bytes) ?? { base64url: base64url(bytes) };
+}
+
+export function base64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
+}
+
+/** Operations as a submitter would write them; undefined for a payload that is not of this application. */
+export function operationsJson(payload: Uint8Array): unknown[] | undefined {
+  const decoded = decodeKvPayload(payload);
+  return decoded.ok ? decoded.value.map(operationJson) : undefined;
+}
+
+function operationJson(operation: Operation): unknown {
+  const key = bytesJson(operation.key);
+  switch (operation.kind) {
+    case "put":
+      return { put: { key, value: bytesJson(operation.value) } };
+    case "delete":
+      return { delete: { key } };
+    case "compareAndSet":
+      return { compareAndSet: { key, expectedVersion: operation.expectedVersion, value: bytesJson(operation.value) } };
+  }
+}
+
+/** A receipt for people; its bytes in base64url when the application is another or the receipt is not its. */
+export function receiptJson(receipt: Uint8Array, isKv: boolean): KvReceipt | string {
+  return (isKv ? receiptToJson(receipt) : undefined) ?? base64url(receipt);
+}
+
+let lastReceipt = { hex: "", isKv: false, text: "" };
+
+/** The same as JSON text. Transactions of one block mostly have equal receipts, so the last one is kept. */
+export function receiptText(receipt: Uint8Array, isKv: boolean): string {
+  const hex = toHex(receipt);
+  if (lastReceipt.hex !== hex || lastReceipt.isKv !== isKv) {
+    lastReceipt = { hex, isKv, text: JSON.stringify(receiptJson(receipt, isKv)) };
+  }
+  return lastReceipt.text;
+}
