@@ -1,0 +1,167 @@
+/**
+ * `npm run kill-loop`: kills the leader of a loaded network again and again, then all nodes at once, and checks that every
+ * transaction answered `irreversible` is in every chain exactly once.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { quantile, round } from "../bench/statistics.ts";
+import { readChain, stateDigest } from "./chainFiles.ts";
+import { LoadClient, type LoadTransaction, makeTransaction } from "./load.ts";
+import { type NetworkOptions, NetworkProcesses, type NodeProcess } from "./processes.ts";
+
+export interface KillLoopOptions extends Omit<NetworkOptions, "dir"> {
+  /** Times that the leader is killed. */
+  readonly kills: number;
+  readonly note: (text: string) => void;
+}
+
+export interface KillLoopReport {
+  /** From each kill to the next irreversible answer to a transaction submitted after it, ms. */
+  readonly downtimesMs: readonly number[];
+  readonly acknowledged: number;
+  readonly height: number;
+  /** What is wrong; empty: nothing. */
+  readonly faults: readonly string[];
+}
+
+const BATCH = 50;
+
+export async function runKillLoop({ kills, note, ...options }: KillLoopOptions): Promise<KillLoopReport> {
+  const dir = mkdtempSync(join(tmpdir(), "cairn-kill-"));
+  const network = NetworkProcesses.create({ dir, ...options });
+  try {
+    await network.startAll();
+    const load = new Load(network);
+    const downtimesMs: number[] = [];
+    for (let i = 0; i < kills; i++) {
+      const leader = await network.awaitLeader();
+      await load.someAcknowledged(5 * BATCH);
+      const killedAt = performance.now();
+      const ended = leader.end("SIGKILL");
+      const downtime = (await load.nextAnswerSubmittedAfter(killedAt)) - killedAt;
+      await ended;
+      downtimesMs.push(downtime);
+      note(`kill ${i + 1} of ${kills}: ${leader.node.name}, ${round(downtime, 0)} ms to the next commit`);
+      await leader.start();
+    }
+    await load.someAcknowledged(5 * BATCH);
+    note("kills all nodes at once");
+    await network.endAll("SIGKILL");
+    await network.startAll();
+    await network.awaitLeader();
+    await load.someAcknowledged(BATCH);
+    await load.stop();
+    const { height } = await network.awaitEqual();
+    const ends = await network.endAll();
+    const faults = [
+      ...ends.flatMap((end, i) => (end === 0 ? [] : [`node${i} ended with ${end}`])),
+      ...compare(network.nodes, load.acknowledged),
+    ];
+    return { downtimesMs, acknowledged: load.acknowledged.size, height, faults };
+  } finally {
+    await network.endAll("SIGKILL");
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Batches to every node that runs, one under way at each; what is answered `irreversible` is kept. */
+class Load {
+  readonly acknowledged = new Set<string>();
+  readonly #network: NetworkProcesses;
+  #running = true;
+  readonly #workers: Promise<void>[];
+  #waiters: (() => boolean)[] = [];
+  #newest = { submittedAt: 0, answeredAt: 0 };
+
+  constructor(network: NetworkProcesses) {
+    this.#network = network;
+    this.#workers = network.nodes.map((node) => this.#work(node));
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    await Promise.all(this.#workers);
+  }
+
+  someAcknowledged(count: number): Promise<void> {
+    const target = this.acknowledged.size + count;
+    return this.#when(() => this.acknowledged.size >= target);
+  }
+
+  /** When the first batch that was submitted after a time was answered. */
+  async nextAnswerSubmittedAfter(time: number): Promise<number> {
+    await this.#when(() => this.#newest.submittedAt > time);
+    return this.#newest.answeredAt;
+  }
+
+  #when(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.push(() => {
+        if (!holds()) return false;
+        resolve();
+        return true;
+      });
+    });
+  }
+
+  async #work(node: NodeProcess): Promise<void> {
+    const client = new LoadClient(node.url);
+    // What failed is submitted again with the same id: a node that was killed may have taken it or not.
+    let batch: LoadTransaction[] = [];
+    let tries = 0;
+    while (this.#running) {
+      if (batch.length === 0 || tries > 3) {
+        batch = Array.from({ length: BATCH }, () => makeTransaction({ bytes: 256, keys: "random" }, Date.now()));
+        tries = 0;
+      }
+      tries++;
+      const submittedAt = performance.now();
+      const results = await client.batch(batch, "irreversible", 10_000).catch(() => undefined);
+      if (results === undefined) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        continue;
+      }
+      for (const { id, status } of results) if (status === "irreversible") this.acknowledged.add(id);
+      const done = new Set(results.filter(({ status }) => status === "irreversible" || status === "inChain").map(({ id }) => id));
+      if (results.some(({ status }) => status === "irreversible") && submittedAt > this.#newest.submittedAt) {
+        this.#newest = { submittedAt, answeredAt: performance.now() };
+      }
+      batch = batch.filter(({ id }) => !done.has(id));
+      this.#waiters = this.#waiters.filter((waiter) => !waiter());
+    }
+    client.close();
+  }
+}
+
+function compare(nodes: readonly NodeProcess[], acknowledged: ReadonlySet<string>): string[] {
+  const faults: string[] = [];
+  const chains = nodes.map((node) => readChain(node.node.dir));
+  const states = nodes.map((node) => stateDigest(node.node.dir));
+  const [first] = chains;
+  chains.forEach((chain, i) => {
+    if (chain.blockIds.join() !== first?.blockIds.join()) faults.push(`node${i}: another chain than node0`);
+    const lost = [...acknowledged].filter((id) => !chain.transactionCounts.has(id));
+    if (lost.length > 0) faults.push(`node${i}: ${lost.length} acknowledged transactions are lost, ${lost[0]} first`);
+    const twice = [...chain.transactionCounts].filter(([, count]) => count > 1);
+    if (twice.length > 0) faults.push(`node${i}: ${twice.length} transactions more than once, ${twice[0]?.[0]} first`);
+  });
+  states.forEach((state, i) => {
+    if (state.height !== states[0]?.height || state.digest !== states[0]?.digest) faults.push(`node${i}: another state than node0`);
+  });
+  return faults;
+}
+
+async function main(): Promise<number> {
+  const kills = Number(process.argv[2] ?? 20);
+  const note = (text: string): void => void process.stderr.write(`${text}\n`);
+  const report = await runKillLoop({ producers: 4, followers: 1, basePort: 27_900, kills, note });
+  const { downtimesMs, acknowledged, height, faults } = report;
+  const times = `median ${round(quantile(downtimesMs, 0.5), 0)} ms, worst ${round(Math.max(...downtimesMs), 0)} ms`;
+  process.stdout.write(`${kills} kills: ${times}; ${acknowledged} acknowledged, height ${height}\n`);
+  for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
+  return faults.length === 0 ? 0 : 1;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = await main();
