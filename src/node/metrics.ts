@@ -24,10 +24,28 @@ export class Metrics {
   constructor(sources: MetricSources) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry, prefix: "cairn_" });
-    this.#transactions = new Counter({ name: "cairn_chain_transactions_total", help: "Transactions made irreversible since the start.", registers });
-    this.#forkSwitches = new Counter({ name: "cairn_chain_fork_switches_total", help: "Head changes that undid blocks.", registers });
-    this.#write = new Histogram({ name: "cairn_storage_write_seconds", help: "Writing a commit of chain.db before its fsync.", buckets: FSYNC_BUCKETS_SECONDS, registers });
-    this.#sync = new Histogram({ name: "cairn_storage_fsync_seconds", help: "COMMIT of chain.db: its fsync.", buckets: FSYNC_BUCKETS_SECONDS, registers });
+    this.#transactions = new Counter({
+      name: "cairn_chain_transactions_total",
+      help: "Transactions made irreversible since the start.",
+      registers,
+    });
+    this.#forkSwitches = new Counter({
+      name: "cairn_chain_fork_switches_total",
+      help: "Head changes that undid blocks.",
+      registers,
+    });
+    this.#write = new Histogram({
+      name: "cairn_storage_write_seconds",
+      help: "Writing a commit of chain.db before its fsync.",
+      buckets: FSYNC_BUCKETS_SECONDS,
+      registers,
+    });
+    this.#sync = new Histogram({
+      name: "cairn_storage_fsync_seconds",
+      help: "COMMIT of chain.db: its fsync.",
+      buckets: FSYNC_BUCKETS_SECONDS,
+      registers,
+    });
     this.#gauges(sources);
     this.#linkGauges(sources);
   }
@@ -63,9 +81,17 @@ export class Metrics {
     gauge("p2p_peers", "Links that are up.", (status) => status.peers.length);
     gauge("mempool_size", "Transactions in the mempool.", (status) => status.mempool.count);
     gauge("mempool_size_bytes", "Bytes of transactions in the mempool.", (status) => status.mempool.bytes);
-    gauge("replica_longest_step_seconds", "Longest step of the core since the last scrape.", () => sources.longestStepMs() / 1000);
+    gauge(
+      "replica_longest_step_seconds",
+      "Longest step of the core since the last scrape.",
+      () => sources.longestStepMs() / 1000,
+    );
     gauge("storage_queued_bytes", "Bytes on their way to chain.db.", () => sources.queuedBytes().chain);
-    gauge("storage_derived_queued_bytes", "Bytes on their way to state.db and index.db.", () => sources.queuedBytes().derived);
+    gauge(
+      "storage_derived_queued_bytes",
+      "Bytes on their way to state.db and index.db.",
+      () => sources.queuedBytes().derived,
+    );
     new Gauge({
       name: "cairn_replica_bounded_size",
       help: "Fill of everything bounded in the core, by name.",

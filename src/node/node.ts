@@ -89,7 +89,10 @@ class Node implements RunningNode {
     const genesis = toGenesis(file);
     const application = applicationOf(file.application.name);
     if (file.engine !== "raft") {
-      throw new StartError("UNKNOWN_ENGINE", `genesis.json asks for engine "${file.engine}"; this version has raft only`);
+      throw new StartError(
+        "UNKNOWN_ENGINE",
+        `genesis.json asks for engine "${file.engine}"; this version has raft only`,
+      );
     }
     await this.#openStores(dir, file.chainId, config.index.enabled);
     try {
@@ -106,7 +109,9 @@ class Node implements RunningNode {
     this.api = this.#makeApi();
     this.#reporter.start();
     this.#driver.step({ kind: "tick" });
-    void this.#fillIndex().catch((error: unknown) => log.write("error", "storage", `the index is not filled: ${String(error)}`));
+    void this.#fillIndex().catch((error: unknown) =>
+      log.write("error", "storage", `the index is not filled: ${String(error)}`),
+    );
   }
 
   stop(): Promise<void> {
@@ -191,9 +196,12 @@ class Node implements RunningNode {
         flush: (effect) => this.#derived.apply(derivedWriteOf(effect.flush)),
         tell: (effect) => this.#tell(effect),
       },
-      (error) => this.#fail(new Error(`the core failed, which is a bug: ${error.stack ?? error.message}`, { cause: error })),
+      (error) =>
+        this.#fail(new Error(`the core failed, which is a bug: ${error.stack ?? error.message}`, { cause: error })),
     );
-    this.#desk = new SubmissionDesk((request, transactions) => this.#driver.step({ kind: "submit", request, transactions }));
+    this.#desk = new SubmissionDesk((request, transactions) =>
+      this.#driver.step({ kind: "submit", request, transactions }),
+    );
     this.#reads = new NodeReads(this.#replica, this.#chainStore, this.#derived, restored.genesisBlock);
     this.#metrics = new Metrics({
       status: () => this.#replica.status(),
@@ -201,7 +209,12 @@ class Node implements RunningNode {
       longestStepMs: () => this.#driver.takeLongestStepMs(),
       queuedBytes: () => ({ chain: this.#chainStore.queuedBytes, derived: this.#derived.queuedBytes }),
     });
-    this.#reporter = new StatusReporter(this.#options, this.#clock, () => this.#replica.status(), () => this.#diskFault);
+    this.#reporter = new StatusReporter(
+      this.#options,
+      this.#clock,
+      () => this.#replica.status(),
+      () => this.#diskFault,
+    );
     log.write("info", "node", "starts", {
       chain: genesis.name,
       height: bottom.block.header.height,
@@ -220,7 +233,8 @@ class Node implements RunningNode {
       down: (peer, reason, detail) => this.#linkDown(peer, reason, detail),
       message: (from, lane, frame) => {
         // A disk that does not keep up: what cannot be persisted is not taken in, the peer streams it again later.
-        if (lane === "chain" && !this.#chainStore.hasRoom) this.#link.close(from, "overloaded", "the disk does not keep up");
+        if (lane === "chain" && !this.#chainStore.hasRoom)
+          this.#link.close(from, "overloaded", "the disk does not keep up");
         else this.#driver.step({ kind: "received", from, lane, frame });
       },
       drained: (peer, lane, bytes) => {
@@ -270,11 +284,17 @@ class Node implements RunningNode {
   #linkRefused(peer: PeerKey | undefined, reason: CloseReason, detail: string): void {
     const { log, dir } = this.#options;
     if (reason !== "duplicateIdentity" || peer === undefined || peer === this.#options.key.publicKey) {
-      log.write(reason === "duplicateLink" ? "debug" : "warn", "net", "no link", { ...(peer && { key: peer }), reason, detail });
+      log.write(reason === "duplicateLink" ? "debug" : "warn", "net", "no link", {
+        ...(peer && { key: peer }),
+        reason,
+        detail,
+      });
       return;
     }
     const what = `another node is running with the key of ${join(dir, "node.key")}: ${detail}`;
-    this.#fail(new StartError("DUPLICATE_IDENTITY", `${what}. Stop one of the two; a copied directory needs a key of its own`));
+    this.#fail(
+      new StartError("DUPLICATE_IDENTITY", `${what}. Stop one of the two; a copied directory needs a key of its own`),
+    );
   }
 
   #tell(effect: TellEffect): void {
@@ -295,7 +315,11 @@ class Node implements RunningNode {
       case "log":
         return log.write(effect.level, effect.layer, effect.message, effect.fields);
       case "halt":
-        return log.write("error", "node", `HALTED: ${effect.why}. This node takes no part any more; keep its directory for analysis`);
+        return log.write(
+          "error",
+          "node",
+          `HALTED: ${effect.why}. This node takes no part any more; keep its directory for analysis`,
+        );
     }
   }
 
@@ -345,10 +369,15 @@ class Node implements RunningNode {
   /** Blocks that the index lacks, read from chain.db a few at a time. */
   async #fillIndex(): Promise<void> {
     const target = this.#derived.appliedHeight() ?? 0;
-    for (let height = this.#derived.indexedHeight(); height !== undefined && height < target && this.#stopped === undefined; ) {
+    for (
+      let height = this.#derived.indexedHeight();
+      height !== undefined && height < target && this.#stopped === undefined;
+    ) {
       const blocks = this.#reads.blocks(height + 1, Math.min(100, target - height)).map((view) => view.block);
       if (blocks.length === 0) return;
-      this.#derived.fillIndex(blocks.map((block) => ({ height: block.header.height, transactionIds: block.transactionIds })));
+      this.#derived.fillIndex(
+        blocks.map((block) => ({ height: block.header.height, transactionIds: block.transactionIds })),
+      );
       height = (blocks.at(-1) as (typeof blocks)[number]).header.height;
       await new Promise((resolve) => setTimeout(resolve, this.#derived.hasRoom ? 0 : 100));
     }
@@ -416,4 +445,3 @@ function applicationOf(name: string): Application {
   if (name === "kv") return createKvApplication();
   throw new StartError("UNKNOWN_APPLICATION", `genesis.json asks for application "${name}"; this version has: kv`);
 }
-

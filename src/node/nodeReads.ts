@@ -148,4 +148,3 @@ export class NodeReads {
 function elementsOf(list: ByteList): Uint8Array[] {
   return Array.from({ length: list.count }, (_, index) => elementAt(list, index));
 }
-

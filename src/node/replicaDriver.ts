@@ -31,7 +31,12 @@ export class ReplicaDriver {
   readonly #handlers: EffectHandlers;
   readonly #onCrash: (error: Error) => void;
   /** Sends that wait for their token, in order. */
-  #held: { readonly after: number; readonly to: PeerKey; readonly lane: Lane; readonly parts: readonly Uint8Array[] }[] = [];
+  #held: {
+    readonly after: number;
+    readonly to: PeerKey;
+    readonly lane: Lane;
+    readonly parts: readonly Uint8Array[];
+  }[] = [];
   #persistedToken = 0;
   #timer: NodeJS.Timeout | undefined;
   #stepping = false;

@@ -48,7 +48,11 @@ export async function restoreFromDisk(
     if (height === 0) return genesisBlock;
     const stored = chainStore.byHeight(height);
     if (stored !== undefined) return decodeStored(file, stored);
-    throw new StorageError("DAMAGED", file, `${file}: irreversible block ${height} is missing; restore a backup, or start again from an empty directory`);
+    throw new StorageError(
+      "DAMAGED",
+      file,
+      `${file}: irreversible block ${height} is missing; restore a backup, or start again from an empty directory`,
+    );
   };
   const steps = restore({
     genesis,
@@ -103,7 +107,10 @@ async function carryOut(
     await applied;
     if (Date.now() < toldAt + PROGRESS_EVERY_MS) continue;
     toldAt = Date.now();
-    log.write("info", "storage", "executes blocks again to rebuild the state", { height: step.value.height, of: target });
+    log.write("info", "storage", "executes blocks again to rebuild the state", {
+      height: step.value.height,
+      of: target,
+    });
   }
 }
 
@@ -111,7 +118,11 @@ async function carryOut(
 function readAbove(chainStore: ChainStore, height: number, log: Logger): Block[] {
   const blocks: Block[] = [];
   const tell = (error: StorageError): void =>
-    log.write("error", "storage", `${error.message}; it is asked for from peers, this node does not vote until it has it`);
+    log.write(
+      "error",
+      "storage",
+      `${error.message}; it is asked for from peers, this node does not vote until it has it`,
+    );
   for (const stored of chainStore.blocksAbove(height, tell)) {
     try {
       blocks.push(decodeStored(chainStore.file, stored));

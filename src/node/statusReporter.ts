@@ -70,7 +70,12 @@ export class StatusReporter {
       },
       head: { height: head.height, id: head.id, view: head.view, time: head.time },
       irreversible: { height: irreversible.height, id: irreversible.id, time: irreversible.time },
-      sync: { state: sync.state, target: sync.target, rate: this.#rate("height"), ...(stalledBecause && { stalledBecause }) },
+      sync: {
+        state: sync.state,
+        target: sync.target,
+        rate: this.#rate("height"),
+        ...(stalledBecause && { stalledBecause }),
+      },
       peers: replica.peers.length,
       mempool,
     };
@@ -97,7 +102,10 @@ export class StatusReporter {
     if (fault !== undefined) return fault;
     if (this.#clock.now() < this.#progressAt + STALL_MS) return undefined;
     const waits = replica.mempool.count > 0 || replica.head.height > replica.irreversible.height;
-    if (replica.sync.state === "synced") return waits && replica.engine.leader === undefined ? "no leader: no majority of producers is reachable" : undefined;
+    if (replica.sync.state === "synced")
+      return waits && replica.engine.leader === undefined
+        ? "no leader: no majority of producers is reachable"
+        : undefined;
     if (replica.peers.length === 0) return "no peer is connected";
     if (replica.sync.state === "searching") return "no peer has said yet what chain it has";
     return "peers that have more blocks send none";

@@ -72,7 +72,9 @@ export class SubmissionDesk {
     const remaining = results.reduce((count, result) => count + (result === undefined ? 1 : 0), 0);
     if (remaining === 0) return Promise.resolve(results as SubmitResult[]);
     if (this.#waiting + remaining > WAITING_MAX) {
-      return Promise.resolve(results.map((result, i) => result ?? { status: "pending", id: (answers[i] as SubmitAnswer).id }));
+      return Promise.resolve(
+        results.map((result, i) => result ?? { status: "pending", id: (answers[i] as SubmitAnswer).id }),
+      );
     }
     return new Promise((resolve) => {
       const ids = answers.map((answer) => answer.id);

@@ -46,7 +46,7 @@ const operationMessage = message("Operation", {
     nested(3, message("CompareAndSet", { key, expectedVersion: uint(2), value: bytes(3, KV_LIMITS.valueBytes) })),
   ),
 });
-const transactionMessage = message("KvTransaction", {
+export const transactionMessage = message("KvTransaction", {
   operations: repeated(nested(1, operationMessage), KV_LIMITS.operations),
 });
 
@@ -134,7 +134,7 @@ export type KvReceipt =
   /** None was done: `compareAndSet` number `failedOperation` found `version` (0: absent, or of the genesis). */
   | { readonly ok: false; readonly version: number; readonly failedOperation: number };
 
-const receiptMessage = message("KvReceipt", { ok: bool(1), version: uint(2), failedOperation: uint(3) });
+export const receiptMessage = message("KvReceipt", { ok: bool(1), version: uint(2), failedOperation: uint(3) });
 
 export function encodeKvReceipt(receipt: KvReceipt): Uint8Array {
   return receiptMessage.encode({ failedOperation: 0, ...receipt });

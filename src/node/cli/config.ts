@@ -1,7 +1,8 @@
 /** `cairn config show DIR`: every setting, its value, where it came from. */
 import { loadConfig, type ResolvedSetting, sourceText } from "../config.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
-import { settingSources, type SettingOptions } from "./settingFlags.ts";
+import type { SettingOptions } from "./settingFlags.ts";
+import { settingSources } from "./settingSources.ts";
 import { print, printError, printJson, table } from "./terminal.ts";
 
 export function configShowCommand(dir: string, flags: SettingOptions & { readonly json?: boolean }): ExitStatus {
@@ -23,7 +24,13 @@ function row(resolved: ResolvedSetting): string[] {
 
 function settingJson(resolved: ResolvedSetting) {
   const { setting, source } = resolved;
-  return { name: setting.name, value: shown(resolved), default: setting.default, source: source.kind, from: sourceText(source) };
+  return {
+    name: setting.name,
+    value: shown(resolved),
+    default: setting.default,
+    source: source.kind,
+    from: sourceText(source),
+  };
 }
 
 /** A secret is told to be there and no more. */

@@ -52,7 +52,9 @@ function nameOf(dir: string): string {
 }
 
 /** Flags that set what config.toml would: checked by the same rules. */
-function checkSettings(settings: Partial<Record<SettingName, SettingValue>>): Partial<Record<SettingName, SettingValue>> {
+function checkSettings(
+  settings: Partial<Record<SettingName, SettingValue>>,
+): Partial<Record<SettingName, SettingValue>> {
   for (const [name, value] of Object.entries(settings)) {
     const parsed = settingOf(name)?.schema.safeParse(value);
     if (parsed?.success !== false) continue;
@@ -129,7 +131,10 @@ export function readPlan(
   const followers = wholeNumber("--followers", flags.followers, 0, 200);
   const basePort = wholeNumber("--base-port", flags.basePort, 1, 65_535);
   if (!isPortRangeValid(basePort, producers + followers)) {
-    throw new CliError(EXIT.usage, `--base-port ${basePort}: the ports of ${producers + followers} nodes do not fit below 65536`);
+    throw new CliError(
+      EXIT.usage,
+      `--base-port ${basePort}: the ports of ${producers + followers} nodes do not fit below 65536`,
+    );
   }
   const { engine } = flags;
   if (engine !== "raft" && engine !== "vsr" && engine !== "bft") {
@@ -150,4 +155,3 @@ export function nodeTable(nodes: readonly NetworkNode[]): string {
   const rows = nodes.map(({ name, role, address, url, key }) => [name, role, address, url, key.slice(0, 16)]);
   return table(["NODE", "ROLE", "PEERS", "HTTP", "KEY"], rows);
 }
-

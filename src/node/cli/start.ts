@@ -8,7 +8,8 @@ import { type Logger, makeLogger } from "../logging.ts";
 import type { RunningNode } from "../startTypes.ts";
 import { messageOf } from "../systemError.ts";
 import { CliError, directoryFailure, EXIT, type ExitStatus } from "./error.ts";
-import { settingSources, type SettingOptions } from "./settingFlags.ts";
+import type { SettingOptions } from "./settingFlags.ts";
+import { settingSources } from "./settingSources.ts";
 import { print } from "./terminal.ts";
 
 export interface StartFlags extends SettingOptions {

@@ -88,7 +88,10 @@ function mediaType(request: FastifyRequest): string {
 function methodsByPath(app: FastifyInstance): (path: string) => string[] | undefined {
   const routes: { readonly pattern: RegExp; readonly method: string }[] = [];
   app.addHook("onRoute", ({ url, method }) => {
-    const source = url.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/:[^/]+/g, "[^/]+").replace(/\*$/, ".+");
+    const source = url
+      .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+      .replace(/:[^/]+/g, "[^/]+")
+      .replace(/\*$/, ".+");
     for (const name of [method].flat()) routes.push({ pattern: new RegExp(`^${source}$`), method: name });
   });
   return (path) => {

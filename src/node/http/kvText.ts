@@ -1,11 +1,23 @@
 /** Bytes of the key-value application as JSON: text where they are UTF-8, `{"base64url": ...}` where not. */
-import { fromUtf8, toHex } from "../../base/bytes.ts";
+import { toHex } from "../../base/bytes.ts";
 import { decodeKvPayload, type KvReceipt, type Operation, receiptToJson } from "../applications/kvPayload.ts";
 
 export type BytesJson = string | { readonly base64url: string };
 
+// A byte order mark is a character like others: without it the text would name another key.
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Text of UTF-8 bytes, exactly; undefined when they are none. */
+export function exactText(bytes: Uint8Array): string | undefined {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch {
+    return undefined; // not UTF-8
+  }
+}
+
 export function bytesJson(bytes: Uint8Array): BytesJson {
-  return fromUtf8(bytes) ?? { base64url: base64url(bytes) };
+  return exactText(bytes) ?? { base64url: base64url(bytes) };
 }
 
 export function base64url(bytes: Uint8Array): string {

@@ -6,7 +6,15 @@ import { NONCE_BYTES } from "../../../chain/constants.ts";
 import { lengthDelimitedBytes, varintBytes, writeLengthPrefix, writeVarint } from "../../../chain/scan.ts";
 import { KV_LIMITS } from "../applications/kvPayload.ts";
 
-const TAG = { payload: 0x0a, operation: 0x0a, put: 0x0a, key: 0x0a, value: 0x12, nonce: 0x12, expiresAt: 0x18 } as const;
+const TAG = {
+  payload: 0x0a,
+  operation: 0x0a,
+  put: 0x0a,
+  key: 0x0a,
+  value: 0x12,
+  nonce: 0x12,
+  expiresAt: 0x18,
+} as const;
 
 /** Undefined when key or value is not well-formed or out of its bounds: the general way says what is wrong. */
 export function encodePutTransaction(

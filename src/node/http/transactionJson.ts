@@ -80,7 +80,8 @@ function readEnvelope(value: unknown, defaultExpiresAt: number): Result<Envelope
   }
   const { nonce, expiresAt, ...rest } = value as Record<string, unknown>;
   const nonceBytes = nonce === undefined ? undefined : typeof nonce === "string" ? fromHex(nonce) : undefined;
-  if (nonce !== undefined && nonceBytes?.length !== NONCE_BYTES) return refuse("nonce", "must be 32 lower-case hex digits");
+  if (nonce !== undefined && nonceBytes?.length !== NONCE_BYTES)
+    return refuse("nonce", "must be 32 lower-case hex digits");
   const isTime = typeof expiresAt === "number" && Number.isSafeInteger(expiresAt) && expiresAt > 0;
   if (expiresAt !== undefined && !isTime) return refuse("expiresAt", "must be a time in milliseconds since the epoch");
   const operations = readOperations(rest);
@@ -92,7 +93,9 @@ function readOperations(rest: Readonly<Record<string, unknown>>): Result<unknown
   if (!Object.hasOwn(rest, "operations")) return ok(rest);
   const stray = Object.keys(rest).find((name) => name !== "operations");
   if (stray !== undefined) return refuse(stray, "unknown field, known: operations, nonce, expiresAt");
-  return Array.isArray(rest["operations"]) ? ok(rest["operations"]) : refuse("operations", "must be an array of operations");
+  return Array.isArray(rest["operations"])
+    ? ok(rest["operations"])
+    : refuse("operations", "must be an array of operations");
 }
 
 function refuse(path: string, message: string): Result<never, TransactionJsonError> {

@@ -25,8 +25,8 @@ export interface DerivedWorkerInfo {
 export type DerivedRequest =
   { readonly kind: "lookup"; readonly id: string } | { readonly kind: "flushIndex" } | { readonly kind: "makeDurable" };
 
-/** 32 MiB of log: a page that several runs touch is then moved once. */
-const CHECKPOINT_PAGES = 32768;
+/** 64 MiB of log: a page that several runs touch is then moved once. */
+const CHECKPOINT_PAGES = 16_384;
 
 const { stateFile, indexFile, chainId } = workerData as DerivedWorkerData;
 runWriter(stateFile, "derived", open);

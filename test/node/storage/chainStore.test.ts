@@ -1,3 +1,4 @@
+import Database from "better-sqlite3";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -222,6 +223,18 @@ describe("durability and order", () => {
     const reader = ChainReader.open(dir);
     expect(reader.byId(blockId(1))).toEqual(block(1));
     reader.close();
+  });
+
+  test("another process's write transaction (an operator's sqlite3) delays the store and is told, nothing is lost", async () => {
+    const operator = new Database(join(dir, "chain.db"));
+    operator.exec("BEGIN IMMEDIATE");
+    const failure = told.nextFailure();
+    const done = persist({ blocks: [block(1)] });
+    expect(await failure).toMatchObject({ retrying: true, error: { code: "LOCKED" } });
+    operator.exec("ROLLBACK");
+    operator.close();
+    await done;
+    expect(store.byId(blockId(1))).toEqual(block(1));
   });
 
   test("close writes everything queued and leaves a single file", async () => {

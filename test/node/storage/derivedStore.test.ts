@@ -7,6 +7,7 @@ import type { DerivedStore } from "../../../src/node/storage/derivedStore.ts";
 import { IndexReader } from "../../../src/node/storage/indexReader.ts";
 import { StateReader } from "../../../src/node/storage/stateReader.ts";
 import { blockId, openDerived, removeDirectory, temporaryDirectory } from "./fixtures.ts";
+import { FLUSH_ENTRIES } from "../../../src/node/storage/transactionIndex.ts";
 import type { Told } from "./fixtures.ts";
 import { derivedWrite, expectStateConsistent, transactionId, transactionIds } from "./sequence.ts";
 
@@ -88,6 +89,13 @@ test("a lookup finds transactions handed over before it, still in memory or flus
   expect(await store.lookup(transactionId(2, 1))).toEqual([]);
 });
 
+test("a lookup waits for all that was handed over before it, however many transactions that takes", async () => {
+  const large = [{ key: Buffer.from("large"), value: Buffer.alloc(9 * 1024 * 1024) }];
+  for (let height = 1; height <= 4; height++) store.apply({ ...derivedWrite(height), changes: large });
+  expect(await store.lookup(transactionId(4, 0))).toEqual([{ height: 4, index: 0 }]);
+  expect(told.commits.length).toBeGreaterThan(1);
+});
+
 test("another process finds in index.db what was flushed", async () => {
   await applyUpTo(5);
   const reader = IndexReader.open(dir);
@@ -164,17 +172,31 @@ for (const name of ["state.db", "index.db"]) {
   });
 }
 
+test("files whose making was interrupted by a crash are new files", async () => {
+  await store.close();
+  for (const name of ["state.db", "index.db"]) {
+    writeFileSync(join(dir, name), "");
+    if (name === "index.db") new Database(join(dir, name)).pragma("journal_mode = WAL");
+  }
+  ({ store, told } = await openDerived(dir));
+  expect(store.applied()).toBeUndefined();
+  await applyUpTo(3);
+  expect(await store.lookup(transactionId(2, 1))).toEqual([{ height: 2, index: 1 }]);
+});
+
 test("damage to index.db while running switches the index off, is told, and stops nothing else", async () => {
   await applyUpTo(10);
   await store.flushIndex();
   const connection = new Database(join(dir, "index.db"));
   connection.exec("DROP TABLE pages");
   connection.close();
-  await applyUpTo(20);
-  const flushing = store.flushIndex();
-  await expect(flushing).rejects.toMatchObject({ file: join(dir, "index.db") });
+  const [block] = derivedWrite(11).blocks;
+  store.apply({ ...derivedWrite(11), blocks: [{ ...block!, transactionIds: Buffer.alloc(32 * FLUSH_ENTRIES, 7) }] });
+  const file = join(dir, "index.db");
+  expect(await told.nextIndexLoss()).toMatchObject({ file });
   await applyUpTo(30);
   expect(expectStateConsistent(store)).toBe(30);
+  await expect(store.lookup(transactionId(5, 0))).rejects.toMatchObject({ file });
   expect(told.failures).toEqual([]);
 });
 

@@ -30,7 +30,7 @@ beforeEach(() => {
   }
 });
 afterEach(() => {
-  if (isMounted) execFileSync("umount", [dir]);
+  if (isMounted) execFileSync("umount", ["--lazy", dir]); // also when a failed test left a store open
   removeDirectory(dir);
 });
 

@@ -89,8 +89,8 @@ export class Told {
   readonly tokens: number[] = [];
   readonly commits: CommitReport[] = [];
   readonly failures: Failure[] = [];
-  readonly indexLosses: StorageError[] = [];
   readonly #milestones = new Milestones();
+  #onIndexLoss: ((error: StorageError) => void) | undefined;
   #onFailure: ((failure: Failure) => void) | undefined;
 
   done(token: number): void {
@@ -110,6 +110,14 @@ export class Told {
   failed(error: StorageError, retrying: boolean): void {
     this.failures.push({ error, retrying });
     this.#onFailure?.({ error, retrying });
+  }
+
+  indexLost(error: StorageError): void {
+    this.#onIndexLoss?.(error);
+  }
+
+  nextIndexLoss(): Promise<StorageError> {
+    return new Promise((resolve) => (this.#onIndexLoss = resolve));
   }
 
   nextFailure(): Promise<Failure> {
@@ -142,7 +150,7 @@ export async function openDerived(
     onApplied: (height: number) => told.done(height),
     onError: (error: StorageError, retrying: boolean) => told.failed(error, retrying),
     onCommit: (report: CommitReport) => void told.commits.push(report),
-    onIndexLost: (error: StorageError) => void told.indexLosses.push(error),
+    onIndexLost: (error: StorageError) => told.indexLost(error),
   };
   const store = await DerivedStore.open(dir, events, {
     chainId: options.chainId ?? CHAIN_ID,

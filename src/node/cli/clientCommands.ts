@@ -1,0 +1,69 @@
+/** `status`, `peers`, `tx`, `kv`: commands that ask a running node. */
+import { type Command, Option } from "commander";
+import { type ClientFlags, DEFAULT_URL } from "./client.ts";
+import type { KvFlags } from "./kv.ts";
+import type { Finish } from "./main.ts";
+import type { SubmitFlags } from "./tx.ts";
+
+export function addClientCommands(program: Command, finish: Finish): void {
+  addStatus(program, finish);
+  addTx(program, finish);
+  addKv(program, finish);
+}
+
+function forNode(command: Command): Command {
+  return command
+    .option("--url <url>", `the node (default: CAIRN_URL or ${DEFAULT_URL})`)
+    .option("--token <token>", "its bearer token (default: CAIRN_TOKEN)")
+    .option("--json", "print JSON");
+}
+
+function waiting(command: Command): Command {
+  return forNode(command)
+    .addOption(
+      new Option("--wait <for>", "how long to wait").choices(["accepted", "included", "irreversible"]).default("irreversible"),
+    )
+    .option("--timeout <ms>", "longest wait, in milliseconds", "30000");
+}
+
+function addStatus(program: Command, finish: Finish): void {
+  forNode(program.command("status").description("what a node says of itself"))
+    .addHelpText("after", "\nExample:\n  cairn status --url http://127.0.0.1:26611 --json")
+    .action(async (flags: ClientFlags) => finish(await (await import("./status.ts")).statusCommand(flags)));
+  forNode(program.command("peers").description("whom a node is connected to"))
+    .addHelpText("after", "\nExample:\n  cairn peers --json")
+    .action(async (flags: ClientFlags) => finish(await (await import("./status.ts")).peersCommand(flags)));
+}
+
+function addTx(program: Command, finish: Finish): void {
+  const tx = program.command("tx").description("transactions");
+  waiting(tx.command("submit").description("submit transactions and tell what became of them"))
+    .argument("<file>", "JSON (one transaction), JSON lines (one each), or an encoded transaction; - for standard input")
+    .addHelpText("after", `\nExample:\n  echo '{"put": {"key": "a", "value": "b"}}' | cairn tx submit -`)
+    .action(async (file: string, flags: SubmitFlags) => finish(await (await import("./tx.ts")).txSubmitCommand(file, flags)));
+  forNode(tx.command("show").description("what a node knows of a transaction"))
+    .argument("<id>", "64 hex digits")
+    .addHelpText("after", "\nExample:\n  cairn tx show 4f0c... --json")
+    .action(async (id: string, flags: ClientFlags) => finish(await (await import("./tx.ts")).txShowCommand(id, flags)));
+}
+
+function addKv(program: Command, finish: Finish): void {
+  const kv = program.command("kv").description("the built-in key-value application");
+  waiting(kv.command("put").description("write a key"))
+    .argument("<key>")
+    .argument("<value>")
+    .option("--if-version <height>", "only when the key's version is this; 0: only when it is absent")
+    .addHelpText("after", "\nExample:\n  cairn kv put greeting hello --if-version 0")
+    .action(async (key: string, value: string, flags: KvFlags) =>
+      finish(await (await import("./kv.ts")).kvPutCommand(key, value, flags)),
+    );
+  forNode(kv.command("get").description("print a key's value"))
+    .argument("<key>")
+    .option("--at <state>", "irreversible or head", "irreversible")
+    .addHelpText("after", "\nExample:\n  cairn kv get greeting")
+    .action(async (key: string, flags: KvFlags) => finish(await (await import("./kv.ts")).kvGetCommand(key, flags)));
+  waiting(kv.command("delete").description("delete a key"))
+    .argument("<key>")
+    .addHelpText("after", "\nExample:\n  cairn kv delete greeting")
+    .action(async (key: string, flags: KvFlags) => finish(await (await import("./kv.ts")).kvDeleteCommand(key, flags)));
+}

@@ -1,0 +1,52 @@
+/** `cairn status`, `cairn peers`. */
+import type { NodeStatus, PeerView } from "../api.ts";
+import { type ClientFlags, get } from "./client.ts";
+import { EXIT, type ExitStatus } from "./error.ts";
+import { fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
+
+export async function statusCommand(flags: ClientFlags): Promise<ExitStatus> {
+  const status = await get<NodeStatus>(flags, "/v1/status");
+  if (flags.json) printJson(status);
+  else print(statusText(status));
+  return EXIT.ok;
+}
+
+function statusText({ chainId, name, node, consensus, head, irreversible, sync, peers, mempool }: NodeStatus): string {
+  const leader = consensus.producers.find(({ key }) => key === consensus.leader)?.name ?? consensus.leader ?? "none known";
+  return fields([
+    ["chain", `${printable(name)} (${shortId(chainId)})`],
+    ["node", `${printable(node.name)} (${shortId(node.key)}), ${node.role}, version ${node.version}`],
+    ["consensus", `${consensus.engine}, view ${consensus.view}, ${consensus.status}; leader ${printable(leader)}`],
+    ["head", `${head.height}  ${head.id}  ${timeText(head.time)}`],
+    ["irreversible", `${irreversible.height}  ${irreversible.id}  ${timeText(irreversible.time)}`],
+    ["sync", syncText(sync)],
+    ["peers", String(peers)],
+    ["mempool", `${mempool.count} transactions, ${mempool.bytes} bytes`],
+  ]);
+}
+
+function syncText({ state, target, rate, stalledBecause }: NodeStatus["sync"]): string {
+  const progress = state === "syncing" ? ` to ${target}, ${rate.toFixed(1)} blocks/s` : "";
+  return `${state}${progress}${stalledBecause === undefined ? "" : `; stalled: ${printable(stalledBecause)}`}`;
+}
+
+export async function peersCommand(flags: ClientFlags): Promise<ExitStatus> {
+  const body = await get<{ readonly peers: readonly PeerView[] }>(flags, "/v1/peers");
+  if (flags.json) printJson(body);
+  else print(peerTable(body.peers));
+  return EXIT.ok;
+}
+
+function peerTable(peers: readonly PeerView[]): string {
+  const rows = peers.map((peer) => [
+    printable(peer.name),
+    shortId(peer.key),
+    peer.role,
+    peer.address,
+    peer.direction,
+    peer.rttMs === undefined ? "-" : peer.rttMs.toFixed(1),
+    peer.phase,
+    peer.height === undefined ? "-" : String(peer.height),
+  ]);
+  return table(["NAME", "KEY", "ROLE", "ADDRESS", "DIRECTION", "RTT MS", "PHASE", "HEIGHT"], rows);
+}

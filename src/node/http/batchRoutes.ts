@@ -1,0 +1,110 @@
+/** `POST /v1/transactions/batch`: thousands of transactions in one request, one line of answer each. */
+import { setImmediate as eventLoop } from "node:timers/promises";
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import type { SubmitResult } from "../api.ts";
+import { type BatchItem, jsonLines, lengthPrefixed } from "./batchLines.ts";
+import { type HttpContext, isKv } from "./context.ts";
+import { HttpError } from "./errors.ts";
+import { BATCH_BODY_BYTES, BATCH_SLICE, BATCH_TRANSACTIONS } from "./limits.ts";
+import { resultLine } from "./resultJson.ts";
+import { documented, errorSchema, rawBytes, submitQuery } from "./schemas.ts";
+import { defaultExpiry, submitted } from "./submission.ts";
+import { Nonces } from "./transactionJson.ts";
+
+export const NDJSON = "application/x-ndjson";
+const BYTES = "application/octet-stream";
+type SubmitQuery = z.output<typeof submitQuery>;
+
+export function addBatchRoutes(instance: FastifyInstance, context: HttpContext): void {
+  const app = instance.withTypeProvider<ZodTypeProvider>();
+  const nonces = new Nonces();
+  const lines = z.string().describe("one line for each transaction, in order");
+
+  app.post(
+    "/v1/transactions/batch",
+    {
+      bodyLimit: BATCH_BODY_BYTES,
+      schema: {
+        querystring: submitQuery,
+        body: { content: { [NDJSON]: { schema: lines }, [BYTES]: { schema: rawBytes } } } as never,
+        response: documented({
+          200: { content: { [NDJSON]: { schema: lines } } } as never,
+          400: errorSchema,
+          413: errorSchema,
+          415: errorSchema,
+          503: errorSchema,
+        }),
+      },
+    },
+    async (request, reply) => {
+      const type = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
+      const items = readItems(type, request.body, context, nonces);
+      const text = await answer(items, request.query, context);
+      return reply.type(NDJSON).serializer(String).send(text);
+    },
+  );
+}
+
+function readItems(type: string | undefined, body: unknown, context: HttpContext, nonces: Nonces): Iterable<BatchItem> {
+  if (type === BYTES && Buffer.isBuffer(body)) return lengthPrefixed(body);
+  if (type === NDJSON && Buffer.isBuffer(body) && isKv(context)) return jsonLines(body, nonces, defaultExpiry(context));
+  const taken = isKv(context) ? `${NDJSON} or ${BYTES}` : BYTES;
+  throw new HttpError(415, "UNSUPPORTED_MEDIA_TYPE", `a batch is ${taken}, not ${JSON.stringify(type ?? "nothing")}`);
+}
+
+/** Submits slice after slice while the rest is parsed; a line of answer for each item, in order. */
+async function answer(items: Iterable<BatchItem>, query: SubmitQuery, context: HttpContext): Promise<string> {
+  const { api } = context;
+  const deadline = api.now() + query.timeout;
+  const answers: Promise<string>[] = [];
+  let slice: BatchItem[] = [];
+  let count = 0;
+  const flush = (): void => {
+    if (slice.length > 0) answers.push(answerSlice(slice, query, deadline, context));
+    slice = [];
+  };
+  try {
+    for (const item of items) {
+      if (++count > BATCH_TRANSACTIONS) throw tooMany();
+      slice.push(item);
+      if (slice.length < BATCH_SLICE) continue;
+      flush();
+      await eventLoop();
+    }
+    flush();
+  } catch (error) {
+    // What was submitted is on its way; nobody waits for it any more.
+    for (const pending of answers) pending.catch(() => undefined);
+    throw error;
+  }
+  return (await Promise.all(answers)).join("");
+}
+
+function tooMany(): HttpError {
+  const message = `more than ${BATCH_TRANSACTIONS} transactions; those before were submitted: send the rest in further batches`;
+  return new HttpError(413, "TOO_MANY_TRANSACTIONS", message);
+}
+
+async function answerSlice(
+  slice: readonly BatchItem[],
+  { wait }: SubmitQuery,
+  deadline: number,
+  context: HttpContext,
+): Promise<string> {
+  const transactions = slice.filter((item) => typeof item !== "string");
+  const timeoutMs = Math.max(0, deadline - context.api.now());
+  const results = transactions.length === 0 ? [] : await submitted(context, transactions, wait, timeoutMs);
+  return linesOf(slice, results, isKv(context));
+}
+
+function linesOf(slice: readonly BatchItem[], results: readonly SubmitResult[], hasJson: boolean): string {
+  let text = "";
+  let next = 0;
+  for (const item of slice) {
+    text += typeof item === "string" ? item : resultLine(results[next++] as SubmitResult, hasJson);
+    text += "\n";
+  }
+  return text;
+}

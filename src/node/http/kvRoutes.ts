@@ -1,0 +1,116 @@
+/** `/v1/kv`: reading the key-value application's state. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { utf8 } from "../../base/bytes.ts";
+import type { NodeApi } from "../api.ts";
+import { decodeKvValue, KV_LIMITS } from "../applications/kvPayload.ts";
+import { type HttpContext, isKv } from "./context.ts";
+import { HttpError } from "./errors.ts";
+import { base64url, bytesJson, exactText } from "./kvText.ts";
+import { KV_PAGE, LIST_BYTES } from "./limits.ts";
+import { documented, errorSchema, kvListQuery, kvListSchema, kvQuery, kvSchema } from "./schemas.ts";
+
+type At = "irreversible" | "head";
+
+export function addKvRoutes(instance: FastifyInstance, context: HttpContext): void {
+  const app = instance.withTypeProvider<ZodTypeProvider>();
+  const { api } = context;
+
+  app.get(
+    "/v1/kv",
+    { schema: { querystring: kvListQuery, response: documented({ 200: kvListSchema, 400: errorSchema }) } },
+    (request) => {
+      needKv(context);
+      const { prefix, after, limit, at, encoding } = request.query;
+      const start = keyBytes(prefix, encoding, "prefix");
+      const afterKey = after === undefined ? undefined : keyBytes(after, encoding, "after");
+      return { ...readList(api, start, afterKey, limit, at), height: heightOf(api, at) };
+    },
+  );
+
+  // A wildcard: keys may hold slashes, also ones that nobody percent-encoded.
+  app.get(
+    "/v1/kv/*",
+    {
+      schema: {
+        querystring: kvQuery,
+        response: documented({ 200: kvSchema, 400: errorSchema, 404: errorSchema, 501: errorSchema }),
+      },
+    },
+    (request) => {
+      needKv(context);
+      const { at, encoding, linearizable } = request.query;
+      if (linearizable) throw new HttpError(501, "NOT_IMPLEMENTED", "linearizable reads are not built yet");
+      const key = keyBytes((request.params as { readonly "*": string })["*"], encoding, "key");
+      if (key.length === 0) throw new HttpError(400, "INVALID_REQUEST", "key: must have at least one byte");
+      const value = key.length > KV_LIMITS.keyBytes ? undefined : api.read(key, at);
+      const height = heightOf(api, at);
+      if (value === undefined) {
+        throw new HttpError(404, "KEY_NOT_FOUND", `there is no such key at height ${height}`, { height });
+      }
+      return { ...entryJson(key, value), height };
+    },
+  );
+}
+
+function needKv(context: HttpContext): void {
+  if (isKv(context)) return;
+  const { name } = context.api.genesis.application;
+  throw new HttpError(404, "NO_KV", `this chain runs the application ${JSON.stringify(name)}, not kv`);
+}
+
+function keyBytes(text: string, encoding: "utf-8" | "base64url", what: string): Uint8Array {
+  if (encoding === "utf-8") return utf8(text);
+  const bytes = Buffer.from(text, "base64url");
+  if (base64url(bytes) === text) return bytes;
+  throw new HttpError(400, "INVALID_REQUEST", `${what}: must be unpadded base64url text`);
+}
+
+function heightOf(api: NodeApi, at: At): number {
+  return api.status()[at].height;
+}
+
+function entryJson(key: Uint8Array, stateValue: Uint8Array) {
+  const { version, value } = decodeKvValue(stateValue);
+  const text = exactText(value);
+  return { key: bytesJson(key), value: base64url(value), ...(text === undefined ? {} : { text }), version };
+}
+
+/** Entries of a prefix in key order, in pages, until the limit or the bytes of a list are reached. */
+function readList(api: NodeApi, prefix: Uint8Array, after: Uint8Array | undefined, limit: number, at: At) {
+  const entries: ReturnType<typeof entryJson>[] = [];
+  const end = behindPrefix(prefix);
+  let start = after === undefined || Buffer.compare(after, prefix) < 0 ? prefix : next(after);
+  let bytes = 0;
+  while (end === undefined || Buffer.compare(start, end) < 0) {
+    const asked = Math.min(KV_PAGE, limit + 1 - entries.length);
+    const page = api.readRange(start, end, asked, at);
+    for (const { key, value } of page) {
+      if (entries.length === limit || bytes >= LIST_BYTES) return { entries, more: true };
+      entries.push(entryJson(key, value));
+      bytes += value.length;
+      start = next(key);
+    }
+    if (page.length < asked) break;
+  }
+  return { entries, more: false };
+}
+
+/** The least key greater than this one. */
+function next(key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(key.length + 1);
+  bytes.set(key);
+  return bytes;
+}
+
+/** The least key above all that begin with `prefix`; undefined when there is none. */
+function behindPrefix(prefix: Uint8Array): Uint8Array | undefined {
+  for (let length = prefix.length; length > 0; length--) {
+    const last = prefix[length - 1] as number;
+    if (last === 0xff) continue;
+    const end = Uint8Array.from(prefix.subarray(0, length));
+    end[length - 1] = last + 1;
+    return end;
+  }
+  return undefined;
+}

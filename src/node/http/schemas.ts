@@ -1,0 +1,225 @@
+/** Shapes that the OpenAPI document shows; those of queries and paths are also what requests are checked by. */
+import { z } from "zod";
+import { BLOCKS_LIMIT, KV_LIMIT, WAIT_DEFAULT_MS, WAIT_MAX_MS } from "./limits.ts";
+
+/** Answers by status, for the document only: nothing is checked or cut off by them. */
+export function documented(answers: Readonly<Record<number, unknown>>): unknown {
+  return answers;
+}
+
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
+
+const flag = z.enum(["true", "false"]).transform((text) => text === "true");
+
+export const hex = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits");
+const height = z.number().int().min(0);
+const time = z.number().int().min(0).describe("milliseconds since the epoch");
+const base64url = z.string().describe("base64url");
+
+export const errorSchema = z.object({
+  error: z.object({ code: z.string(), message: z.string(), details: z.unknown().optional() }),
+});
+
+export const submitQuery = z.strictObject({
+  wait: z.enum(["accepted", "included", "irreversible"]).default("accepted"),
+  timeout: wholeNumber(0, WAIT_MAX_MS).default(WAIT_DEFAULT_MS).describe("milliseconds"),
+});
+
+export const blocksQuery = z.strictObject({
+  from: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
+  limit: wholeNumber(1, BLOCKS_LIMIT).default(20),
+  transactions: flag.default(true).describe("false: without the transactions and receipts"),
+});
+
+export const blockParams = z.object({
+  ref: z
+    .string()
+    .regex(
+      /^(?:head|irreversible|\d{1,15}|[0-9a-f]{8,64})$/,
+      "must be a height, an id or at least 8 digits of one (lower-case hex), head or irreversible",
+    ),
+});
+
+const at = z.enum(["irreversible", "head"]).default("irreversible");
+const encoding = z.enum(["utf-8", "base64url"]).default("utf-8").describe("how keys of the request are written");
+
+export const kvQuery = z.strictObject({ at, encoding, linearizable: flag.default(false) });
+export const kvListQuery = z.strictObject({
+  prefix: z.string().default(""),
+  after: z.string().optional().describe("keys greater than this one only"),
+  limit: wholeNumber(1, KV_LIMIT).default(100),
+  at,
+  encoding,
+});
+
+export const transactionParams = z.object({ id: hex });
+export const transactionQuery = z.strictObject({ proof: flag.default(false) });
+export const noQuery = z.strictObject({});
+
+const bytesText = z.union([z.string(), z.object({ base64url: z.string() })]);
+const operation = z.union([
+  z.object({ put: z.object({ key: bytesText, value: bytesText }) }),
+  z.object({ delete: z.object({ key: bytesText }) }),
+  z.object({ compareAndSet: z.object({ key: bytesText, expectedVersion: height, value: bytesText }) }),
+]);
+const once = { nonce: z.string().optional().describe("32 hex digits"), expiresAt: time.optional() };
+
+/** One transaction of the key-value application. */
+export const transactionBody = z.union([
+  z.intersection(operation, z.object(once)),
+  z.array(operation).min(1),
+  z.object({ operations: z.array(operation).min(1), ...once }),
+]);
+
+export const rawBytes = z.string().describe("raw bytes").meta({ format: "binary" });
+
+const receipt = z.union([
+  z.object({ ok: z.boolean(), version: height, failedOperation: z.number().optional() }),
+  base64url,
+]);
+
+export const resultSchema = z.object({
+  id: hex,
+  status: z.enum(["accepted", "included", "irreversible"]),
+  height: height.optional(),
+  index: z.number().int().optional(),
+  receipt: receipt.optional(),
+});
+
+export const transactionSchema = z.object({
+  id: hex,
+  index: z.number().int(),
+  bytes: base64url,
+  nonce: z.string(),
+  expiresAt: time,
+  payload: base64url,
+  author: hex.optional(),
+  signature: base64url.optional(),
+  operations: z.array(operation).optional(),
+});
+
+export const transactionStateSchema = z.object({
+  id: hex,
+  status: z.enum(["pending", "included", "irreversible"]),
+  height: height.optional(),
+  index: z.number().int().optional(),
+  blockId: hex.optional(),
+  receipt: receipt.optional(),
+  transaction: transactionSchema.omit({ id: true, index: true }).optional(),
+});
+
+const headerSchema = z.object({
+  height,
+  parent: hex,
+  view: z.number().int(),
+  producer: hex,
+  time,
+  transactionRoot: hex,
+  receiptRoot: hex,
+  stateHash: hex,
+  historyRoot: hex,
+  irreversibleHeight: height,
+  config: hex,
+  nextConfig: hex.optional(),
+  closing: z.boolean(),
+  entryHash: hex.optional(),
+  proofHash: hex.optional(),
+});
+
+export const blockSchema = z.object({
+  height,
+  id: hex,
+  status: z.enum(["pending", "irreversible"]),
+  header: headerSchema,
+  signature: base64url.describe("the producer's, of the id"),
+  certificate: base64url.nullable().describe("the first at or above this height"),
+  transactionCount: z.number().int(),
+  transactions: z.array(transactionSchema).optional(),
+  receipts: z.array(receipt).nullable().optional(),
+});
+
+export const blocksSchema = z.object({
+  blocks: z.array(blockSchema),
+  next: height.nullable().describe("from of the next request; null at the head"),
+});
+
+export const forkSchema = z.object({
+  height,
+  id: hex,
+  parent: hex,
+  view: z.number().int(),
+  producer: hex,
+  time,
+  transactions: z.number().int(),
+  isHead: z.boolean(),
+  onBestChain: z.boolean(),
+  invalid: z.string().optional(),
+  children: z.array(z.unknown()).describe("of the same shape"),
+});
+
+export const kvSchema = z.object({
+  key: bytesText,
+  value: base64url,
+  text: z.string().optional().describe("the value, when it is UTF-8"),
+  version: height.describe("height of the last write"),
+  height: height.describe("of the state that was read"),
+});
+export const kvListSchema = z.object({
+  entries: z.array(kvSchema.omit({ height: true })),
+  height,
+  more: z.boolean().describe("ask again with after = the last key"),
+});
+
+export const statusSchema = z.object({
+  chainId: hex,
+  name: z.string(),
+  node: z.object({
+    id: hex,
+    key: hex,
+    name: z.string(),
+    role: z.enum(["producer", "follower"]),
+    version: z.string(),
+  }),
+  consensus: z.object({
+    engine: z.enum(["raft", "vsr", "bft"]),
+    view: z.number().int(),
+    leader: hex.nullable(),
+    producers: z.array(z.object({ name: z.string(), key: hex })),
+    status: z.enum(["leader", "follower", "candidate", "recovering", "observer", "halted"]),
+  }),
+  head: z.object({ height, id: hex, view: z.number().int(), time }),
+  irreversible: z.object({ height, id: hex, time }),
+  sync: z.object({
+    state: z.enum(["searching", "syncing", "synced"]),
+    target: height,
+    rate: z.number().describe("blocks a second"),
+    stalledBecause: z.string().optional(),
+  }),
+  peers: z.number().int(),
+  mempool: z.object({ count: z.number().int(), bytes: z.number().int() }),
+});
+
+export const peersSchema = z.object({
+  peers: z.array(
+    z.object({
+      key: hex,
+      name: z.string(),
+      role: z.enum(["producer", "follower"]),
+      address: z.string(),
+      direction: z.enum(["inbound", "outbound"]),
+      rttMs: z.number().optional(),
+      connectedAt: time,
+      phase: z.string(),
+      height: height.optional(),
+      bytesIn: z.number(),
+      bytesOut: z.number(),
+    }),
+  ),
+});
+
+export const healthSchema = z.object({ status: z.string() });

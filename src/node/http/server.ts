@@ -1,0 +1,114 @@
+/**
+ * The HTTP interface over a node (DESIGN.md, section 7).
+ *
+ *     const http = await startHttp(api, { host: "127.0.0.1", port: 26601, token: undefined, log });
+ *     http.url; // "http://127.0.0.1:26601"
+ *     await http.close();
+ */
+import type { AddressInfo } from "node:net";
+import { fastify, type FastifyInstance } from "fastify";
+import type { NodeApi } from "../api.ts";
+import type { Logger } from "../logging.ts";
+import { boundBodies, guardWriting } from "./access.ts";
+import { addBatchRoutes, NDJSON } from "./batchRoutes.ts";
+import { addBlockRoutes } from "./blockRoutes.ts";
+import type { HttpContext } from "./context.ts";
+import { answerClientError, HttpError, installErrors } from "./errors.ts";
+import { addKvRoutes } from "./kvRoutes.ts";
+import {
+  CLOSE_GRACE_MS,
+  CONNECTIONS_MAX,
+  HEADERS_TIMEOUT_MS,
+  IDLE_SOCKET_MS,
+  KEEP_ALIVE_MS,
+  REQUEST_TIMEOUT_MS,
+  SINGLE_BODY_BYTES,
+  TIMEOUT_CHECK_MS,
+} from "./limits.ts";
+import { addOpenApi, installSchemas } from "./openapi.ts";
+import { addStatusRoutes } from "./statusRoutes.ts";
+import { addTransactionRoutes } from "./transactionRoutes.ts";
+
+export interface HttpOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly token: string | undefined;
+  readonly log: Logger;
+}
+
+export interface HttpServer {
+  /** Where it listens, such as `http://127.0.0.1:26601`. */
+  readonly url: string;
+  /** No further requests; waits end with 503; what is being answered has a second. */
+  close(): Promise<void>;
+}
+
+/** Listens. Rejects with the system's error (EADDRINUSE, ...) when it cannot. */
+export async function startHttp(api: NodeApi, options: HttpOptions): Promise<HttpServer> {
+  const app = await makeHttpApp(api, options);
+  await app.listen({ host: options.host, port: options.port });
+  const { port } = app.server.address() as AddressInfo;
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return { url: `http://${host}:${port}`, close: () => closeWithGrace(app) };
+}
+
+async function closeWithGrace(app: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
+  await app.close();
+  clearTimeout(timer);
+}
+
+/** The routes without a socket, for `inject`. */
+export async function makeHttpApp(api: NodeApi, options: Pick<HttpOptions, "token" | "log">): Promise<FastifyInstance> {
+  const app: FastifyInstance = fastify({
+    logger: false,
+    bodyLimit: SINGLE_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: IDLE_SOCKET_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    forceCloseConnections: "idle",
+    clientErrorHandler: answerClientError,
+  });
+  app.server.maxConnections = CONNECTIONS_MAX;
+  const closing = Promise.withResolvers<"closing">();
+  app.addHook("preClose", async () => closing.resolve("closing"));
+  const context: HttpContext = { api, log: options.log, closing: closing.promise };
+  installErrors(app, options.log);
+  guardWriting(app, options.token);
+  boundBodies(app);
+  readBodies(app);
+  await installSchemas(app);
+  addStatusRoutes(app, context);
+  addBlockRoutes(app, context);
+  addTransactionRoutes(app, context);
+  addBatchRoutes(app, context);
+  addKvRoutes(app, context);
+  addOpenApi(app);
+  await app.ready();
+  return app;
+}
+
+/** JSON as a value, everything else that is taken as bytes. */
+function readBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, async (_: unknown, body: Buffer) =>
+    parseJson(body),
+  );
+  app.addContentTypeParser(
+    ["application/octet-stream", NDJSON],
+    { parseAs: "buffer" },
+    async (_: unknown, body: Buffer) => body,
+  );
+}
+
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(strictUtf8.decode(body)) as unknown;
+  } catch {
+    throw new HttpError(400, "NOT_JSON", "the body is not JSON in UTF-8");
+  }
+}

@@ -1,0 +1,21 @@
+/** Handing transactions to the node and waiting, also for the end of the server. */
+import type { SubmitResult, WaitFor } from "../api.ts";
+import type { HttpContext } from "./context.ts";
+import { HttpError } from "./errors.ts";
+
+/** Half of what the chain allows: a leader whose clock is behind must not find it too far ahead. */
+export function defaultExpiry({ api }: HttpContext): number {
+  return api.now() + Math.ceil(api.genesis.limits.expiryAheadMs / 2);
+}
+
+/** Results in order. Throws 503 when the server closes first: the transactions may still come into the chain. */
+export async function submitted(
+  { api, closing }: HttpContext,
+  transactions: readonly Uint8Array[],
+  wait: WaitFor,
+  timeoutMs: number,
+): Promise<SubmitResult[]> {
+  const results = await Promise.race([api.submit(transactions, wait, timeoutMs), closing]);
+  if (results !== "closing") return results;
+  throw new HttpError(503, "STOPPING", "this node stops; what was submitted may still come into the chain");
+}

@@ -1,0 +1,103 @@
+/** `POST /v1/transactions`, `GET /v1/transactions/{id}`. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { transactionContentJson } from "./blockJson.ts";
+import { type HttpContext, isKv } from "./context.ts";
+import { HttpError } from "./errors.ts";
+import { receiptJson } from "./kvText.ts";
+import { SINGLE_BODY_BYTES } from "./limits.ts";
+import { resultBody } from "./resultJson.ts";
+import {
+  documented,
+  errorSchema,
+  rawBytes,
+  resultSchema,
+  submitQuery,
+  transactionBody,
+  transactionParams,
+  transactionQuery,
+  transactionStateSchema,
+} from "./schemas.ts";
+import { defaultExpiry, submitted } from "./submission.ts";
+import { Nonces, transactionFromJson } from "./transactionJson.ts";
+
+const submitErrors = { 400: errorSchema, 409: errorSchema, 413: errorSchema, 415: errorSchema };
+const laterErrors = { 429: errorSchema, 503: errorSchema, 504: errorSchema };
+const submitBody = {
+  content: { "application/json": { schema: transactionBody }, "application/octet-stream": { schema: rawBytes } },
+};
+
+export function addTransactionRoutes(instance: FastifyInstance, context: HttpContext): void {
+  const app = instance.withTypeProvider<ZodTypeProvider>();
+  const nonces = new Nonces();
+
+  app.post(
+    "/v1/transactions",
+    {
+      bodyLimit: SINGLE_BODY_BYTES,
+      schema: {
+        querystring: submitQuery,
+        body: submitBody as never,
+        response: documented({ 200: resultSchema, ...submitErrors, ...laterErrors }),
+      },
+    },
+    async (request) => {
+      const { wait, timeout } = request.query;
+      const transaction = readTransaction(request.body, context, nonces);
+      const [result] = await submitted(context, [transaction], wait, timeout);
+      if (result === undefined) throw new Error("one transaction has one result");
+      return resultBody(result, isKv(context));
+    },
+  );
+
+  app.get(
+    "/v1/transactions/:id",
+    {
+      schema: {
+        params: transactionParams,
+        querystring: transactionQuery,
+        response: documented({ 200: transactionStateSchema, 404: errorSchema, 501: errorSchema }),
+      },
+    },
+    async (request) => {
+      if (request.query.proof) throw new HttpError(501, "NOT_IMPLEMENTED", "inclusion proofs are not built yet");
+      return transactionState(request.params.id, context);
+    },
+  );
+}
+
+/** Bytes are the node's to judge; JSON must be operations of the application. */
+function readTransaction(body: unknown, context: HttpContext, nonces: Nonces): Uint8Array {
+  if (body instanceof Uint8Array) return body;
+  if (body === undefined) throw new HttpError(400, "BODY_MISSING", "a transaction belongs in the body");
+  if (!isKv(context))
+    throw new HttpError(415, "UNSUPPORTED_MEDIA_TYPE", "this chain takes application/octet-stream only");
+  const transaction = transactionFromJson(body, nonces, defaultExpiry(context));
+  if (transaction.ok) return transaction.value;
+  const { code, message, path } = transaction.error;
+  throw new HttpError(400, code, message, { path });
+}
+
+async function transactionState(id: string, context: HttpContext) {
+  const state = await context.api.transaction(id);
+  const hasJson = isKv(context);
+  switch (state.status) {
+    case "unknown":
+      throw new HttpError(404, "TRANSACTION_NOT_FOUND", `this node knows no transaction ${id}`);
+    case "pending":
+      return { id, status: state.status };
+    case "included":
+    case "irreversible": {
+      const { status, place, blockId, receipt, transaction } = state;
+      return {
+        id,
+        status,
+        height: place.height,
+        index: place.index,
+        blockId,
+        ...(receipt === undefined || receipt.length === 0 ? {} : { receipt: receiptJson(receipt, hasJson) }),
+        transaction: transactionContentJson(transaction, hasJson),
+      };
+    }
+  }
+}
