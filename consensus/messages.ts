@@ -46,7 +46,7 @@ export const helloMessage = message("Hello", {
 });
 export type Hello = Decoded<typeof helloMessage>;
 
-const blockRequestMessage = message("BlockRequest", { id: hash(1) });
+export const blockRequestMessage = message("BlockRequest", { id: hash(1) });
 
 /** One rejected transaction of a forward. */
 const transactionResultMessage = message("TransactionResult", {
@@ -56,11 +56,11 @@ const transactionResultMessage = message("TransactionResult", {
   detail: text(3, 512),
 });
 export type TransactionResult = Decoded<typeof transactionResultMessage>;
-const transactionResultsMessage = message("TransactionResults", {
+export const transactionResultsMessage = message("TransactionResults", {
   results: repeated(nested(1, transactionResultMessage), 1_000),
 });
 
-const signedMessage = message("Signed", {
+export const signedMessage = message("Signed", {
   signer: hash(1),
   content: bytes(2, 4096),
   signature: fixedBytes(3, SIGNATURE_BYTES),

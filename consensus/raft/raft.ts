@@ -17,6 +17,9 @@ import { AckTable } from "./ackTable.ts";
 import type { Ack, Heartbeat, HeartbeatReply, RaftRecord, RequestVote, TimeoutNow, Vote } from "./messages.ts";
 import { raftRecordMessage } from "./messages.ts";
 
+/** A lost leader's followers do not ask again sooner than this, ms: the answers need a round trip and an fsync. */
+const RETRY_MIN_MS = 20;
+
 type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
 export class Raft implements Engine {
@@ -35,6 +38,8 @@ export class Raft implements Engine {
   /** When the leader was last heard, ms. */
   #heardAt = Number.NEGATIVE_INFINITY;
   #timeoutGrowth = 1;
+  /** The link to the leader broke and no leader was heard since: attempts follow one another faster. */
+  #leaderLost = false;
   /** Newest round heard from the leader of this view. */
   #roundHeard = 0;
   /** Of a candidate or pre-candidate: who granted. */
@@ -150,6 +155,7 @@ export class Raft implements Engine {
     if (peer !== this.#leader || this.#role !== "follower" || !this.#takesPart()) return;
     // The kernel tells at once that a process died: ask the others early. They refuse if they still hear it.
     this.#heardAt = Number.NEGATIVE_INFINITY;
+    this.#leaderLost = true;
     const early = this.#host.now() + this.#host.random() * this.#host.settings.brokenLinkJitterMs;
     this.#electionAt = Math.min(this.#electionAt, early);
   }
@@ -184,6 +190,8 @@ export class Raft implements Engine {
   #startElection(transfer: boolean): void {
     this.#role = "candidate";
     this.#leader = undefined;
+    // Rounds count anew in each view: another candidate may win this one.
+    this.#roundHeard = 0;
     this.#record = { ...this.#record, view: this.#record.view + 1, votedFor: this.#host.self };
     this.#host.persistRecord();
     this.#resetElectionTimer();
@@ -268,6 +276,7 @@ export class Raft implements Engine {
     this.#round = 0;
     this.#acks = new AckTable();
     this.#repliedAt.clear();
+    this.#leaderLost = false;
     this.#timeoutGrowth = 1;
     const now = this.#host.now();
     for (const key of this.#host.configuration.producers) this.#repliedAt.set(key, now);
@@ -348,6 +357,7 @@ export class Raft implements Engine {
     this.#roundHeard = round;
     this.#heardAt = this.#host.now();
     this.#timeoutGrowth = 1;
+    this.#leaderLost = false;
     this.#resetElectionTimer();
     this.#replyTo(signer, round);
     // An ack may have been lost with its link: as long as it is not decided it is sent again.
@@ -407,8 +417,11 @@ export class Raft implements Engine {
   }
 
   #resetElectionTimer(): void {
-    const { electionTimeoutMs } = this.#host.settings;
-    this.#electionAt = this.#host.now() + electionTimeoutMs * (1 + this.#host.random()) * this.#timeoutGrowth;
+    const { electionTimeoutMs, brokenLinkJitterMs } = this.#host.settings;
+    const grown = this.#leaderLost
+      ? Math.min(electionTimeoutMs, Math.max(RETRY_MIN_MS, 2 * brokenLinkJitterMs) * this.#timeoutGrowth)
+      : electionTimeoutMs * this.#timeoutGrowth;
+    this.#electionAt = this.#host.now() + grown * (1 + this.#host.random());
   }
 
   #growTimeout(): void {

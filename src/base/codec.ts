@@ -23,8 +23,17 @@ export interface DecodeError {
   readonly detail: string;
 }
 
+/** What a field holds, in protobuf's terms and with its bounds: what the `.proto` files say of it. */
+export type FieldType =
+  | { readonly kind: "uint64" | "bool" }
+  | { readonly kind: "string"; readonly maxBytes: number }
+  /** `hex`: in memory it is a string of lower-case hex. */
+  | { readonly kind: "bytes"; readonly minBytes: number; readonly maxBytes: number; readonly hex: boolean }
+  | { readonly kind: "message"; readonly message: Message<unknown> };
+
 export interface Field<T> {
   readonly number: number;
+  readonly type: FieldType;
   readonly wireType: WireType;
   /** What an absent field means; `undefined` with `required` makes absence an error. */
   readonly absent: T | undefined;
@@ -45,6 +54,8 @@ type ShapeValue<S extends Shape> = {
 
 export interface Message<T> {
   readonly name: string;
+  /** The description, by field name, in the order of the numbers. */
+  readonly fields: Readonly<Record<string, Field<unknown>>>;
   /** @throws RangeError when the value is out of its bounds */
   encode(value: T): Uint8Array;
   decode(bytes: Uint8Array): Result<T, DecodeError>;
@@ -117,7 +128,7 @@ export function message<S extends Shape>(name: string, shape: S): Message<ShapeV
       });
     }
   };
-  return { name, encode, decode, readFrom, writeTo } as unknown as Message<ShapeValue<S>>;
+  return { name, fields: shape, encode, decode, readFrom, writeTo } as unknown as Message<ShapeValue<S>>;
 }
 
 function writeField(writer: BinaryWriter, field: Field<unknown>, value: unknown): void {
@@ -127,16 +138,17 @@ function writeField(writer: BinaryWriter, field: Field<unknown>, value: unknown)
 
 function scalar<T>(
   number: number,
-  wireType: WireType,
+  type: FieldType,
   absent: T | undefined,
   codec: Pick<Field<T>, "write" | "isDefault"> & { read(reader: BinaryReader): T },
 ): Field<T> {
-  return { number, wireType, absent, required: absent === undefined, repeated: false, maxCount: 1, ...codec };
+  const wireType = type.kind === "uint64" || type.kind === "bool" ? WireType.Varint : WireType.LengthDelimited;
+  return { number, type, wireType, absent, required: absent === undefined, repeated: false, maxCount: 1, ...codec };
 }
 
 /** A safe non-negative integer, `uint64` on the wire. */
 export function uint(number: number): Field<number> {
-  return scalar<number>(number, WireType.Varint, 0, {
+  return scalar<number>(number, { kind: "uint64" }, 0, {
     write: (writer, value) => {
       if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is no unsigned integer`);
       writer.uint64(value);
@@ -151,7 +163,7 @@ export function uint(number: number): Field<number> {
 }
 
 export function bool(number: number): Field<boolean> {
-  return scalar<boolean>(number, WireType.Varint, false, {
+  return scalar<boolean>(number, { kind: "bool" }, false, {
     write: (writer, value) => void writer.bool(value),
     read: (reader) => reader.bool(),
     isDefault: (value) => !value,
@@ -160,7 +172,7 @@ export function bool(number: number): Field<boolean> {
 
 /** Bytes of at most `maxBytes`; what is decoded is a view of the input. */
 export function bytes(number: number, maxBytes: number): Field<Uint8Array> {
-  return scalar<Uint8Array>(number, WireType.LengthDelimited, new Uint8Array(0), {
+  return scalar<Uint8Array>(number, { kind: "bytes", minBytes: 0, maxBytes, hex: false }, new Uint8Array(0), {
     write: (writer, value) => writeBytes(writer, value, 0, maxBytes),
     read: (reader) => readBytes(reader, 0, maxBytes),
     isDefault: (value) => value.length === 0,
@@ -169,7 +181,7 @@ export function bytes(number: number, maxBytes: number): Field<Uint8Array> {
 
 /** Exactly `length` bytes, always present. */
 export function fixedBytes(number: number, length: number): Field<Uint8Array> {
-  return scalar<Uint8Array>(number, WireType.LengthDelimited, undefined, {
+  return scalar<Uint8Array>(number, { kind: "bytes", minBytes: length, maxBytes: length, hex: false }, undefined, {
     write: (writer, value) => writeBytes(writer, value, length, length),
     read: (reader) => readBytes(reader, length, length),
     isDefault: () => false,
@@ -178,7 +190,7 @@ export function fixedBytes(number: number, length: number): Field<Uint8Array> {
 
 /** A 32-byte hash or key, lower-case hex in memory, always present. */
 export function hash(number: number): Field<string> {
-  return scalar<string>(number, WireType.LengthDelimited, undefined, {
+  return scalar<string>(number, { kind: "bytes", minBytes: 32, maxBytes: 32, hex: true }, undefined, {
     write: (writer, value) => writeBytes(writer, hexBytes(value), 32, 32),
     read: (reader) => toHex(readBytes(reader, 32, 32)),
     isDefault: () => false,
@@ -190,7 +202,7 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** UTF-8 text of at most `maxBytes`. */
 export function text(number: number, maxBytes: number): Field<string> {
-  return scalar<string>(number, WireType.LengthDelimited, "", {
+  return scalar<string>(number, { kind: "string", maxBytes }, "", {
     write: (writer, value) => {
       // A lone surrogate would be written as U+FFFD: another text.
       if (!value.isWellFormed()) throw new RangeError("not well-formed Unicode");
@@ -203,7 +215,7 @@ export function text(number: number, maxBytes: number): Field<string> {
 
 /** A message inside a message, always present. */
 export function nested<T>(number: number, inner: Message<T>): Field<T> {
-  return scalar<T>(number, WireType.LengthDelimited, undefined, {
+  return scalar<T>(number, { kind: "message", message: inner }, undefined, {
     write: (writer, value) => {
       writer.fork();
       inner.writeTo(writer, value);

@@ -25,6 +25,9 @@ export type TellEffect = Extract<
   { kind: "irreversible" | "head" | "submitted" | "outcomes" | "disconnect" | "log" | "halt" }
 >;
 
+/** Sends that may wait for a disk that does not answer; the oldest are stale by then and go first. */
+const HELD_SENDS_MAX = 16_384;
+
 export class ReplicaDriver {
   readonly #replica: Replica;
   readonly #clock: Clock;
@@ -109,8 +112,8 @@ export class ReplicaDriver {
         return this.#handlers.persist(effect);
       case "send": {
         const { to, lane, parts, after } = effect;
-        if (after !== undefined && after > this.#persistedToken) this.#held.push({ to, lane, parts, after });
-        else this.#handlers.send(to, lane, parts);
+        if (after === undefined || after <= this.#persistedToken) return this.#handlers.send(to, lane, parts);
+        if (this.#held.push({ to, lane, parts, after }) > HELD_SENDS_MAX) this.#held.shift();
         return;
       }
       case "checkSignatures":

@@ -8,3 +8,6 @@ export const GATE_MAX_WAITING = 16_384;
 
 /** Slack for clocks when a transaction's expiry is judged on arrival, ms. */
 export const ADMISSION_SLACK_MS = 1_000;
+
+/** A node this many blocks behind what it knows of others is still live: those blocks are on their way. */
+export const LIVE_LAG_BLOCKS = 3;

@@ -43,7 +43,7 @@ import type { Lane } from "../../net/link/types.ts";
 import { DirectTransport } from "../../net/transport/directTransport.ts";
 import type { Transport } from "../../net/transport/types.ts";
 import { BlockProducer } from "./blockProducer.ts";
-import { EXECUTION_SLICE_TRANSACTIONS, GATE_MAX_WAITING } from "./constants.ts";
+import { EXECUTION_SLICE_TRANSACTIONS, GATE_MAX_WAITING, LIVE_LAG_BLOCKS } from "./constants.ts";
 import { Outbox } from "./outbox.ts";
 import { SignatureGate } from "./signatureGate.ts";
 import { Submissions } from "./submissions.ts";
@@ -298,16 +298,17 @@ export class Replica {
     if (node.height <= this.#ledger.bottom.height) return;
     const nodes: BlockNode[] = [];
     for (let at: BlockNode = node; at !== this.#ledger.bottom; at = at.parent as BlockNode) nodes.push(at);
-    this.#sync.beforeRelease(node);
-    for (const each of nodes.reverse()) this.#submissions.irreversible(each);
-    this.#ledger.release(node);
-    this.#engine.irreversibleMoved(node);
+    // The block is told before what follows from it, the outcomes of its transactions.
     this.#outbox.effect({
       kind: "irreversible",
       block: { view: node.view, height: node.height, id: node.id },
       time: node.block.header.time,
       transactions: nodes.reduce((sum, each) => sum + each.block.transactions.count, 0),
     });
+    this.#sync.beforeRelease(node);
+    for (const each of nodes.reverse()) this.#submissions.irreversible(each);
+    this.#ledger.release(node);
+    this.#engine.irreversibleMoved(node);
   }
 
   #flush(): void {
@@ -647,7 +648,8 @@ export class Replica {
       waiting ||= connection.phase === "initLow";
     }
     const alone = this.#start.genesis.configuration.producers.every((key) => key === this.#start.self);
-    if (target > own || waiting) return { state: "syncing", target };
+    // Certificates overtake blocks on their way: a live node is some blocks behind at any time.
+    if (target > own + LIVE_LAG_BLOCKS || waiting) return { state: "syncing", target };
     return { state: matched || alone ? "synced" : "searching", target };
   }
 

@@ -108,7 +108,7 @@ describe("a start that cannot be right ends with status 3 or 2 and one error", (
   });
 
   test("HTTP open to the network without a token", () => {
-    const { status, stderr } = start(copyOfMade(), ["--http-listen", "0.0.0.0:29999"]);
+    const { status, stderr } = start(copyOfMade(), ["--http", "0.0.0.0:29999"]);
     expect([2, 3]).toContain(status);
     expect(stderr).toMatch(/token/);
   });
@@ -157,7 +157,7 @@ describe("with a running node", () => {
     const original = network.nodes[1] as NodeProcess;
     const dir = join(root, "copiedKey");
     cpSync(original.node.dir, dir, { recursive: true, filter: (file) => !/\/lock/.test(file) });
-    const { status, stderr } = start(dir, ["--p2p-listen", `127.0.0.1:${BASE_PORT + 250}`, "--http-listen", `127.0.0.1:${BASE_PORT + 251}`]);
+    const { status, stderr } = start(dir, ["--listen", `127.0.0.1:${BASE_PORT + 250}`, "--http", `127.0.0.1:${BASE_PORT + 251}`]);
     expect(status).not.toBe(0);
     expect(stderr).toMatch(/another node is running with the key/);
     expect((await original.status()).peers).toBe(1);
@@ -167,7 +167,7 @@ describe("with a running node", () => {
   test("another genesis is refused by name on both sides", async () => {
     const one = NetworkProcesses.create({ dir: join(root, "one"), producers: 2, followers: 0, basePort: BASE_PORT + 400 });
     const other = NetworkProcesses.create({ dir: join(root, "other"), producers: 1, followers: 0, basePort: BASE_PORT + 500 });
-    await Promise.all([one.startAll(), other.startAll(["--p2p-peers", `127.0.0.1:${BASE_PORT + 400}`])]);
+    await Promise.all([one.startAll(), other.startAll(["--peer", `127.0.0.1:${BASE_PORT + 400}`])]);
     const [stranger] = other.nodes as [NodeProcess];
     const [target] = one.nodes as [NodeProcess];
     await poll("the refusal", 15_000, async () => (/wrongChain/.test(stranger.stderr) && /wrongChain/.test(target.stderr) ? true : undefined));

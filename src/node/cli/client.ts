@@ -60,7 +60,10 @@ export async function get<T>(flags: ClientFlags, path: string, request: Request 
 
 /** What a node answered instead of what was asked for. */
 export function refusal({ status, body }: Answer): CliError {
-  const { code, message } = errorOf(body) ?? { code: `HTTP_${status}`, message: "the answer is not one of a Cairn node" };
+  const { code, message } = errorOf(body) ?? {
+    code: `HTTP_${status}`,
+    message: "the answer is not one of a Cairn node",
+  };
   const hint = code === "UNAUTHORIZED" ? "; give it with --token or in CAIRN_TOKEN" : "";
   return new CliError(EXIT.no, `the node says no (${status} ${code}): ${message}${hint}`);
 }

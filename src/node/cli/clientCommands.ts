@@ -21,7 +21,9 @@ function forNode(command: Command): Command {
 function waiting(command: Command): Command {
   return forNode(command)
     .addOption(
-      new Option("--wait <for>", "how long to wait").choices(["accepted", "included", "irreversible"]).default("irreversible"),
+      new Option("--wait <for>", "how long to wait")
+        .choices(["accepted", "included", "irreversible"])
+        .default("irreversible"),
     )
     .option("--timeout <ms>", "longest wait, in milliseconds", "30000");
 }
@@ -38,9 +40,14 @@ function addStatus(program: Command, finish: Finish): void {
 function addTx(program: Command, finish: Finish): void {
   const tx = program.command("tx").description("transactions");
   waiting(tx.command("submit").description("submit transactions and tell what became of them"))
-    .argument("<file>", "JSON (one transaction), JSON lines (one each), or an encoded transaction; - for standard input")
+    .argument(
+      "<file>",
+      "JSON (one transaction), JSON lines (one each), or an encoded transaction; - for standard input",
+    )
     .addHelpText("after", `\nExample:\n  echo '{"put": {"key": "a", "value": "b"}}' | cairn tx submit -`)
-    .action(async (file: string, flags: SubmitFlags) => finish(await (await import("./tx.ts")).txSubmitCommand(file, flags)));
+    .action(async (file: string, flags: SubmitFlags) =>
+      finish(await (await import("./tx.ts")).txSubmitCommand(file, flags)),
+    );
   forNode(tx.command("show").description("what a node knows of a transaction"))
     .argument("<id>", "64 hex digits")
     .addHelpText("after", "\nExample:\n  cairn tx show 4f0c... --json")

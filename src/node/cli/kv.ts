@@ -30,7 +30,8 @@ async function submit(operation: unknown, flags: KvFlags): Promise<ExitStatus> {
 /** The value as it is, and a line's end on a terminal or behind text. */
 export async function kvGetCommand(key: string, flags: ClientFlags & { readonly at?: string }): Promise<ExitStatus> {
   const { at = "irreversible" } = flags;
-  if (at !== "irreversible" && at !== "head") throw new CliError(EXIT.usage, `--at ${at}: must be irreversible or head`);
+  if (at !== "irreversible" && at !== "head")
+    throw new CliError(EXIT.usage, `--at ${at}: must be irreversible or head`);
   // Not percent-encoded: a key such as ".." would be taken for a step up in the path.
   const encoded = Buffer.from(key).toString("base64url");
   const answer = await ask(flags, `/v1/kv/${encoded}?at=${at}&encoding=base64url`);

@@ -43,7 +43,10 @@ function addTestnet(program: Command, finish: Finish): void {
     .option("--host <host...>", "machines in turn: node i is on the i-th (default: 127.0.0.1)")
     .option("--chain-name <name>", "the chain's name", "testnet")
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  cairn testnet net --producers 3 --followers 1 --host 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4")
+    .addHelpText(
+      "after",
+      "\nExample:\n  cairn testnet net --producers 3 --followers 1 --host 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4",
+    )
     .action(async (dir: string, flags: TestnetFlags) => finish((await import("./init.ts")).testnetCommand(dir, flags)));
 }
 
@@ -59,7 +62,10 @@ function addInit(program: Command, finish: Finish): void {
     .option("--http <address>", "where HTTP is served (default: 127.0.0.1:26601)")
     .option("--key <file>", "take this node.key instead of a new one")
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  cairn init me --genesis genesis.json --peer /ip4/10.0.0.1/tcp/26600 --http 127.0.0.1:8080")
+    .addHelpText(
+      "after",
+      "\nExample:\n  cairn init me --genesis genesis.json --peer /ip4/10.0.0.1/tcp/26600 --http 127.0.0.1:8080",
+    )
     .action(async (dir: string, flags: InitFlags) => finish((await import("./init.ts")).initCommand(dir, flags)));
 }
 
@@ -68,10 +74,15 @@ function addStart(program: Command, finish: Finish): void {
     .command("start")
     .description("run a node; prints `listening URL` when it serves; SIGTERM or Ctrl-C stops it")
     .argument("<dir>", "a node's directory")
-    .addHelpText("after", "\nExamples:\n  cairn start devnet/node0\n  cairn start me --log-format json --set consensus.heartbeatMs=50");
+    .addHelpText(
+      "after",
+      "\nExamples:\n  cairn start devnet/node0\n  cairn start me --log-format json --set consensus.heartbeatMs=50",
+    );
   withSettingFlags(command)
     .addOption(command.createOption("--with-parent", "stop when the starting process is gone").hideHelp())
-    .action(async (dir: string, flags: StartFlags) => finish(await (await import("./start.ts")).startCommand(dir, flags)));
+    .action(async (dir: string, flags: StartFlags) =>
+      finish(await (await import("./start.ts")).startCommand(dir, flags)),
+    );
 }
 
 function addKeys(program: Command, finish: Finish): void {

@@ -12,7 +12,8 @@ export async function statusCommand(flags: ClientFlags): Promise<ExitStatus> {
 }
 
 function statusText({ chainId, name, node, consensus, head, irreversible, sync, peers, mempool }: NodeStatus): string {
-  const leader = consensus.producers.find(({ key }) => key === consensus.leader)?.name ?? consensus.leader ?? "none known";
+  const leader =
+    consensus.producers.find(({ key }) => key === consensus.leader)?.name ?? consensus.leader ?? "none known";
   return fields([
     ["chain", `${printable(name)} (${shortId(chainId)})`],
     ["node", `${printable(node.name)} (${shortId(node.key)}), ${node.role}, version ${node.version}`],

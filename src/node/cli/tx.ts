@@ -30,7 +30,11 @@ const BATCH_BYTES = 8 * 1024 * 1024;
 /** Submits one transaction of JSON. Throws CliError 1 when the node refuses it. */
 export async function submitJson(operations: unknown, flags: SubmitFlags): Promise<SubmitAnswer> {
   const body = JSON.stringify(operations);
-  return get<SubmitAnswer>(flags, `/v1/transactions${waitQuery(flags)}`, { method: "POST", body, waitMs: timeoutOf(flags) });
+  return get<SubmitAnswer>(flags, `/v1/transactions${waitQuery(flags)}`, {
+    method: "POST",
+    body,
+    waitMs: timeoutOf(flags),
+  });
 }
 
 function timeoutOf(flags: SubmitFlags): number {
@@ -130,7 +134,8 @@ function show(answers: readonly SubmitAnswer[], flags: SubmitFlags): ExitStatus 
 }
 
 export async function txShowCommand(id: string, flags: ClientFlags): Promise<ExitStatus> {
-  if (!/^[0-9a-f]{64}$/.test(id)) throw new CliError(EXIT.usage, `${id}: a transaction's id is 64 lower-case hex digits`);
+  if (!/^[0-9a-f]{64}$/.test(id))
+    throw new CliError(EXIT.usage, `${id}: a transaction's id is 64 lower-case hex digits`);
   const answer = await ask(flags, `/v1/transactions/${id}`);
   if (answer.status === 404 && errorOf(answer.body)?.code === "TRANSACTION_NOT_FOUND") {
     if (flags.json) printJson(answer.body);
