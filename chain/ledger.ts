@@ -118,9 +118,16 @@ export class Ledger {
   nodes(): IterableIterator<BlockNode> {
     return this.#forks.all();
   }
-  /** Where a transaction is on the executed branch, as far back as the duplicate window reaches. */
+  /**
+   * Where a transaction is at or below the head, as far back as the duplicate window reaches. The window also holds the
+   * block being executed or produced and branches that are only being tried: nobody is told of those.
+   */
   findTransaction(id: Uint8Array): { height: number; index: number } | undefined {
-    return this.#setting.duplicates.find(id, 0);
+    const place = this.#setting.duplicates.find(id, 0);
+    if (place === undefined || place.height <= this.bottom.height) return place;
+    const ids = ancestorAt(this.#head, place.height)?.block.transactionIds;
+    const at = 32 * place.index;
+    return ids !== undefined && equalBytes(ids.subarray(at, at + 32), id) ? place : undefined;
   }
 
   /** Adds a block whose signature was checked. Orphans that waited for it follow it in. */
@@ -170,13 +177,14 @@ export class Ledger {
     let left = budget;
     while (left > 0 && !this.#paused()) {
       if (this.#running !== undefined) left -= this.#runSlice(left, events);
-      else if (this.#tip === this.#forks.best) break;
+      else if (this.#tip === this.#forks.best || this.#isBroken()) break;
       else if (this.#production !== undefined) this.abortBlock();
       else if (isAncestorOrEqual(this.#tip, this.#forks.best)) this.#beginNext();
       else left -= this.#undoTip();
     }
     this.#tellProgress(events);
-    return { events, more: !this.#paused() && (this.#running !== undefined || this.#tip !== this.#forks.best) };
+    const arrived = this.#tip === this.#forks.best || this.#isBroken();
+    return { events, more: !this.#paused() && (this.#running !== undefined || !arrived) };
   }
 
   startBlock(place: ProductionPlace): void {
@@ -254,6 +262,11 @@ export class Ledger {
 
   #undosAbove(): BlockUndo[] {
     return branch(this.bottom, this.#tip).map(undoOf);
+  }
+
+  /** What was said to be irreversible is not valid here: there is nowhere to go, and whoever is told halts. */
+  #isBroken(): boolean {
+    return this.#forks.best.invalid !== undefined;
   }
 
   #paused(): boolean {

@@ -29,10 +29,11 @@ export type TransactionError =
   | { readonly code: "TRANSACTION_UNDECODABLE" }
   | { readonly code: "TRANSACTION_TOO_LARGE"; readonly bytes: number; readonly limit: number };
 
-/** Encodes a transaction. Throws a RangeError on a nonce, key or signature of the wrong length. */
+/** Encodes a transaction. Throws a RangeError on an empty payload, a nonce, key or signature of the wrong length, or no time. */
 export function encodeTransaction(transaction: Transaction): Uint8Array {
   const { payload, nonce, expiresAt, author, signature } = transaction;
   if (payload.length === 0 || nonce.length !== NONCE_BYTES) throw new RangeError("payload or nonce length");
+  if (!Number.isSafeInteger(expiresAt) || expiresAt <= 0) throw new RangeError("expiresAt");
   if (signature !== undefined && signature.length !== SIGNATURE_BYTES) throw new RangeError("signature length");
   const authorBytes = author === undefined ? undefined : hexBytes(author);
   if (authorBytes !== undefined && authorBytes.length !== KEY_BYTES) throw new RangeError("author length");

@@ -23,42 +23,48 @@ export interface HostOptions {
   readonly limits: LinkLimits;
 }
 
-/** Starts listening. Throws `BAD_OPTIONS` for a seed that is not 32 bytes, `LISTEN_FAILED` where it cannot listen. */
-export async function startHost({ privateKeySeed, listen, maxPeers, limits }: HostOptions): Promise<Libp2p> {
+/** Not started yet, so that handlers are there before the first connection. Throws `BAD_OPTIONS` for a bad seed. */
+export async function createHost({ privateKeySeed, listen, maxPeers, limits }: HostOptions): Promise<Libp2p> {
   if (privateKeySeed.length !== 32) throw new LinkError("BAD_OPTIONS", "the private key seed is not 32 bytes");
   const privateKey = await generateKeyPairFromSeed("Ed25519", privateKeySeed);
   const connections = maxPeers + limits.maxHandshakes;
   const notEd25519 = (peer: PeerId): boolean => peer.type !== "Ed25519";
+  return createLibp2p({
+    start: false,
+    privateKey,
+    addresses: { listen: [listen] },
+    // The kernel accepts and drops what is beyond this before any of our code runs.
+    transports: [tcp({ maxConnections: connections + limits.maxHandshakes })],
+    connectionEncrypters: [oneWrite(noise())],
+    streamMuxers: [boundedYamux(limits)],
+    datastore: forgetful(),
+    connectionMonitor: { enabled: false },
+    connectionGater: {
+      denyDialMultiaddr: () => false,
+      denyInboundEncryptedConnection: notEd25519,
+      denyOutboundEncryptedConnection: notEd25519,
+    },
+    connectionManager: {
+      // The link layer counts before libp2p does; its pruner, which picks by its own rules, must never act.
+      maxConnections: 2 * connections + 100,
+      maxIncomingPendingConnections: limits.maxHandshakes,
+      inboundConnectionThreshold: limits.inboundPerHostPerSecond,
+      inboundUpgradeTimeout: limits.handshakeTimeoutMs,
+      inboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
+      outboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
+      dialTimeout: limits.handshakeTimeoutMs,
+      addressDialTimeout: limits.handshakeTimeoutMs,
+      connectionCloseTimeout: limits.closeLingerMs,
+      maxDialQueueLength: 2 * limits.maxTargets,
+      reconnectRetries: 0,
+    },
+  });
+}
+
+/** Throws `LISTEN_FAILED`. */
+export async function startHost(host: Libp2p, listen: string): Promise<void> {
   try {
-    return await createLibp2p({
-      privateKey,
-      addresses: { listen: [listen] },
-      // The kernel accepts and drops what is beyond this before any of our code runs.
-      transports: [tcp({ maxConnections: connections + limits.maxHandshakes })],
-      connectionEncrypters: [oneWrite(noise())],
-      streamMuxers: [boundedYamux(limits)],
-      datastore: forgetful(),
-      connectionMonitor: { enabled: false },
-      connectionGater: {
-        denyDialMultiaddr: () => false,
-        denyInboundEncryptedConnection: notEd25519,
-        denyOutboundEncryptedConnection: notEd25519,
-      },
-      connectionManager: {
-        // The link layer counts before libp2p does; its pruner, which picks by its own rules, must never act.
-        maxConnections: 2 * connections + 100,
-        maxIncomingPendingConnections: limits.maxHandshakes,
-        inboundConnectionThreshold: limits.inboundPerHostPerSecond,
-        inboundUpgradeTimeout: limits.handshakeTimeoutMs,
-        inboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
-        outboundStreamProtocolNegotiationTimeout: limits.handshakeTimeoutMs,
-        dialTimeout: limits.handshakeTimeoutMs,
-        addressDialTimeout: limits.handshakeTimeoutMs,
-        connectionCloseTimeout: limits.closeLingerMs,
-        maxDialQueueLength: 2 * limits.maxTargets,
-        reconnectRetries: 0,
-      },
-    });
+    await host.start();
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new LinkError("LISTEN_FAILED", `cannot listen on ${listen}: ${why}`, { cause });

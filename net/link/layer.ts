@@ -15,7 +15,7 @@ import { dialable, keyOfPeerId, parseAddress } from "./address.ts";
 import { Dialer } from "./dialer.ts";
 import type { Target } from "./dialer.ts";
 import { LinkError } from "./error.ts";
-import { startHost } from "./host.ts";
+import { createHost, startHost } from "./host.ts";
 import { encodeInit } from "./init.ts";
 import { resolveLimits } from "./limits.ts";
 import { protocolOf, Session } from "./session.ts";
@@ -56,9 +56,10 @@ export class LinkLayer {
       throw new LinkError("BAD_OPTIONS", "this node's own Init breaks the bounds", { cause });
     }
     const { privateKeySeed, maxPeers } = options;
-    const host = await startHost({ privateKeySeed, listen, maxPeers, limits });
+    const host = await createHost({ privateKeySeed, listen, maxPeers, limits });
     const layer = new LinkLayer(options, limits, events, host);
     await layer.#serve();
+    await startHost(host, listen);
     return layer;
   }
 

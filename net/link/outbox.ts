@@ -43,7 +43,7 @@ export class Outbox {
     let payloadBytes = 0;
     for (const part of parts) payloadBytes += part.length;
     const size = HEADER_BYTES + payloadBytes;
-    
+    if (this.queuedBytes + size > this.#cap) return false;
     this.queuedBytes += size;
     const endsPayload = isData ? payloadBytes : undefined;
     if (size <= SMALL_FRAME_BYTES) {

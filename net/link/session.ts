@@ -409,8 +409,8 @@ export class Session {
 }
 
 /**
- * libp2p clears `writableNeedsDrain` whenever the connection drains, also while the stream's window is used up and its
- * buffer waits; only an empty buffer says that the last chunk really left.
+ * When the connection drains, libp2p clears `writableNeedsDrain` of every stream, and sets it again in a later microtask
+ * where the stream's window is used up; in between only the buffer says that the last chunk did not leave.
  */
 function isFull(stream: Stream): boolean {
   return stream.writableNeedsDrain || stream.writeBufferLength > 0;

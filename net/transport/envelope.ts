@@ -4,7 +4,7 @@ import { bool, type Decoded, hash, message, repeated, uint } from "../../src/bas
 const DESTINATIONS_MAX = 200;
 const HEADER_LENGTH_BYTES = 2;
 
-const envelopeMessage = message("Envelope", {
+export const envelopeMessage = message("Envelope", {
   source: hash(1),
   /** Empty for a broadcast. */
   destinations: repeated(hash(2), DESTINATIONS_MAX),

@@ -85,7 +85,7 @@ export class Submissions {
       else {
         this.#host.mempool.remove(entry);
         const results = bySource.get(entry.source) ?? [];
-        results.push({ id: entry.id, outcome: refusal.code, detail: refusal.detail.slice(0, 512) });
+        results.push({ id: entry.id, outcome: refusal.code, detail: asciiOf(refusal.detail) });
         bySource.set(entry.source, results);
       }
     }
@@ -246,5 +246,13 @@ export class Submissions {
   }
 }
 
+/** Bound of a result's detail on the wire. */
+const RESULT_DETAIL_MAX_BYTES = 512;
+
 /** The receipt is not at hand: the block's execution is not in memory any more. */
 const NO_RECEIPT = new Uint8Array(0);
+
+/** An application's words as the wire's bound counts them: one byte a character. */
+function asciiOf(detail: string): string {
+  return detail.replace(/[^\x20-\x7e]/g, "?").slice(0, RESULT_DETAIL_MAX_BYTES);
+}

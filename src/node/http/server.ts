@@ -35,6 +35,8 @@ export interface HttpOptions {
   readonly port: number;
   readonly token: string | undefined;
   readonly log: Logger;
+  /** Shorter ones, for tests. */
+  readonly timeouts?: { readonly headersMs: number; readonly requestMs: number; readonly checkMs: number };
 }
 
 export interface HttpServer {
@@ -43,6 +45,8 @@ export interface HttpServer {
   /** No further requests; waits end with 503; what is being answered has a second. */
   close(): Promise<void>;
 }
+
+const TIMEOUTS = { headersMs: HEADERS_TIMEOUT_MS, requestMs: REQUEST_TIMEOUT_MS, checkMs: TIMEOUT_CHECK_MS };
 
 /** Listens. Rejects with the system's error (EADDRINUSE, ...) when it cannot. */
 export async function startHttp(api: NodeApi, options: HttpOptions): Promise<HttpServer> {
@@ -60,14 +64,18 @@ async function closeWithGrace(app: FastifyInstance): Promise<void> {
 }
 
 /** The routes without a socket, for `inject`. */
-export async function makeHttpApp(api: NodeApi, options: Pick<HttpOptions, "token" | "log">): Promise<FastifyInstance> {
+export async function makeHttpApp(
+  api: NodeApi,
+  options: Pick<HttpOptions, "token" | "log" | "timeouts">,
+): Promise<FastifyInstance> {
+  const timeouts = options.timeouts ?? TIMEOUTS;
   const app: FastifyInstance = fastify({
     logger: false,
     bodyLimit: SINGLE_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: timeouts.requestMs,
     connectionTimeout: IDLE_SOCKET_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs },
     forceCloseConnections: "idle",
     clientErrorHandler: answerClientError,
   });
