@@ -184,7 +184,7 @@ describe("on a link", () => {
   });
 
   test("a reader that stops fills one lane up to its cap: then `send` says no, and the urgent lane still works", async () => {
-    const queueBytes = { urgent: 1 << 20, chain: 8 << 20, bulk: 8 << 20 };
+    const queueBytes = { urgent: 1 << 20, chain: 32 << 20, bulk: 8 << 20 };
     const node = await startNode({ seed: 1, limits: { queueBytes } });
     const client = await RawClient.dial(11, node.address);
     await client.link();
@@ -204,6 +204,9 @@ describe("on a link", () => {
       node.links.send(peer, "urgent", [new Uint8Array([1])]);
       await client.frame(FRAME.data);
     }
+    // Other lanes' traffic, during which the connection drains again and again, moves nothing into the stuck stream.
+    for (let i = 0; i < 20; i++) node.links.send(peer, "chain", [block]);
+    await client.until(() => client.frames.filter(({ lane }) => lane === "chain").length === 20);
     fill();
     const { queuedBytes, bytesOut } = node.links.peers()[0]!.lanes.bulk;
     expect(queuedBytes).toBeLessThanOrEqual(queueBytes.bulk);
@@ -241,13 +244,15 @@ describe("on a link", () => {
     // No public call floods: reach for the connection's insides.
     const insides = client.connection as unknown as {
       maConn: { sendPause: () => void };
-      muxer: { sendPing: (id: number) => void };
+      muxer: { send: (data: Uint8Array) => boolean };
     };
     insides.maConn.sendPause();
-    let id = 0;
+    const pings = Buffer.alloc(12 * 5_000);
+    for (let at = 0; at < pings.length; at += 12) pings.set([0, 2, 0, 1], at);
     const flood = (): void => {
-      for (let i = 0; i < 5_000 && node.links.peers().length > 0; i++) insides.muxer.sendPing(id++);
-      if (node.links.peers().length > 0) setImmediate(flood);
+      if (node.links.peers().length === 0) return;
+      insides.muxer.send(pings);
+      setImmediate(flood);
     };
     flood();
     expect(await node.seen.first("down")).toMatchObject({ reason: "connectionLost" });

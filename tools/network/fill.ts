@@ -1,0 +1,115 @@
+/**
+ * `npm run fill -- COUNT`: a network takes COUNT transactions of 256 bytes by batches; then all chains and states must be
+ * equal and hold every one once. Tells the rate and what each process keeps in memory on the way.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { readChain, stateDigest } from "./chainFiles.ts";
+import { LoadClient, makeTransaction, type TransactionShape } from "./load.ts";
+import { type NetworkOptions, NetworkProcesses, type NodeProcess } from "./processes.ts";
+
+export interface FillOptions extends Omit<NetworkOptions, "dir"> {
+  readonly count: number;
+  readonly keys: TransactionShape["keys"];
+  readonly note: (text: string) => void;
+}
+
+export interface FillReport {
+  readonly transactionsPerSecond: number;
+  readonly height: number;
+  readonly stateDigest: string;
+  /** What is wrong; empty: nothing. */
+  readonly faults: readonly string[];
+}
+
+const BATCH = 500;
+const CONNECTIONS = 4;
+const NOTES = 20;
+
+export async function runFill({ count, keys, note, ...options }: FillOptions): Promise<FillReport> {
+  const dir = mkdtempSync(join(tmpdir(), "cairn-fill-"));
+  const network = NetworkProcesses.create({ dir, ...options });
+  try {
+    await network.startAll(["--log-level", "warn"]);
+    const leader = await network.awaitLeader();
+    const started = performance.now();
+    const failed = await fill(leader, count, keys, (done) => {
+      const resident = network.nodes.map(({ pid }) => `${residentMegabytes(pid)}`).join(" ");
+      note(`${done} irreversible, ${Math.round(done / ((performance.now() - started) / 1000))}/s, resident MB: ${resident}`);
+    });
+    const seconds = (performance.now() - started) / 1000;
+    const { height } = await network.awaitEqual();
+    await network.endAll();
+    const chains = network.nodes.map((node) => readChain(node.node.dir));
+    const states = network.nodes.map((node) => stateDigest(node.node.dir));
+    const faults = failed > 0 ? [`${failed} transactions were not answered irreversible`] : [];
+    chains.forEach(({ blockIds, transactionCounts }, i) => {
+      if (blockIds.join() !== chains[0]?.blockIds.join()) faults.push(`node${i}: another chain than node0`);
+      const twice = [...transactionCounts.values()].filter((times) => times > 1).length;
+      if (transactionCounts.size !== count || twice > 0) {
+        faults.push(`node${i}: ${transactionCounts.size} transactions, ${twice} more than once, expected ${count}`);
+      }
+      if (states[i]?.digest !== states[0]?.digest) faults.push(`node${i}: another state than node0`);
+    });
+    const transactionsPerSecond = Math.round(count / seconds);
+    return { transactionsPerSecond, height, stateDigest: states[0]?.digest ?? "", faults };
+  } finally {
+    await network.endAll("SIGKILL");
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** @returns how many were not answered `irreversible` */
+async function fill(
+  node: NodeProcess,
+  count: number,
+  keys: TransactionShape["keys"],
+  progress: (done: number) => void,
+): Promise<number> {
+  const client = new LoadClient(node.url);
+  let next = 0;
+  let done = 0;
+  let failed = 0;
+  let toldAt = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) {
+      const size = Math.min(BATCH, count - next);
+      next += size;
+      const batch = Array.from({ length: size }, () => makeTransaction({ bytes: 256, keys }, Date.now()));
+      const results = await client.batch(batch, "irreversible", 30_000);
+      for (const { status } of results) if (status !== "irreversible") failed++;
+      done += size;
+      if (done < toldAt + count / NOTES) continue;
+      toldAt = done;
+      progress(done);
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+  client.close();
+  return failed;
+}
+
+/** Of a process of ours, from the kernel; 0 where there is no /proc. */
+function residentMegabytes(pid: number | undefined): number {
+  try {
+    const match = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+    return Math.round(Number(match?.[1] ?? 0) / 1024);
+  } catch {
+    return 0;
+  }
+}
+
+async function main(): Promise<number> {
+  const count = Number(process.argv[2] ?? 100_000);
+  const producers = Number(process.argv[3] ?? 4);
+  const followers = Number(process.argv[4] ?? 1);
+  const note = (text: string): void => void process.stderr.write(`${text}\n`);
+  const report = await runFill({ producers, followers, basePort: 27_300, count, keys: "sequential", note });
+  process.stdout.write(`${count} transactions, ${report.transactionsPerSecond}/s, height ${report.height}, state ${report.stateDigest}\n`);
+  for (const fault of report.faults) process.stdout.write(`FAULT ${fault}\n`);
+  return report.faults.length === 0 ? 0 : 1;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = await main();
