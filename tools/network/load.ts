@@ -20,14 +20,31 @@ export interface TransactionShape {
 const FRAME_BYTES = 60;
 let counter = 0;
 
+// Fresh random bytes for each transaction would be a third of the client's work: values are windows of one random buffer,
+// nonces a random start and a counter.
+const RANDOM = randomBytes(1024 * 1024);
+const NONCE_START = randomBytes(10);
+
+function randomWindow(bytes: number): Uint8Array {
+  const at = Math.floor(Math.random() * (RANDOM.length - bytes));
+  return RANDOM.subarray(at, at + bytes);
+}
+
+function nextNonce(): Uint8Array {
+  const nonce = Buffer.alloc(16);
+  nonce.set(NONCE_START);
+  nonce.writeUIntBE(counter, 10, 6);
+  return nonce;
+}
+
 /** A put of a new key. */
 export function makeTransaction({ bytes, keys }: TransactionShape, now: number): LoadTransaction {
   counter++;
-  const key = keys === "sequential" ? counter.toString(16).padStart(16, "0") : randomBytes(8).toString("hex");
-  const value = randomBytes(Math.max(1, bytes - FRAME_BYTES - key.length));
+  const key = keys === "sequential" ? counter.toString(16).padStart(16, "0") : Math.floor(Math.random() * 2 ** 48).toString(16).padStart(16, "0");
+  const value = randomWindow(Math.max(1, bytes - FRAME_BYTES - key.length));
   const encoded = encodeTransaction({
     payload: encodeKvPayload([{ kind: "put", key: utf8(key), value }]),
-    nonce: randomBytes(16),
+    nonce: nextNonce(),
     expiresAt: now + 50_000,
   });
   return { id: toHex(transactionId(encoded)), bytes: encoded };

@@ -11,7 +11,7 @@ import { checkDatabaseFile, fileBytes, markClosed, markOpen } from "./fileCheck.
 import { StorageError } from "./types.ts";
 import type { ChainMeta, StoredBlock, StoredCertificate, StoredIrreversible, StoredRecord } from "./types.ts";
 
-const CACHE_BYTES = 16 * 1024 * 1024;
+const CACHE_BYTES = 2 * 1024 * 1024;
 /** Rows a step of `blocksAbove`: bounds what is in memory to some blocks. */
 const STEP_ROWS = 16;
 

@@ -24,7 +24,7 @@ export const CHAIN_FORMAT_VERSION = 1;
 const APPLICATION_ID = 0x43414952;
 
 /** Pages of 8 KiB: a 1 MiB body is written in half the calls of the default size, a vote costs 16 KiB at most. */
-export const CHAIN_WRITER: WriterSettings = { durable: true, pageBytes: 8_192, cacheBytes: 32 * 1024 * 1024 };
+export const CHAIN_WRITER: WriterSettings = { durable: true, pageBytes: 8_192, cacheBytes: 4 * 1024 * 1024 };
 
 const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;

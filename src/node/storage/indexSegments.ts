@@ -25,7 +25,7 @@ CREATE TABLE segments (segment INTEGER PRIMARY KEY, status TEXT NOT NULL CHECK (
 CREATE TABLE pages (number INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 INSERT INTO meta (key, value) VALUES ('height', 0);
 `,
-  writer: { durable: false, pageBytes: 8_192, cacheBytes: 8 * 1024 * 1024 },
+  writer: { durable: false, pageBytes: 8_192, cacheBytes: 4 * 1024 * 1024 },
 };
 
 export function indexFile(dir: string): string {

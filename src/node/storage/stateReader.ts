@@ -6,7 +6,7 @@ import { markClosed, markOpen } from "./fileCheck.ts";
 import { STATE_FORMAT, stateFile } from "./stateTables.ts";
 import type { AppliedBlock, StateEntry } from "./types.ts";
 
-const CACHE_BYTES = 64 * 1024 * 1024;
+const CACHE_BYTES = 16 * 1024 * 1024;
 
 export class StateReader {
   readonly file: string;

@@ -16,7 +16,7 @@ CREATE TABLE receipts (height INTEGER PRIMARY KEY, receipts BLOB NOT NULL);
 CREATE TABLE applied (one INTEGER PRIMARY KEY CHECK (one = 1), height INTEGER NOT NULL, id TEXT NOT NULL);
 INSERT INTO meta (key, value) VALUES ('syncs', 0);
 `,
-  writer: { durable: false, pageBytes: 4_096, cacheBytes: 64 * 1024 * 1024 },
+  writer: { durable: false, pageBytes: 4_096, cacheBytes: 16 * 1024 * 1024 },
 };
 
 export function stateFile(dir: string): string {

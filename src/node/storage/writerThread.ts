@@ -5,6 +5,8 @@ import { StorageError } from "./types.ts";
 import type { WriterEvents } from "./types.ts";
 import type { FromWriter, ToWriter } from "./writerMessages.ts";
 
+/** Its data are buffers outside the heap; a small young generation keeps what a thread costs low. */
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 /** Above this the caller should take in no more work (`hasRoom`). */
 const ROOM_BYTES = 128 * 1024 * 1024;
 /** Above this a write is refused; only a caller that ignores `hasRoom` gets here. */
@@ -46,7 +48,7 @@ export class WriterThread {
     this.#file = file;
     this.#events = events;
     this.#onCommitted = onCommitted;
-    this.#worker = new Worker(module, { workerData, execArgv: [] });
+    this.#worker = new Worker(module, { workerData, execArgv: [], resourceLimits: WORKER_LIMITS });
     this.#worker.on("message", (message: FromWriter) => this.#receive(message));
     this.#worker.on("error", (error) => this.#lose(error));
     this.#worker.on("exit", () => this.#exit());
