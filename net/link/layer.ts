@@ -19,10 +19,10 @@ import { createHost, startHost } from "./host.ts";
 import { encodeInit } from "./init.ts";
 import { resolveLimits } from "./limits.ts";
 import { protocolOf, Session } from "./session.ts";
-import type { EndedBy, SessionEvents } from "./session.ts";
+import type { SessionEvents } from "./session.ts";
 import { Counters } from "./stats.ts";
 import { LANES } from "./types.ts";
-import type { CloseReason, Lane, LinkEvents, LinkLimits, LinkOptions, LinkStats, PeerInfo, PeerKey } from "./types.ts";
+import type { CloseReason, EndedBy, Lane, LinkEvents, LinkLimits, LinkOptions, LinkStats, PeerInfo, PeerKey } from "./types.ts";
 
 export class LinkLayer {
   /** This node's identity. */
@@ -384,7 +384,7 @@ export class LinkLayer {
     this.#counters.refused[reason] += 1;
     const level = reason === "duplicateLink" || reason === "connectionLost" || reason === "shutdown" ? "debug" : "warn";
     this.#options.log(level, "no link", { peer, reason, detail, by });
-    this.#tellSoon(() => this.#events.refused(peer, reason, detail));
+    this.#tellSoon(() => this.#events.refused(peer, reason, detail, by));
   }
 
   #sessionsOf(peer: PeerKey): Session[] {

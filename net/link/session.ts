@@ -19,12 +19,19 @@ import { CLOSE_BYTES, encodeClose, encodeInit, INIT_BYTES, readClose, readInit }
 import { Outbox } from "./outbox.ts";
 import { Pinger } from "./pinger.ts";
 import { LANES } from "./types.ts";
-import type { CloseReason, Init, Lane, LaneInfo, LinkDirection, LinkLimits, PeerInfo, PeerKey } from "./types.ts";
+import type {
+  CloseReason,
+  Init,
+  Lane,
+  LaneInfo,
+  LinkDirection,
+  LinkLimits,
+  PeerInfo,
+  PeerKey,
+  EndedBy,
+} from "./types.ts";
 
 export type Phase = "opening" | "complete" | "up" | "closing" | "closed";
-
-/** Who ended a session: this side, the peer by a close frame, or the connection by breaking. */
-export type EndedBy = "us" | "peer" | "network";
 
 export interface SessionEvents {
   /** Now `complete`: the owner accepts it, refuses it, or waits. */

@@ -50,6 +50,9 @@ export interface Init {
   readonly startedAt: number;
 }
 
+/** Who ended a connection: this side, the peer by a close frame, or the connection by breaking. */
+export type EndedBy = "us" | "peer" | "network";
+
 export type LinkDirection = "inbound" | "outbound";
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LinkLog = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
@@ -111,7 +114,7 @@ export interface LinkEvents {
   /** `bytes` of payload, of earlier sends, left our queue for the stream. */
   drained(peer: PeerKey, lane: Lane, bytes: number): void;
   /** A handshake did not become a link, by this side's decision, the other's, or the network's. */
-  refused(peer: PeerKey | undefined, reason: CloseReason, detail: string): void;
+  refused(peer: PeerKey | undefined, reason: CloseReason, detail: string, by: EndedBy): void;
 }
 
 export interface LaneInfo {

@@ -6,11 +6,12 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
-import type { CloseReason, Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
+import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
 import { toBinaryString, fromBinaryString } from "../base/bytes.ts";
 import { Replica } from "../replica/replica.ts";
 import type { Effect } from "../replica/types.ts";
 import type { NodeApi, PeerView } from "./api.ts";
+import { submitGenuine } from "./authorSignatures.ts";
 import { createKvApplication } from "./applications/kv.ts";
 import { type Clock, makeClock } from "./clock.ts";
 import { toGenesis } from "./genesisFile.ts";
@@ -226,11 +227,12 @@ class Node implements RunningNode {
   async #startLink(): Promise<void> {
     const { key, config, log, genesis } = this.#options;
     const events: LinkEvents = {
-      up: (peer, init) => {
-        log.write("info", "net", "link up", { peer: init.name, key: peer });
-        this.#driver.step({ kind: "peerUp", peer });
+      up: (peer) => this.#driver.step({ kind: "peerUp", peer }),
+      down: (peer, reason) => {
+        // A peer that is stopping is gone as surely as one whose connection broke.
+        const broken = reason === "connectionLost" || reason === "shutdown";
+        this.#driver.step({ kind: "peerDown", peer, broken });
       },
-      down: (peer, reason, detail) => this.#linkDown(peer, reason, detail),
       message: (from, lane, frame) => {
         // A disk that does not keep up: what cannot be persisted is not taken in, the peer streams it again later.
         if (lane === "chain" && !this.#chainStore.hasRoom)
@@ -240,7 +242,9 @@ class Node implements RunningNode {
       drained: (peer, lane, bytes) => {
         if (lane === "chain") this.#driver.step({ kind: "drained", peer, bytes });
       },
-      refused: (peer, reason, detail) => this.#linkRefused(peer, reason, detail),
+      refused: (peer, reason, detail, by) => {
+        if (reason === "duplicateIdentity" && by === "peer" && peer !== undefined) this.#isDoubled(peer, detail);
+      },
     };
     this.#link = await LinkLayer.start(
       {
@@ -275,22 +279,10 @@ class Node implements RunningNode {
     };
   }
 
-  #linkDown(peer: PeerKey, reason: CloseReason, detail: string): void {
-    this.#options.log.write("info", "net", "link down", { key: peer, reason, detail });
-    this.#driver.step({ kind: "peerDown", peer, broken: reason === "connectionLost" || reason === "shutdown" });
-    if (reason === "duplicateIdentity") this.#linkRefused(peer, reason, detail);
-  }
-
-  #linkRefused(peer: PeerKey | undefined, reason: CloseReason, detail: string): void {
-    const { log, dir } = this.#options;
-    if (reason !== "duplicateIdentity" || peer === undefined || peer === this.#options.key.publicKey) {
-      log.write(reason === "duplicateLink" ? "debug" : "warn", "net", "no link", {
-        ...(peer && { key: peer }),
-        reason,
-        detail,
-      });
-      return;
-    }
+  /** A producer has a link to another process with this node's key. Strangers may say what they like. */
+  #isDoubled(peer: PeerKey, detail: string): void {
+    const { dir, genesis } = this.#options;
+    if (!genesis.producers.some((producer) => producer.key === peer)) return;
     const what = `another node is running with the key of ${join(dir, "node.key")}: ${detail}`;
     this.#fail(
       new StartError("DUPLICATE_IDENTITY", `${what}. Stop one of the two; a copied directory needs a key of its own`),
@@ -403,7 +395,9 @@ class Node implements RunningNode {
       forks: () => this.#reads.forks(),
       submit: async (transactions, wait, timeoutMs) => {
         if (this.#isLeaderless()) return transactions.map(() => ({ status: "noLeader", id: "" }));
-        return this.#desk.submit(transactions, wait, timeoutMs);
+        return submitGenuine(genesis.chainId, transactions, verifySignatures, (genuine) =>
+          this.#desk.submit(genuine, wait, timeoutMs),
+        );
       },
       transaction: (id) => this.#reads.transaction(id),
       read: (key, at) => ledger.read(toBinaryString(key), at),
