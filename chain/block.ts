@@ -26,8 +26,7 @@ export interface Block {
 }
 
 export type BlockError =
-  | DecodeError
-  | { readonly code: "BODY_DOES_NOT_MATCH"; readonly id: string; readonly field: "transactionRoot" };
+  DecodeError | { readonly code: "BODY_DOES_NOT_MATCH"; readonly id: string; readonly field: "transactionRoot" };
 
 const HEADER_TAG = 0x0a;
 const SIGNATURE_TAG = 0x12;
@@ -73,7 +72,15 @@ export function assembleBlock(
   if (toHex(rootOfLeafHashes(transactionIds)) !== header.value.transactionRoot) {
     return err({ code: "BODY_DOES_NOT_MATCH", id, field: "transactionRoot" });
   }
-  return ok({ id, header: header.value, headerBytes, signature, body, transactions: transactions.value, transactionIds });
+  return ok({
+    id,
+    header: header.value,
+    headerBytes,
+    signature,
+    body,
+    transactions: transactions.value,
+    transactionIds,
+  });
 }
 
 /** The encoded block as parts to be sent one after the other: the body is not copied. */

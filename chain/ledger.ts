@@ -12,7 +12,15 @@ import { type Block, blockBytes } from "./block.ts";
 import { elementAt } from "./byteList.ts";
 import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "./constants.ts";
 import { BlockExecution, type ExecutionSetting } from "./execution.ts";
-import { ancestorAt, type BlockNode, branch, commonAncestor, ForkDatabase, type InvalidReason, isAncestorOrEqual } from "./forkDatabase.ts";
+import {
+  ancestorAt,
+  type BlockNode,
+  branch,
+  commonAncestor,
+  ForkDatabase,
+  type InvalidReason,
+  isAncestorOrEqual,
+} from "./forkDatabase.ts";
 import { append, type Frontier, frontierRoot, leafHash } from "./merkle.ts";
 import { Orphans } from "./orphans.ts";
 import { Production, type ProductionPlace } from "./production.ts";
@@ -99,7 +107,13 @@ export class Ledger {
     return this.#running === undefined && this.#tip === this.#forks.best && this.#tip === this.#head;
   }
   /** Sizes of everything bounded here, for metrics and oracles. */
-  get sizes(): { blocks: number; orphanBytes: number; unflushedTransactions: number; overlayKeys: number; windowCount: number } {
+  get sizes(): {
+    blocks: number;
+    orphanBytes: number;
+    unflushedTransactions: number;
+    overlayKeys: number;
+    windowCount: number;
+  } {
     return {
       blocks: this.#forks.size,
       orphanBytes: this.#orphans.bytes,
@@ -256,7 +270,12 @@ export class Ledger {
   }
 
   /** As {@link read}, for keys with `start <= key < end`. */
-  readRange(start: string, end: string | undefined, limit: number, at: "irreversible" | "head"): { key: string; value: Uint8Array }[] {
+  readRange(
+    start: string,
+    end: string | undefined,
+    limit: number,
+    at: "irreversible" | "head",
+  ): { key: string; value: Uint8Array }[] {
     return this.#setting.state.rangeBelow(start, end, limit, at === "head" ? [] : this.#undosAbove());
   }
 
@@ -312,7 +331,11 @@ export class Ledger {
     this.#tip = node;
     node.execution = outcome;
     const wrong =
-      outcome.receiptRoot !== header.receiptRoot ? "receiptRoot" : outcome.stateHash !== header.stateHash ? "stateHash" : undefined;
+      outcome.receiptRoot !== header.receiptRoot
+        ? "receiptRoot"
+        : outcome.stateHash !== header.stateHash
+          ? "stateHash"
+          : undefined;
     if (wrong === undefined) return;
     this.#undoTip();
     const reason = { code: "EXECUTION_DIFFERS", detail: `${wrong} of block ${node.height} ${node.id}` };
@@ -358,7 +381,11 @@ export class Ledger {
         applied: branch(fork, this.#tip),
       });
     }
-    if (this.root !== this.#final && isAncestorOrEqual(this.root, this.#tip) && isAncestorOrEqual(this.root, this.#head)) {
+    if (
+      this.root !== this.#final &&
+      isAncestorOrEqual(this.root, this.#tip) &&
+      isAncestorOrEqual(this.root, this.#head)
+    ) {
       events.push({ kind: "final", nodes: branch(this.#final, this.root) });
       this.#final = this.root;
     }
@@ -369,7 +396,10 @@ export class Ledger {
 function headerFault(block: Block, parent: BlockNode, { limits }: ExecutionSetting): InvalidReason | undefined {
   const { header } = block;
   const above = parent.block.header;
-  const fault = (code: string, detail: string): InvalidReason => ({ code, detail: `block ${header.height} ${block.id}: ${detail}` });
+  const fault = (code: string, detail: string): InvalidReason => ({
+    code,
+    detail: `block ${header.height} ${block.id}: ${detail}`,
+  });
   if (header.height !== above.height + 1) return fault("WRONG_HEIGHT", `parent has ${above.height}`);
   if (header.view < above.view) return fault("VIEW_DECREASES", `${header.view} after ${above.view}`);
   if (header.time <= above.time) return fault("TIME_DECREASES", `${header.time} after ${above.time}`);
@@ -378,7 +408,8 @@ function headerFault(block: Block, parent: BlockNode, { limits }: ExecutionSetti
   }
   if (header.configuration !== above.configuration) return fault("WRONG_CONFIGURATION", header.configuration);
   if (header.nextConfiguration !== undefined) return fault("UNSUPPORTED", "changes of the producer set");
-  if (!equalBytes(hexBytes(header.historyRoot), frontierRoot(parent.frontier))) return fault("HISTORY_ROOT", header.historyRoot);
+  if (!equalBytes(hexBytes(header.historyRoot), frontierRoot(parent.frontier)))
+    return fault("HISTORY_ROOT", header.historyRoot);
   if (block.transactions.count > Math.min(limits.blockTransactions, HARD_LIMITS.blockTransactions)) {
     return fault("TOO_MANY_TRANSACTIONS", `${block.transactions.count}`);
   }
@@ -403,4 +434,3 @@ function hexLeaf(id: string): Uint8Array {
 function invalid(code: string, detail: string): Result<undefined, InvalidReason> {
   return err({ code, detail });
 }
-

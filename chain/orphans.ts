@@ -42,7 +42,7 @@ export class Orphans {
 
   /** Forgets blocks at or below a height that has become irreversible. */
   dropUpTo(height: number): void {
-    for (const block of [...this.#blocks.values()]) if (block.header.height <= height) this.#remove(block);
+    for (const block of this.#blocks.values()) if (block.header.height <= height) this.#remove(block);
   }
 
   #remove(block: Block): void {

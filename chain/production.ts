@@ -49,7 +49,10 @@ export class Production {
   }
 
   /** Executes a transaction and takes it into the block, unless it is refused or there is no room. */
-  pushTransaction(bytes: Uint8Array, id: Uint8Array): Result<undefined, TransactionRefusal | { readonly code: "BLOCK_FULL" }> {
+  pushTransaction(
+    bytes: Uint8Array,
+    id: Uint8Array,
+  ): Result<undefined, TransactionRefusal | { readonly code: "BLOCK_FULL" }> {
     const size = lengthDelimitedBytes(bytes.length);
     const { blockBytes, blockTransactions } = this.#setting.limits;
     if (this.#bytes + size > blockBytes || this.count === blockTransactions) return err({ code: "BLOCK_FULL" });
@@ -94,4 +97,3 @@ export class Production {
     };
   }
 }
-

@@ -3,7 +3,8 @@ import { concatBytes, hexBytes, utf8 } from "../src/base/bytes.ts";
 import { sha256 } from "../src/base/hash.ts";
 import { FORMAT_VERSION } from "./constants.ts";
 
-export type SignedKind = "block" | "transaction" | "requestVote" | "vote" | "ack" | "heartbeat" | "heartbeatReply" | "timeoutNow";
+export type SignedKind =
+  "block" | "transaction" | "requestVote" | "vote" | "ack" | "heartbeat" | "heartbeatReply" | "timeoutNow";
 
 /** One signature to check: is `signature` one of `key` over `digest`? */
 export interface SignatureClaim {

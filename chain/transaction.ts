@@ -7,7 +7,14 @@ import { sha256 } from "../src/base/hash.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { KEY_BYTES, NONCE_BYTES, SIGNATURE_BYTES } from "./constants.ts";
 import { leafHash } from "./merkle.ts";
-import { lengthDelimitedBytes, scanLengthDelimited, scanVarint, varintBytes, writeLengthPrefix, writeVarint } from "./scan.ts";
+import {
+  lengthDelimitedBytes,
+  scanLengthDelimited,
+  scanVarint,
+  varintBytes,
+  writeLengthPrefix,
+  writeVarint,
+} from "./scan.ts";
 import { type SignatureClaim, signingDigest } from "./signing.ts";
 
 const TAG = { payload: 0x0a, nonce: 0x12, expiresAt: 0x18, author: 0x22, signature: 0x2a } as const;
@@ -87,10 +94,18 @@ export function transactionId(bytes: Uint8Array): Uint8Array {
 }
 
 /** What the author of a signed transaction signs: everything but the signature field. */
-export function transactionClaim(chainId: string, bytes: Uint8Array, transaction: Transaction): SignatureClaim | undefined {
+export function transactionClaim(
+  chainId: string,
+  bytes: Uint8Array,
+  transaction: Transaction,
+): SignatureClaim | undefined {
   if (transaction.author === undefined || transaction.signature === undefined) return undefined;
   const content = bytes.subarray(0, bytes.length - SIGNATURE_FIELD_BYTES);
-  return { key: transaction.author, digest: signingDigest("transaction", chainId, content), signature: transaction.signature };
+  return {
+    key: transaction.author,
+    digest: signingDigest("transaction", chainId, content),
+    signature: transaction.signature,
+  };
 }
 
 /** True when an encoded transaction ends in a signature field: tells cheaply which transactions need a check. */

@@ -2,7 +2,20 @@
  * Every message of consensus and sync: its number on the wire, its codec, the lane it travels on. A frame is one byte
  * of kind and one strict protobuf message (`proto/`). Bytes become messages here and nowhere else.
  */
-import { bytes, type DecodeError, type Decoded, fixedBytes, hash, type Message, message, nested, optional, repeated, text, uint } from "../src/base/codec.ts";
+import {
+  bytes,
+  type DecodeError,
+  type Decoded,
+  fixedBytes,
+  hash,
+  type Message,
+  message,
+  nested,
+  optional,
+  repeated,
+  text,
+  uint,
+} from "../src/base/codec.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { type Block, decodeBlock } from "../chain/block.ts";
 import { HARD_LIMITS, SIGNATURE_BYTES } from "../chain/constants.ts";
@@ -177,7 +190,9 @@ export function decodePayload(chainId: string, payload: Uint8Array): Result<Payl
   if (signedKind !== undefined) return decodeSigned(chainId, signedKind, content);
   switch (number) {
     case PAYLOAD.certificate:
-      return content.length <= CERTIFICATE_MAX_BYTES ? ok({ kind: "certificate", bytes: content }) : undecodable("size");
+      return content.length <= CERTIFICATE_MAX_BYTES
+        ? ok({ kind: "certificate", bytes: content })
+        : undecodable("size");
     case PAYLOAD.transactionForward: {
       const { blockTransactions, transactionBytes } = HARD_LIMITS;
       const list = decodeList(content, { maxCount: blockTransactions, maxElementBytes: transactionBytes });

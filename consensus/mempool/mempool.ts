@@ -13,7 +13,7 @@ export interface PoolEntry {
   /** Milliseconds, header time. */
   readonly expiresAt: number;
   /** The node that forwarded it; undefined: submitted here, and its submitter is told what becomes of it. */
-  readonly source: string | undefined;
+  source: string | undefined;
   /**
    * `pending`: waits for a block. `taken`: in the block being produced. `included`: in a block of the executed branch.
    * `doomed`: too old for any further block; kept until an irreversible block proves that.
@@ -32,9 +32,13 @@ export interface LocalOutcome {
 export class Mempool {
   readonly #maxBytes: number;
   readonly #maxCount: number;
-  readonly #entries = new Map<string, PoolEntry>();
   /** In order of arrival. */
-  readonly #pending = new Map<string, PoolEntry>();
+  readonly #entries = new Map<string, PoolEntry>();
+  /** In order of arrival, too, unless something came back: transactions of one sender may build on one another. */
+  #pending = new Map<string, PoolEntry>();
+  #isMixed = false;
+  /** Put back last: goes before all others, without sorting them. */
+  #next: PoolEntry | undefined;
   readonly #taken: PoolEntry[] = [];
   readonly #doomed = new Set<PoolEntry>();
   #bytes = 0;
@@ -71,6 +75,7 @@ export class Mempool {
 
   /** Those submitted here that wait for a block, in order of arrival. */
   *localPending(): Generator<PoolEntry> {
+    this.#sort();
     for (const entry of this.#pending.values()) if (entry.source === undefined) yield entry;
   }
 
@@ -88,26 +93,27 @@ export class Mempool {
 
   /** Takes the oldest pending transaction for the block being produced. */
   take(): PoolEntry | undefined {
-    const next = this.#pending.values().next();
-    if (next.done === true) return undefined;
-    const entry = next.value;
+    const entry = this.#oldest();
+    if (entry === undefined) return undefined;
     this.#fromPending(entry);
     entry.state = "taken";
     this.#taken.push(entry);
     return entry;
   }
 
-  /** The block being produced has no room for the entry taken last, or was given up: all taken since wait again. */
+  /** The block being produced has no room for the entry taken last: it is the first again. */
   putBack(entry: PoolEntry, now: number): void {
-    this.#taken.splice(this.#taken.indexOf(entry), 1);
+    this.#taken.splice(this.#taken.lastIndexOf(entry), 1);
     this.#toPending(entry, now);
+    if (this.#next !== undefined) this.#isMixed = true;
+    this.#next = entry;
   }
 
   /** The block being produced was given up. */
   putAllBack(now: number): void {
     for (const entry of this.#taken) {
       const refused = this.#entries.get(entry.id) !== entry;
-      if (entry.state === "taken" && !refused) this.#toPending(entry, now);
+      if (entry.state === "taken" && !refused) this.#comeBack(entry, now);
     }
     this.#taken.length = 0;
   }
@@ -156,7 +162,7 @@ export class Mempool {
     this.#inBlock(node, (entry) => {
       if (entry.state !== "included") return undefined;
       entry.place = undefined;
-      this.#toPending(entry, now);
+      this.#comeBack(entry, now);
       return undefined;
     });
   }
@@ -195,6 +201,28 @@ export class Mempool {
       if (outcome !== undefined && entry.source === undefined) outcomes.push(outcome);
     }
     return outcomes;
+  }
+
+  #oldest(): PoolEntry | undefined {
+    const next = this.#next;
+    this.#next = undefined;
+    if (!this.#isMixed && next !== undefined && this.#pending.get(next.id) === next) return next;
+    this.#sort();
+    return this.#pending.values().next().value;
+  }
+
+  /** Brings what waits into the order of arrival: rare, after a fork switch or a block that was given up. */
+  #sort(): void {
+    if (!this.#isMixed && this.#next === undefined) return;
+    this.#isMixed = false;
+    this.#next = undefined;
+    this.#pending = new Map();
+    for (const [id, entry] of this.#entries) if (entry.state === "pending") this.#pending.set(id, entry);
+  }
+
+  #comeBack(entry: PoolEntry, now: number): void {
+    this.#toPending(entry, now);
+    this.#isMixed = true;
   }
 
   #toPending(entry: PoolEntry, now: number): void {

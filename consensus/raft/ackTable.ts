@@ -33,7 +33,13 @@ export class AckTable {
    * Proof that `node` is decided: the acks nearest above it, `majority` of them. The leader's own is made anew for
    * exactly `node`: whoever holds a block holds its ancestors.
    */
-  certificate(node: BlockNode, view: number, majority: number, self: string, signFor: (node: BlockNode) => Uint8Array): Uint8Array {
+  certificate(
+    node: BlockNode,
+    view: number,
+    majority: number,
+    self: string,
+    signFor: (node: BlockNode) => Uint8Array,
+  ): Uint8Array {
     const chosen = [...this.#acks]
       .filter(([, ack]) => ack.node.height >= node.height)
       .map(([signer, ack]) => (signer === self ? { signer, node, signature: undefined } : { signer, ...ack }))

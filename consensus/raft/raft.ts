@@ -362,7 +362,8 @@ export class Raft implements Engine {
     this.#replyTo(signer, round);
     // An ack may have been lost with its link: as long as it is not decided it is sent again.
     const { head } = this.#host.ledger;
-    if (head.height > irreversibleHeight && head.id === this.#record.ackedHead.id && this.#mayAck(head)) this.#sendAck(head);
+    if (head.height > irreversibleHeight && head.id === this.#record.ackedHead.id && this.#mayAck(head))
+      this.#sendAck(head);
   }
 
   #replyTo(leader: string, round: number): void {

@@ -169,7 +169,8 @@ export class Connection {
     if (mine === undefined) return this.#sendHello(this.#fullLocator());
     const current = { head: this.#chain.head, root: this.#chain.root };
     const stale =
-      !this.#chain.extends(mine.head) || Math.sign(compareRank(current, theirs)) !== Math.sign(compareRank(mine, theirs));
+      !this.#chain.extends(mine.head) ||
+      Math.sign(compareRank(current, theirs)) !== Math.sign(compareRank(mine, theirs));
     if (stale) return this.#sendHello(this.#fullLocator());
     if (this.#phase === "initLow" && before?.head.id === theirs.head.id) {
       const interval = this.#locate(theirs);
@@ -211,7 +212,8 @@ export class Connection {
 
   /** What I waited for has arrived, from them or from others. */
   #leaveLow(): void {
-    const head = this.peerHead;
+    // Not what I sent: that they have it does not make it their best chain.
+    const head = greater(this.#theirs?.head, this.#lastReceived);
     const root = this.#theirs?.root;
     if (head === undefined || root === undefined) return;
     if (this.#chain.extends(head)) this.#phase = "idle";

@@ -114,7 +114,7 @@ export class Sync {
   tick(): void {
     const now = this.#host.now();
     for (const connection of this.#connections.values()) connection.tick(now);
-    for (const [id, request] of [...this.#requests]) {
+    for (const [id, request] of this.#requests) {
       if (now >= request.askedAt + REQUEST_AGAIN_MS) this.#ask(id, request);
     }
   }
@@ -122,7 +122,8 @@ export class Sync {
   #accept(from: PeerKey, block: Block): void {
     const outcome = this.#host.acceptBlock(from, block);
     if (outcome.kind === "orphan") this.#request(block.header.parent, from);
-    else if (outcome.kind === "rejected") this.#host.misbehaved(from, `${outcome.reason.code}: ${outcome.reason.detail}`);
+    else if (outcome.kind === "rejected")
+      this.#host.misbehaved(from, `${outcome.reason.code}: ${outcome.reason.detail}`);
   }
 
   #request(id: string, from: PeerKey): void {

@@ -3,7 +3,7 @@
  * (`openssl genpkey -algorithm ed25519`). Made once with mode 0600; a key that others can read is refused.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { toHex } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { whyNotRead, whyNotWritten } from "./systemError.ts";
@@ -59,12 +59,13 @@ export function writeNodeKey(file: string, key: NodeKey): Result<undefined, KeyE
   try {
     writeSync(descriptor, nodeKeyPem(key));
     fsyncSync(descriptor);
+    return ok(undefined);
   } catch (error) {
+    rmSync(file, { force: true }); // half a key is none
     return err({ code: "KEY_UNWRITABLE", file, message: whyNotWritten(file, error) });
   } finally {
     closeSync(descriptor);
   }
-  return ok(undefined);
 }
 
 /** Reads a key file; refuses one that its group or others may read. */

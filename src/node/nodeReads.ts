@@ -73,7 +73,8 @@ export class NodeReads {
     if (idBytes?.length !== 32) return { status: "unknown" };
     const { ledger, mempool } = this.#replica;
     const recent = ledger.findTransaction(idBytes);
-    if (recent !== undefined) return this.#stateAt(recent, idBytes) ?? { status: "unknown" };
+    const found = recent && this.#stateAt(recent, idBytes);
+    if (found !== undefined) return found;
     const pooled = mempool.get(id);
     if (pooled !== undefined) return { status: "pending" };
     for (const place of await this.#derived.lookup(id)) {
@@ -110,7 +111,9 @@ export class NodeReads {
     if (node !== undefined) return this.#viewOfNode(node);
     if (id === this.#genesis.id) return this.#viewAt(0);
     const stored = this.#chainStore.byId(id);
-    return stored && this.#viewAt(stored.height);
+    const view = stored && this.#viewAt(stored.height);
+    // A stored block that the ledger does not know may be of an abandoned branch: another one has its height.
+    return view?.block.id === id ? view : undefined;
   }
 
   #viewAt(height: number): BlockView | undefined {

@@ -102,7 +102,11 @@ export class ReplicaDriver {
   #stepOnce(input: Input): void {
     const started = performance.now();
     const effects = this.#replica.step(input, this.#clock.now());
-    for (const effect of effects) this.#carryOut(effect);
+    for (const effect of effects) {
+      // Carrying one out may end everything.
+      if (this.#stopped) return;
+      this.#carryOut(effect);
+    }
     this.#longestStepMs = Math.max(this.#longestStepMs, performance.now() - started);
   }
 

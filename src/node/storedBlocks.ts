@@ -41,6 +41,14 @@ export function makeBlockLog(reader: BlockReader, genesis: Block, onDamaged: (er
       return undefined;
     }
   };
+  const rawOfStored = (stored: StoredBlock | undefined): RawBlock | undefined => {
+    if (stored === undefined) return undefined;
+    const { id, height, header: headerBytes, signature, body } = stored;
+    const header = headerMessage.decode(headerBytes);
+    if (header.ok) return { id, height, view: header.value.view, headerBytes, signature, body };
+    const { file } = reader;
+    throw new StorageError("DAMAGED", file, `${file}: the header of block ${height} ${id} is damaged`, { height, id });
+  };
   const genesisRaw = rawOfBlock(genesis);
   const blockAt = (height: number): RawBlock | undefined => {
     if (height === 0) return genesisRaw;
@@ -68,12 +76,4 @@ export function decodeStoredFrontier(file: string, bytes: Uint8Array): Frontier 
 
 function rawOfBlock(block: Block): RawBlock {
   return { ...block, height: block.header.height, view: block.header.view };
-}
-
-function rawOfStored(stored: StoredBlock | undefined): RawBlock | undefined {
-  if (stored === undefined) return undefined;
-  const header = headerMessage.decode(stored.header);
-  if (!header.ok) return undefined;
-  const { id, height, header: headerBytes, signature, body } = stored;
-  return { id, height, view: header.value.view, headerBytes, signature, body };
 }

@@ -1,8 +1,10 @@
 /** Submitters who wait: from a request to the replica's answers and outcomes, with a bound and a timeout. */
+import { transactionId } from "../../chain/transaction.ts";
+import { toHex } from "../base/bytes.ts";
 import type { SubmitAnswer, TransactionOutcome } from "../replica/types.ts";
 import type { SubmitResult, WaitFor } from "./api.ts";
 
-/** Transactions that somebody waits for, at most; above, submissions are answered `full`. */
+/** Transactions that somebody waits for, at most; above, submitters are answered `pending` at once. */
 const WAITING_MAX = 200_000;
 
 interface Batch {
@@ -14,6 +16,13 @@ interface Batch {
   readonly ids: string[];
 }
 
+/** A submission on its way to the replica. */
+interface Request {
+  readonly wait: WaitFor;
+  readonly timeoutMs: number;
+  readonly resolve: (results: SubmitResult[]) => void;
+}
+
 interface Waiter {
   readonly batch: Batch;
   readonly index: number;
@@ -21,7 +30,7 @@ interface Waiter {
 
 export class SubmissionDesk {
   readonly #submit: (request: number, transactions: readonly Uint8Array[]) => void;
-  readonly #answers = new Map<number, readonly SubmitAnswer[]>();
+  readonly #requests = new Map<number, Request>();
   readonly #waiters = new Map<string, Waiter[]>();
   #waiting = 0;
   #nextRequest = 1;
@@ -35,9 +44,11 @@ export class SubmissionDesk {
     return this.#waiting;
   }
 
-  /** The replica's answers to a request. */
+  /** The replica's answers to a request. Outcomes may follow in the same step, so waiting begins now. */
   submitted(request: number, answers: readonly SubmitAnswer[]): void {
-    this.#answers.set(request, answers);
+    const asked = this.#requests.get(request);
+    this.#requests.delete(request);
+    if (asked !== undefined) this.#waitFor(answers, asked);
   }
 
   outcomes(outcomes: readonly TransactionOutcome[]): void {
@@ -51,15 +62,19 @@ export class SubmissionDesk {
     }
   }
 
-  /** Never rejects. A wait that runs out gives `pending`; a node that stops gives `pending`, too. */
-  async submit(transactions: readonly Uint8Array[], wait: WaitFor, timeoutMs: number): Promise<SubmitResult[]> {
-    if (transactions.length === 0) return [];
-    const request = this.#nextRequest++;
-    this.#submit(request, transactions);
-    const answers = this.#answers.get(request);
-    this.#answers.delete(request);
-    if (answers === undefined) throw new Error("the node is stopping");
-    return this.#waitFor(answers, wait, timeoutMs);
+  /**
+   * Never rejects. A wait that runs out gives `pending`; a node that stops gives `pending`, too. A node that has stopped
+   * or halted takes nothing any more: `noLeader`.
+   */
+  submit(transactions: readonly Uint8Array[], wait: WaitFor, timeoutMs: number): Promise<SubmitResult[]> {
+    if (transactions.length === 0) return Promise.resolve([]);
+    return new Promise((resolve) => {
+      const request = this.#nextRequest++;
+      this.#requests.set(request, { wait, timeoutMs, resolve });
+      this.#submit(request, transactions);
+      if (!this.#requests.delete(request)) return;
+      resolve(transactions.map((bytes) => ({ status: "noLeader", id: toHex(transactionId(bytes)) })));
+    });
   }
 
   stop(): void {
@@ -67,28 +82,23 @@ export class SubmissionDesk {
     for (const batch of batches) this.#timeOut(batch);
   }
 
-  #waitFor(answers: readonly SubmitAnswer[], wait: WaitFor, timeoutMs: number): Promise<SubmitResult[]> {
+  #waitFor(answers: readonly SubmitAnswer[], { wait, timeoutMs, resolve }: Request): void {
     const results = answers.map((answer) => resultOf(answer, wait));
     const remaining = results.reduce((count, result) => count + (result === undefined ? 1 : 0), 0);
-    if (remaining === 0) return Promise.resolve(results as SubmitResult[]);
-    if (this.#waiting + remaining > WAITING_MAX) {
-      return Promise.resolve(
-        results.map((result, i) => result ?? { status: "pending", id: (answers[i] as SubmitAnswer).id }),
-      );
+    const ids = answers.map((answer) => answer.id);
+    if (remaining === 0 || this.#waiting + remaining > WAITING_MAX) {
+      return resolve(results.map((result, i) => result ?? { status: "pending", id: ids[i] as string }));
     }
-    return new Promise((resolve) => {
-      const ids = answers.map((answer) => answer.id);
-      const timer = setTimeout(() => this.#timeOut(batch), timeoutMs);
-      const batch: Batch = { wait, results, remaining, timer, resolve, ids };
-      this.#waiting += remaining;
-      for (let index = 0; index < ids.length; index++) {
-        if (results[index] !== undefined) continue;
-        const id = ids[index] as string;
-        const others = this.#waiters.get(id);
-        if (others === undefined) this.#waiters.set(id, [{ batch, index }]);
-        else others.push({ batch, index });
-      }
-    });
+    const timer = setTimeout(() => this.#timeOut(batch), timeoutMs);
+    const batch: Batch = { wait, results, remaining, timer, resolve, ids };
+    this.#waiting += remaining;
+    for (let index = 0; index < ids.length; index++) {
+      if (results[index] !== undefined) continue;
+      const id = ids[index] as string;
+      const others = this.#waiters.get(id);
+      if (others === undefined) this.#waiters.set(id, [{ batch, index }]);
+      else others.push({ batch, index });
+    }
   }
 
   /** @returns whether the waiter is done */

@@ -41,9 +41,9 @@ export class BlockProducer {
     const { ledger, engine } = this.#host;
     const permit = engine.production();
     const current = ledger.production;
-    if (current !== undefined && (permit === undefined || current.place.view !== permit.view || current.parent !== ledger.head)) {
-      this.#abort();
-    }
+    const goesOn = current !== undefined && current.place.view === permit?.view && ledger.settled;
+    // Also where the ledger gave the block up for a better one: what was taken for it waits again.
+    if (!goesOn) this.#abort();
     if (permit === undefined) return false;
     if (ledger.production === undefined) {
       if (!ledger.settled || !this.#isDue(permit.opening)) return false;

@@ -178,6 +178,8 @@ export class Replica {
   #handle(input: Input): void {
     switch (input.kind) {
       case "tick":
+        // A timer fires once: the same time, should it still be the next, has to be asked for again.
+        this.#timerAt = Number.POSITIVE_INFINITY;
         this.#releaseHeld();
         this.#engine.tick();
         this.#sync.tick();
@@ -265,7 +267,8 @@ export class Replica {
         return;
       case "invalid":
         this.#log("error", "consensus", "a block is not valid", { ...event.reason, height: event.node.height });
-        if (this.#isCertified(event.node)) this.#halt(`block ${event.node.id} is certified and not valid here: ${event.reason.detail}`);
+        if (this.#isCertified(event.node))
+          this.#halt(`block ${event.node.id} is certified and not valid here: ${event.reason.detail}`);
         return;
       case "final": {
         const node = event.nodes.at(-1) as BlockNode;
@@ -348,7 +351,12 @@ export class Replica {
     if (!decoded.ok) return this.#undecodable(from, decoded.error);
     const claims = this.#payloadClaims(from, decoded.value);
     if (claims === undefined) return;
-    this.#enterGate(from, lane, { from, message: { on: "transport", payload: decoded.value, source: delivery.source, lane } }, claims);
+    this.#enterGate(
+      from,
+      lane,
+      { from, message: { on: "transport", payload: decoded.value, source: delivery.source, lane } },
+      claims,
+    );
   }
 
   #enterGate(from: PeerKey, lane: Lane, arrival: Arrival, claims: readonly SignatureClaim[]): void {
@@ -537,12 +545,18 @@ export class Replica {
 
   #headerRule(block: Block, parent: BlockNode): InvalidReason | undefined {
     const { header } = block;
-    const fault = (code: string, detail: string): InvalidReason => ({ code, detail: `block ${header.height} ${block.id}: ${detail}` });
-    if (!isProducer(this.#start.genesis.configuration, header.producer)) return fault("NOT_A_PRODUCER", header.producer);
+    const fault = (code: string, detail: string): InvalidReason => ({
+      code,
+      detail: `block ${header.height} ${block.id}: ${detail}`,
+    });
+    if (!isProducer(this.#start.genesis.configuration, header.producer))
+      return fault("NOT_A_PRODUCER", header.producer);
     const sameView = header.view === parent.view;
     if (sameView && parent.block.header.closing) return fault("FOLLOWS_CLOSING", `in view ${header.view}`);
-    if (sameView && header.producer !== parent.block.header.producer) return fault("TWO_LEADERS", `in view ${header.view}`);
-    if (header.entryHash !== undefined || header.proofHash !== undefined) return fault("UNSUPPORTED", "entry or proof under raft");
+    if (sameView && header.producer !== parent.block.header.producer)
+      return fault("TWO_LEADERS", `in view ${header.view}`);
+    if (header.entryHash !== undefined || header.proofHash !== undefined)
+      return fault("UNSUPPORTED", "entry or proof under raft");
     return undefined;
   }
 
@@ -550,9 +564,10 @@ export class Replica {
   #restoreBlocks(blocks: readonly Block[]): void {
     for (const block of blocks) {
       const outcome = this.#ledger.add(block);
-      if (outcome.kind === "rejected") this.#log("error", "storage", "a block on disk is not valid", { ...outcome.reason });
+      if (outcome.kind === "rejected")
+        this.#log("error", "storage", "a block on disk is not valid", { ...outcome.reason });
     }
-    for (let more = true; more; ) more = this.#ledger.work(Number.POSITIVE_INFINITY).more;
+    for (let more = true; more;) more = this.#ledger.work(Number.POSITIVE_INFINITY).more;
   }
 
   #engineHost(): EngineHost {
@@ -568,7 +583,8 @@ export class Replica {
       now: () => this.#now,
       random: () => this.#random.next(),
       unicast: (to, content, options) => void this.#transport.unicast(to, "urgent", signed(content), options),
-      multicast: (content, options) => this.#transport.multicast(configuration.producers, "urgent", signed(content), options),
+      multicast: (content, options) =>
+        this.#transport.multicast(configuration.producers, "urgent", signed(content), options),
       sign: (content) => sign(contentDigest(chainId, content)),
       persistRecord: () => this.#outbox.persistRecord(),
       whenDurable: (action) => this.#outbox.whenDurable({ kind: "action", action }),

@@ -64,18 +64,18 @@ export function* restore(source: RestoreSource): Generator<StateFlush, Execution
 }
 
 /** Ids of the blocks up to `applied` that a later transaction could repeat. */
-function fillWindow({ genesis, duplicates, blockAt }: RestoreSource, applied: number): void {
+function fillWindow(source: RestoreSource, applied: number): void {
   if (applied === 0) return;
-  const newest = blockAt(applied);
-  const horizon = newest.header.time - genesis.limits.expiryAheadMs;
-  const blocks: Block[] = [];
-  for (let block = newest; block.header.height > 0 && block.header.time >= horizon; ) {
-    blocks.push(block);
-    block = blockAt(block.header.height - 1);
+  let block = source.blockAt(applied);
+  const horizon = block.header.time - source.genesis.limits.expiryAheadMs;
+  // The ids only: the blocks themselves may be more than memory holds.
+  const newestFirst: { height: number; time: number; ids: Uint8Array }[] = [];
+  while (block.header.height > 0 && block.header.time >= horizon) {
+    const { height, time } = block.header;
+    newestFirst.push({ height, time, ids: block.transactionIds });
+    block = source.blockAt(height - 1);
   }
-  for (const { header, transactionIds } of blocks.reverse()) {
-    duplicates.push({ height: header.height, time: header.time, ids: transactionIds });
-  }
+  for (const each of newestFirst.reverse()) source.duplicates.push(each);
 }
 
 function* replay(source: RestoreSource, setting: ExecutionSetting, applied: number): Generator<StateFlush, void, void> {
@@ -106,10 +106,18 @@ function* replay(source: RestoreSource, setting: ExecutionSetting, applied: numb
   }
 }
 
-function executeAgain(setting: ExecutionSetting, block: Block, parent: Block): { undo: BlockUndo; receipts: Uint8Array } {
+function executeAgain(
+  setting: ExecutionSetting,
+  block: Block,
+  parent: Block,
+): { undo: BlockUndo; receipts: Uint8Array } {
   const { height, time, view } = block.header;
   const differs = (detail: string): RestoreError =>
-    new RestoreError("REPLAY_DIFFERS", height, `block ${height} executed again differs: ${detail}. Delete state.db, it is rebuilt; if this comes again, the application or chain.db is another one`);
+    new RestoreError(
+      "REPLAY_DIFFERS",
+      height,
+      `block ${height} executed again differs: ${detail}. Delete state.db, it is rebuilt; if this comes again, the application or chain.db is another one`,
+    );
   const execution = new BlockExecution(setting, { height, time, view });
   for (let i = 0; i < block.transactions.count; i++) {
     const applied = execution.apply(elementAt(block.transactions, i), block.transactionIds, 32 * i);

@@ -13,7 +13,11 @@ import type { Ledger } from "../../chain/ledger.ts";
 import { decodeTransaction, transactionId } from "../../chain/transaction.ts";
 import { FORWARD_AGAIN_MS, FORWARD_BYTES } from "../../consensus/constants.ts";
 import type { LocalOutcome, Mempool, PoolEntry } from "../../consensus/mempool/mempool.ts";
-import { encodeTransactionForward, encodeTransactionResults, type TransactionResult } from "../../consensus/messages.ts";
+import {
+  encodeTransactionForward,
+  encodeTransactionResults,
+  type TransactionResult,
+} from "../../consensus/messages.ts";
 import { ADMISSION_SLACK_MS } from "./constants.ts";
 import type { SubmitAnswer, TransactionOutcome } from "./types.ts";
 
@@ -56,6 +60,7 @@ export class Submissions {
       const bytes = elementAt(list, i);
       const decoded = decodeTransaction(bytes);
       if (!decoded.ok || bytes.length > this.#host.limits.transactionBytes) continue;
+      if (!this.#isWorthKeeping(decoded.value.expiresAt)) continue;
       const idBytes = transactionId(bytes);
       const id = toHex(idBytes);
       const { mempool, ledger } = this.#host;
@@ -63,7 +68,10 @@ export class Submissions {
       if (!mempool.hasRoomFor(bytes.length)) continue; // The sender keeps it and sends it again.
       // A copy: the frame it came in is larger, and would be kept alive whole.
       const { expiresAt } = decoded.value;
-      mempool.add({ id, idBytes, bytes: bytes.slice(), expiresAt, source: from, state: "pending", place: undefined }, this.#host.now());
+      mempool.add(
+        { id, idBytes, bytes: bytes.slice(), expiresAt, source: from, state: "pending", place: undefined },
+        this.#host.now(),
+      );
     }
   }
 
@@ -129,7 +137,8 @@ export class Submissions {
   #forwardTo(leader: PeerKey): void {
     let batch: Uint8Array[] = [];
     let batchBytes = 0;
-    const flush = (): boolean => batch.length === 0 || this.#host.unicast(leader, encodeTransactionForward(encodeList(batch)));
+    const flush = (): boolean =>
+      batch.length === 0 || this.#host.unicast(leader, encodeTransactionForward(encodeList(batch)));
     for (const [id, entry] of this.#unforwarded) {
       if (entry.state === "pending") {
         if (batchBytes + entry.bytes.length > FORWARD_BYTES) {
@@ -177,36 +186,54 @@ export class Submissions {
 
   /** It is under way already: whoever submits it again is told what becomes of it. */
   #admitKnown(entry: PoolEntry): SubmitAnswer {
-    const local = entry.source === undefined ? entry : { ...entry, source: undefined };
-    if (local !== entry) {
-      const { mempool } = this.#host;
-      mempool.remove(entry);
-      mempool.add(local, this.#host.now());
-      if (local.state === "included" && local.place !== undefined) mempool.markIncluded(local, local.place);
+    if (entry.source !== undefined) {
+      entry.source = undefined;
+      if (entry.state === "pending") this.#unforwarded.set(entry.id, entry);
     }
-    if (local.state === "included" && local.place !== undefined) {
-      return { status: "included", id: local.id, place: local.place };
-    }
-    return { status: "accepted", id: local.id };
+    const { id, state, place } = entry;
+    return state === "included" && place !== undefined ? { status: "included", id, place } : { status: "accepted", id };
   }
 
   #admissionFault(bytes: Uint8Array): { readonly code: string; readonly detail: string } | undefined {
     const { limits, application, ledger } = this.#host;
-    const now = this.#host.now();
     if (bytes.length > limits.transactionBytes) {
       return { code: "TRANSACTION_TOO_LARGE", detail: `${bytes.length} bytes, at most ${limits.transactionBytes}` };
     }
     const decoded = decodeTransaction(bytes);
     if (!decoded.ok) return { code: "TRANSACTION_UNDECODABLE", detail: "these bytes are not a transaction" };
     const { payload, expiresAt, author } = decoded.value;
-    if (expiresAt < now) return { code: "TRANSACTION_EXPIRED", detail: `expiresAt ${expiresAt} is before ${now}` };
-    if (expiresAt > now + limits.expiryAheadMs + ADMISSION_SLACK_MS) {
-      return { code: "EXPIRES_TOO_LATE", detail: `expiresAt is more than ${limits.expiryAheadMs} ms ahead` };
-    }
-    if (limits.signaturesRequired && author === undefined) return { code: "AUTHOR_MISSING", detail: "the genesis requires signatures" };
-    const view = { get: (key: string) => ledger.read(key, "head"), range: (start: string, end: string | undefined, limit: number) => ledger.readRange(start, end, limit, "head") };
+    const expiryFault = this.#expiryFault(expiresAt);
+    if (expiryFault !== undefined) return expiryFault;
+    if (limits.signaturesRequired && author === undefined)
+      return { code: "AUTHOR_MISSING", detail: "the genesis requires signatures" };
+    const view = {
+      get: (key: string) => ledger.read(key, "head"),
+      range: (start: string, end: string | undefined, limit: number) => ledger.readRange(start, end, limit, "head"),
+    };
     const checked = application.check(payload, view);
     return checked.ok ? undefined : { code: checked.error.code, detail: checked.error.message };
+  }
+
+  /** By the clock, or by the chain where that is ahead: what it proves expired may have been in it long ago. */
+  #expiryFault(expiresAt: number): { readonly code: string; readonly detail: string } | undefined {
+    const { limits, ledger } = this.#host;
+    const now = Math.max(this.#host.now(), ledger.bottom.block.header.time);
+    if (expiresAt < now) return { code: "TRANSACTION_EXPIRED", detail: `expiresAt ${expiresAt} is before ${now}` };
+    if (expiresAt <= now + limits.expiryAheadMs + ADMISSION_SLACK_MS) return undefined;
+    return { code: "EXPIRES_TOO_LATE", detail: `expiresAt is more than ${limits.expiryAheadMs} ms ahead` };
+  }
+
+  /**
+   * What the chain proves expired its sender learns from the chain. What has expired by the clock alone is kept: its
+   * sender is told only when a block proves it, and for that block the leader has to know of it.
+   */
+  #isWorthKeeping(expiresAt: number): boolean {
+    const { limits, ledger } = this.#host;
+    const provenMs = ledger.bottom.block.header.time;
+    return (
+      expiresAt >= provenMs &&
+      expiresAt <= Math.max(this.#host.now(), provenMs) + limits.expiryAheadMs + ADMISSION_SLACK_MS
+    );
   }
 
   /** Execution found it in the chain already. */

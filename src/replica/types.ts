@@ -60,7 +60,13 @@ export type Effect =
   /** What became of transactions submitted here. */
   | { readonly kind: "outcomes"; readonly outcomes: readonly TransactionOutcome[] }
   | { readonly kind: "disconnect"; readonly peer: PeerKey; readonly reason: CloseReason; readonly detail: string }
-  | { readonly kind: "log"; readonly level: LogLevel; readonly layer: string; readonly message: string; readonly fields?: Record<string, unknown> }
+  | {
+      readonly kind: "log";
+      readonly level: LogLevel;
+      readonly layer: string;
+      readonly message: string;
+      readonly fields?: Record<string, unknown>;
+    }
   /** This node or the quorum is broken: stop taking part, keep the evidence, tell people. */
   | { readonly kind: "halt"; readonly why: string };
 
@@ -89,7 +95,11 @@ export interface StateFlush {
   readonly id: string;
   /** Net changes in key order; keys as binary strings. */
   readonly changes: readonly StateChange[];
-  readonly blocks: readonly { readonly height: number; readonly receipts: Uint8Array; readonly transactionIds: Uint8Array }[];
+  readonly blocks: readonly {
+    readonly height: number;
+    readonly receipts: Uint8Array;
+    readonly transactionIds: Uint8Array;
+  }[];
 }
 
 export interface TransactionPlace {
@@ -110,7 +120,12 @@ export type SubmitAnswer =
 /** The four answers of the mempool. `included` promises nothing across a crash. */
 export type TransactionOutcome =
   | { readonly status: "included"; readonly id: string; readonly place: TransactionPlace; readonly receipt: Uint8Array }
-  | { readonly status: "irreversible"; readonly id: string; readonly place: TransactionPlace; readonly receipt: Uint8Array }
+  | {
+      readonly status: "irreversible";
+      readonly id: string;
+      readonly place: TransactionPlace;
+      readonly receipt: Uint8Array;
+    }
   /** An irreversible header's time has passed `expiresAt`, and it is not in the chain. */
   | { readonly status: "expired"; readonly id: string }
   /** The leader's execution refused it: it is in no block. */

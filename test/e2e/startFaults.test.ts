@@ -21,7 +21,10 @@ interface Start {
 
 /** Starts a node that is expected to end by itself. */
 function start(dir: string, flags: readonly string[] = []): Start {
-  const { status, stderr } = spawnSync(process.execPath, [CAIRN, "start", dir, ...flags], { encoding: "utf8", timeout: 20_000 });
+  const { status, stderr } = spawnSync(process.execPath, [CAIRN, "start", dir, ...flags], {
+    encoding: "utf8",
+    timeout: 20_000,
+  });
   return { status, stderr };
 }
 
@@ -39,7 +42,8 @@ beforeAll(async () => {
   const node = network.nodes[0] as NodeProcess;
   await network.awaitLeader();
   const client = new LoadClient(node.url);
-  for (let i = 0; i < 5; i++) await client.single(makeTransaction({ bytes: 256, keys: "random" }, Date.now()), "irreversible", 5_000);
+  for (let i = 0; i < 5; i++)
+    await client.single(makeTransaction({ bytes: 256, keys: "random" }, Date.now()), "irreversible", 5_000);
   client.close();
   await network.endAll();
   made = node.node.dir;
@@ -116,7 +120,12 @@ describe("a start that cannot be right ends with status 3 or 2 and one error", (
 
 describe("with a running node", () => {
   test("a second process on one directory is refused; the first serves on; SIGTERM ends it with 0", async () => {
-    const network = NetworkProcesses.create({ dir: join(root, "second"), producers: 1, followers: 0, basePort: BASE_PORT + 100 });
+    const network = NetworkProcesses.create({
+      dir: join(root, "second"),
+      producers: 1,
+      followers: 0,
+      basePort: BASE_PORT + 100,
+    });
     const node = network.nodes[0] as NodeProcess;
     await node.start();
     const { status, stderr } = start(node.node.dir);
@@ -132,7 +141,12 @@ describe("with a running node", () => {
     const record = database.prepare("SELECT * FROM record").get() as Record<string, unknown>;
     database.prepare("DELETE FROM record").run();
     database.close();
-    const network = NetworkProcesses.create({ dir: join(root, "unused"), producers: 1, followers: 0, basePort: BASE_PORT });
+    const network = NetworkProcesses.create({
+      dir: join(root, "unused"),
+      producers: 1,
+      followers: 0,
+      basePort: BASE_PORT,
+    });
     const node = network.nodes[0] as NodeProcess;
     Object.assign(node.node, { dir });
     await node.start();
@@ -143,21 +157,35 @@ describe("with a running node", () => {
     expect(await node.end("SIGTERM")).toBe(0);
     const again = new Database(join(dir, "chain.db"));
     const columns = Object.keys(record);
-    again.prepare(`INSERT INTO record (${columns.join()}) VALUES (${columns.map(() => "?").join()})`).run(...Object.values(record));
+    again
+      .prepare(`INSERT INTO record (${columns.join()}) VALUES (${columns.map(() => "?").join()})`)
+      .run(...Object.values(record));
     again.close();
     await node.start();
-    await poll("a leader", 10_000, async () => ((await node.status()).consensus.status === "leader" ? true : undefined));
+    await poll("a leader", 10_000, async () =>
+      (await node.status()).consensus.status === "leader" ? true : undefined,
+    );
     expect(await node.end("SIGTERM")).toBe(0);
   }, 60_000);
 
   test("a copied key: the newer node stops and says so; the older goes on", async () => {
-    const network = NetworkProcesses.create({ dir: join(root, "copied"), producers: 2, followers: 0, basePort: BASE_PORT + 200 });
+    const network = NetworkProcesses.create({
+      dir: join(root, "copied"),
+      producers: 2,
+      followers: 0,
+      basePort: BASE_PORT + 200,
+    });
     await network.startAll();
     await network.awaitLeader();
     const original = network.nodes[1] as NodeProcess;
     const dir = join(root, "copiedKey");
     cpSync(original.node.dir, dir, { recursive: true, filter: (file) => !/\/lock/.test(file) });
-    const { status, stderr } = start(dir, ["--listen", `127.0.0.1:${BASE_PORT + 250}`, "--http", `127.0.0.1:${BASE_PORT + 251}`]);
+    const { status, stderr } = start(dir, [
+      "--listen",
+      `127.0.0.1:${BASE_PORT + 250}`,
+      "--http",
+      `127.0.0.1:${BASE_PORT + 251}`,
+    ]);
     expect(status).not.toBe(0);
     expect(stderr).toMatch(/another node is running with the key/);
     expect((await original.status()).peers).toBe(1);
@@ -165,12 +193,24 @@ describe("with a running node", () => {
   }, 60_000);
 
   test("another genesis is refused by name on both sides", async () => {
-    const one = NetworkProcesses.create({ dir: join(root, "one"), producers: 2, followers: 0, basePort: BASE_PORT + 400 });
-    const other = NetworkProcesses.create({ dir: join(root, "other"), producers: 1, followers: 0, basePort: BASE_PORT + 500 });
+    const one = NetworkProcesses.create({
+      dir: join(root, "one"),
+      producers: 2,
+      followers: 0,
+      basePort: BASE_PORT + 400,
+    });
+    const other = NetworkProcesses.create({
+      dir: join(root, "other"),
+      producers: 1,
+      followers: 0,
+      basePort: BASE_PORT + 500,
+    });
     await Promise.all([one.startAll(), other.startAll(["--peer", `127.0.0.1:${BASE_PORT + 400}`])]);
     const [stranger] = other.nodes as [NodeProcess];
     const [target] = one.nodes as [NodeProcess];
-    await poll("the refusal", 15_000, async () => (/wrongChain/.test(stranger.stderr) && /wrongChain/.test(target.stderr) ? true : undefined));
+    await poll("the refusal", 15_000, async () =>
+      /wrongChain/.test(stranger.stderr) && /wrongChain/.test(target.stderr) ? true : undefined,
+    );
     expect((await stranger.status()).peers).toBe(0);
     expect((await target.status()).peers).toBe(1);
     await Promise.all([one.endAll(), other.endAll()]);

@@ -44,7 +44,10 @@ export async function run(argv: readonly string[]): Promise<number> {
     .option("--keys <kind>", "sequential, random or both", "both")
     .option("--base-port <port>", "first port", integer(1024, 65_000), 27_600)
     .option("--json", "the report as JSON")
-    .addHelpText("after", "\nExamples:\n  cairn bench --seconds 3 --inflight 1,1024 --sizes 256\n  cairn bench --json > report.json");
+    .addHelpText(
+      "after",
+      "\nExamples:\n  cairn bench --seconds 3 --inflight 1,1024 --sizes 256\n  cairn bench --json > report.json",
+    );
   command.exitOverride();
   try {
     command.parse([...argv], { from: "user" });
@@ -75,7 +78,12 @@ async function measure(flags: Flags): Promise<Report> {
         rows.push(await repeated(leader.url, settings, flags.repeat));
       }
       const residentMegabytes = await Promise.all(network.nodes.map((node) => residentOf(node.url)));
-      const machine = { cores: cpus().length, model: cpus()[0]?.model, memoryGigabytes: Math.round(totalmem() / 2 ** 30), node: process.version };
+      const machine = {
+        cores: cpus().length,
+        model: cpus()[0]?.model,
+        memoryGigabytes: Math.round(totalmem() / 2 ** 30),
+        node: process.version,
+      };
       return { machine, settings: flags, limits, rows, residentMegabytes };
     } finally {
       await network.endAll();
@@ -100,15 +108,25 @@ function plan({ sizes, keys, requests, inflight, seconds }: Flags): Parameters<t
   );
 }
 
-async function repeated(url: string, settings: Parameters<typeof measureThroughput>[1], times: number): Promise<Report["rows"][number]> {
+async function repeated(
+  url: string,
+  settings: Parameters<typeof measureThroughput>[1],
+  times: number,
+): Promise<Report["rows"][number]> {
   const runs: ThroughputRow[] = [];
   for (let i = 0; i < times; i++) runs.push(await measureThroughput(url, settings));
   const spread = runs.map((each) => each.transactionsPerSecond);
   return {
     ...settings,
     transactionsPerSecond: quantile(spread, 0.5),
-    p50Ms: quantile(runs.map((each) => each.p50Ms), 0.5),
-    p99Ms: quantile(runs.map((each) => each.p99Ms), 0.5),
+    p50Ms: quantile(
+      runs.map((each) => each.p50Ms),
+      0.5,
+    ),
+    p99Ms: quantile(
+      runs.map((each) => each.p99Ms),
+      0.5,
+    ),
     failed: runs.reduce((sum, each) => sum + each.failed, 0),
     spread,
   };
@@ -142,7 +160,8 @@ function table({ machine, settings, limits, rows, residentMegabytes }: Report): 
 function integer(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < min || value > max) throw new InvalidArgumentError(`a whole number from ${min} to ${max}`);
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(`a whole number from ${min} to ${max}`);
     return value;
   };
 }

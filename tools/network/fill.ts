@@ -37,7 +37,9 @@ export async function runFill({ count, keys, note, ...options }: FillOptions): P
     const started = performance.now();
     const failed = await fill(leader, count, keys, (done) => {
       const resident = network.nodes.map(({ pid }) => `${residentMegabytes(pid)}`).join(" ");
-      note(`${done} irreversible, ${Math.round(done / ((performance.now() - started) / 1000))}/s, resident MB: ${resident}`);
+      note(
+        `${done} irreversible, ${Math.round(done / ((performance.now() - started) / 1000))}/s, resident MB: ${resident}`,
+      );
     });
     const seconds = (performance.now() - started) / 1000;
     const { height } = await network.awaitEqual();
@@ -107,9 +109,12 @@ async function main(): Promise<number> {
   const followers = Number(process.argv[4] ?? 1);
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
   const report = await runFill({ producers, followers, basePort: 27_300, count, keys: "sequential", note });
-  process.stdout.write(`${count} transactions, ${report.transactionsPerSecond}/s, height ${report.height}, state ${report.stateDigest}\n`);
+  process.stdout.write(
+    `${count} transactions, ${report.transactionsPerSecond}/s, height ${report.height}, state ${report.stateDigest}\n`,
+  );
   for (const fault of report.faults) process.stdout.write(`FAULT ${fault}\n`);
   return report.faults.length === 0 ? 0 : 1;
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = await main();
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
+  process.exitCode = await main();

@@ -69,14 +69,12 @@ export async function runKillLoop({ kills, note, ...options }: KillLoopOptions):
 /** Batches to every node that runs, one under way at each; what is answered `irreversible` is kept. */
 class Load {
   readonly acknowledged = new Set<string>();
-  readonly #network: NetworkProcesses;
   #running = true;
   readonly #workers: Promise<void>[];
   #waiters: (() => boolean)[] = [];
   #newest = { submittedAt: 0, answeredAt: 0 };
 
   constructor(network: NetworkProcesses) {
-    this.#network = network;
     this.#workers = network.nodes.map((node) => this.#work(node));
   }
 
@@ -124,7 +122,9 @@ class Load {
         continue;
       }
       for (const { id, status } of results) if (status === "irreversible") this.acknowledged.add(id);
-      const done = new Set(results.filter(({ status }) => status === "irreversible" || status === "inChain").map(({ id }) => id));
+      const done = new Set(
+        results.filter(({ status }) => status === "irreversible" || status === "inChain").map(({ id }) => id),
+      );
       if (results.some(({ status }) => status === "irreversible") && submittedAt > this.#newest.submittedAt) {
         this.#newest = { submittedAt, answeredAt: performance.now() };
       }
@@ -148,7 +148,8 @@ function compare(nodes: readonly NodeProcess[], acknowledged: ReadonlySet<string
     if (twice.length > 0) faults.push(`node${i}: ${twice.length} transactions more than once, ${twice[0]?.[0]} first`);
   });
   states.forEach((state, i) => {
-    if (state.height !== states[0]?.height || state.digest !== states[0]?.digest) faults.push(`node${i}: another state than node0`);
+    if (state.height !== states[0]?.height || state.digest !== states[0]?.digest)
+      faults.push(`node${i}: another state than node0`);
   });
   return faults;
 }
@@ -164,4 +165,5 @@ async function main(): Promise<number> {
   return faults.length === 0 ? 0 : 1;
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = await main();
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
+  process.exitCode = await main();

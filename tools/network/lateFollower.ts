@@ -79,7 +79,8 @@ async function watch(
     if (states.at(-1) !== sync.state) states.push(sync.state);
     if (asked % 50 === 0) note(`${sync.state}: head ${head.height} of ${sync.target}, ${sync.rate} blocks/s`);
     const behind = target - head.height;
-    if (sync.state === "synced" && behind > LIVE_BLOCKS) faults.push(`says synced at height ${head.height}, ${behind} blocks behind`);
+    if (sync.state === "synced" && behind > LIVE_BLOCKS)
+      faults.push(`says synced at height ${head.height}, ${behind} blocks behind`);
     return sync.state === "synced" && behind <= LIVE_BLOCKS ? performance.now() - started : undefined;
   });
   return { states, faults, catchUpMs };
@@ -89,9 +90,12 @@ async function main(): Promise<number> {
   const seconds = Number(process.argv[2] ?? 60);
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
   const report = await runLateFollower({ producers: 3, basePort: 27_700, seconds, note });
-  process.stdout.write(`${report.missedBlocks} blocks missed, caught up in ${Math.round(report.catchUpMs)} ms, states ${report.states.join(" -> ")}\n`);
+  process.stdout.write(
+    `${report.missedBlocks} blocks missed, caught up in ${Math.round(report.catchUpMs)} ms, states ${report.states.join(" -> ")}\n`,
+  );
   for (const fault of report.faults) process.stdout.write(`FAULT ${fault}\n`);
   return report.faults.length === 0 ? 0 : 1;
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = await main();
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
+  process.exitCode = await main();

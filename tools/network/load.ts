@@ -40,7 +40,12 @@ function nextNonce(): Uint8Array {
 /** A put of a new key. */
 export function makeTransaction({ bytes, keys }: TransactionShape, now: number): LoadTransaction {
   counter++;
-  const key = keys === "sequential" ? counter.toString(16).padStart(16, "0") : Math.floor(Math.random() * 2 ** 48).toString(16).padStart(16, "0");
+  const key =
+    keys === "sequential"
+      ? counter.toString(16).padStart(16, "0")
+      : Math.floor(Math.random() * 2 ** 48)
+          .toString(16)
+          .padStart(16, "0");
   const value = randomWindow(Math.max(1, bytes - FRAME_BYTES - key.length));
   const encoded = encodeTransaction({
     payload: encodeKvPayload([{ kind: "put", key: utf8(key), value }]),
@@ -81,7 +86,11 @@ export class LoadClient {
 
   /** Rejects when the node cannot be reached or answers with an error. */
   async batch(transactions: readonly LoadTransaction[], wait: string, timeoutMs: number): Promise<LoadResult[]> {
-    const text = await this.#post(`/v1/transactions/batch?wait=${wait}&timeout=${timeoutMs}`, encodeBatch(transactions), timeoutMs);
+    const text = await this.#post(
+      `/v1/transactions/batch?wait=${wait}&timeout=${timeoutMs}`,
+      encodeBatch(transactions),
+      timeoutMs,
+    );
     return text
       .split("\n")
       .filter((line) => line !== "")

@@ -148,7 +148,8 @@ export class NetworkProcesses {
       const statuses = await Promise.all(running.map((node) => node.status().catch(() => undefined)));
       const first = statuses[0];
       const equal = statuses.every(
-        (status) => status !== undefined && status.head.id === first?.head.id && status.irreversible.id === status.head.id,
+        (status) =>
+          status !== undefined && status.head.id === first?.head.id && status.irreversible.id === status.head.id,
       );
       return equal && first !== undefined ? { height: first.head.height, id: first.head.id } : undefined;
     });

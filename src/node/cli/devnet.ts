@@ -123,6 +123,14 @@ async function statusOf(url: string): Promise<NodeStatus | undefined> {
   }
 }
 
+/** A line that would wrap would be two, and the next table would be drawn one too low. */
+function fitted(line: string): string {
+  const columns = process.stdout.columns || 80;
+  // eslint-disable-next-line no-control-regex
+  const plain = line.replace(/\x1b\[\d+m/g, "");
+  return plain.length < columns ? line : plain.slice(0, columns - 1);
+}
+
 /** A table that is drawn again in place on a terminal; a line now and then elsewhere. */
 class View {
   readonly #nodes: readonly DevnetNode[];
@@ -136,9 +144,9 @@ class View {
   show(statuses: readonly (NodeStatus | undefined)[], load: string | undefined): void {
     if (process.stdout.isTTY) {
       this.#clear();
-      const text = [this.#table(statuses), ...(load === undefined ? [] : [load])].join("\n");
-      print(text);
-      this.#drawnLines = text.split("\n").length;
+      const lines = [...this.#table(statuses).split("\n"), ...(load === undefined ? [] : [load])];
+      print(lines.map(fitted).join("\n"));
+      this.#drawnLines = lines.length;
     } else if (this.#polls++ % LINE_EVERY_POLLS === 0) {
       print([this.#line(statuses), ...(load === undefined ? [] : [load])].join("; "));
     }

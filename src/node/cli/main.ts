@@ -18,17 +18,14 @@ export type Finish = (status: ExitStatus) => void;
 interface Tool {
   run(argv: string[]): Promise<number>;
 }
-const TOOLS: Readonly<Record<string, () => Promise<Tool>>> = {
-  sim: () => loadTool("sim"),
-  bench: () => loadTool("bench"),
-};
+const TOOLS: readonly string[] = ["sim", "bench"];
 
 /** Runs a command line, without the program's own name. Resolves with the exit status; never rejects. */
 export async function main(argv: readonly string[]): Promise<number> {
   endQuietlyOnClosedPipe();
   try {
     const [first = "", ...rest] = argv;
-    if (Object.hasOwn(TOOLS, first)) return await (await TOOLS[first]?.())!.run(rest);
+    if (TOOLS.includes(first)) return await (await loadTool(first)).run(rest);
     let status: ExitStatus = EXIT.ok;
     await makeProgram((ended) => (status = ended)).parseAsync(argv, { from: "user" });
     return status;

@@ -60,7 +60,7 @@ function isExpected(error: unknown): error is Error {
 
 async function serve(node: RunningNode, { config }: NodeDirectory, log: Logger): Promise<HttpServer> {
   try {
-    return await startHttp(node.api, { ...config.http, log });
+    return await startHttp(node.api, { ...config.http, transactionBytes: config.transactionBytes, log });
   } catch (error) {
     await node.stop();
     const where = `http.listen ${config.http.host}:${config.http.port}`;

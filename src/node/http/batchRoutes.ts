@@ -8,9 +8,9 @@ import { type BatchItem, jsonLines, lengthPrefixed } from "./batchLines.ts";
 import { type HttpContext, isKv } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import { BATCH_BODY_BYTES, BATCH_SLICE, BATCH_TRANSACTIONS } from "./limits.ts";
-import { resultLine } from "./resultJson.ts";
+import { invalidLine, resultLine } from "./resultJson.ts";
 import { documented, errorSchema, rawBytes, submitQuery } from "./schemas.ts";
-import { defaultExpiry, submitted } from "./submission.ts";
+import { defaultExpiry, submitted, tooLarge } from "./submission.ts";
 import { Nonces } from "./transactionJson.ts";
 
 export const NDJSON = "application/x-ndjson";
@@ -68,7 +68,7 @@ async function answer(items: Iterable<BatchItem>, query: SubmitQuery, context: H
   try {
     for (const item of items) {
       if (++count > BATCH_TRANSACTIONS) throw tooMany();
-      slice.push(item);
+      slice.push(taken(item, context));
       if (slice.length < BATCH_SLICE) continue;
       flush();
       await eventLoop();
@@ -80,6 +80,12 @@ async function answer(items: Iterable<BatchItem>, query: SubmitQuery, context: H
     throw error;
   }
   return (await Promise.all(answers)).join("");
+}
+
+/** What is too large for this node is answered in its place. */
+function taken(item: BatchItem, context: HttpContext): BatchItem {
+  const why = typeof item === "string" ? undefined : tooLarge(item, context);
+  return why === undefined ? item : invalidLine("TRANSACTION_TOO_LARGE", why);
 }
 
 function tooMany(): HttpError {

@@ -5,6 +5,8 @@ import type { Logger } from "../logging.ts";
 export interface HttpContext {
   readonly api: NodeApi;
   readonly log: Logger;
+  /** Larger transactions are not taken here. */
+  readonly transactionBytes: number;
   /** Resolves when the server closes: waits end then. */
   readonly closing: Promise<"closing">;
 }

@@ -53,6 +53,17 @@ export function installErrors(app: FastifyInstance, log: Logger): void {
   });
 }
 
+/** Errors before there is a route: the path cannot be read. */
+export function answerFrameworkError(error: FastifyError, _: unknown, reply: FastifyReply): void {
+  const invalidUrl = new HttpError(
+    400,
+    "INVALID_URL",
+    "the path is not percent-encoded UTF-8, or a part of it is too long",
+  );
+  if (error.code === "FST_ERR_BAD_URL") sendError(reply, invalidUrl);
+  else sendError(reply, new HttpError(error.statusCode ?? 400, "INVALID_REQUEST", error.message));
+}
+
 function httpErrorOf(error: FastifyError | HttpError, request: FastifyRequest, log: Logger): HttpError {
   if (error instanceof HttpError) return error;
   if ("validation" in error && error.validation !== undefined) {
@@ -67,8 +78,6 @@ function httpErrorOf(error: FastifyError | HttpError, request: FastifyRequest, l
       return new HttpError(415, "UNSUPPORTED_MEDIA_TYPE", `content type ${mediaType(request)} is not taken here`);
     case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
       return new HttpError(400, "INVALID_CONTENT_LENGTH", "the body is not as long as its Content-Length says");
-    case "FST_ERR_BAD_URL":
-      return new HttpError(400, "INVALID_URL", "the path is not percent-encoded UTF-8");
     default:
   }
   if (statusCode < 500) return new HttpError(statusCode, "INVALID_REQUEST", error.message);

@@ -27,9 +27,10 @@ export async function installSchemas(app: FastifyInstance): Promise<void> {
     transform: (route) => {
       const { body, ...schema } = (route.schema ?? {}) as FastifySchema;
       const transformed = jsonSchemaTransform({ ...route, schema } as never) as { schema: FastifySchema; url: string };
-      return isByContentType(body)
-        ? { ...transformed, schema: { ...transformed.schema, body: bodyJson(body) } as FastifySchema }
-        : transformed;
+      // The wildcard of the key-value routes is a key.
+      const url = transformed.url.replace(/\*$/, ":key");
+      if (!isByContentType(body)) return { ...transformed, url };
+      return { url, schema: { ...transformed.schema, body: bodyJson(body) } as FastifySchema };
     },
   });
 }

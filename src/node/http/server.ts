@@ -13,7 +13,7 @@ import { boundBodies, guardWriting } from "./access.ts";
 import { addBatchRoutes, NDJSON } from "./batchRoutes.ts";
 import { addBlockRoutes } from "./blockRoutes.ts";
 import type { HttpContext } from "./context.ts";
-import { answerClientError, HttpError, installErrors } from "./errors.ts";
+import { answerClientError, answerFrameworkError, HttpError, installErrors } from "./errors.ts";
 import { addKvRoutes } from "./kvRoutes.ts";
 import {
   CLOSE_GRACE_MS,
@@ -35,6 +35,8 @@ export interface HttpOptions {
   readonly port: number;
   readonly token: string | undefined;
   readonly log: Logger;
+  /** Larger transactions are not taken here; the genesis limit when it is left out. */
+  readonly transactionBytes?: number;
   /** Shorter ones, for tests. */
   readonly timeouts?: { readonly headersMs: number; readonly requestMs: number; readonly checkMs: number };
 }
@@ -66,7 +68,7 @@ async function closeWithGrace(app: FastifyInstance): Promise<void> {
 /** The routes without a socket, for `inject`. */
 export async function makeHttpApp(
   api: NodeApi,
-  options: Pick<HttpOptions, "token" | "log" | "timeouts">,
+  options: Pick<HttpOptions, "token" | "log" | "transactionBytes" | "timeouts">,
 ): Promise<FastifyInstance> {
   const timeouts = options.timeouts ?? TIMEOUTS;
   const app: FastifyInstance = fastify({
@@ -78,11 +80,13 @@ export async function makeHttpApp(
     http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs },
     forceCloseConnections: "idle",
     clientErrorHandler: answerClientError,
+    frameworkErrors: answerFrameworkError,
   });
   app.server.maxConnections = CONNECTIONS_MAX;
   const closing = Promise.withResolvers<"closing">();
   app.addHook("preClose", async () => closing.resolve("closing"));
-  const context: HttpContext = { api, log: options.log, closing: closing.promise };
+  const { log, transactionBytes = api.genesis.limits.transactionBytes } = options;
+  const context: HttpContext = { api, log, transactionBytes, closing: closing.promise };
   installErrors(app, options.log);
   guardWriting(app, options.token);
   boundBodies(app);

@@ -8,6 +8,12 @@ export function defaultExpiry({ api }: HttpContext): number {
   return api.now() + Math.ceil(api.genesis.limits.expiryAheadMs / 2);
 }
 
+/** Why a transaction is too large for this node; undefined when it is not. */
+export function tooLarge(bytes: Uint8Array, { transactionBytes }: HttpContext): string | undefined {
+  if (bytes.length <= transactionBytes) return undefined;
+  return `the transaction has ${bytes.length} bytes, this node takes at most ${transactionBytes}`;
+}
+
 /** Results in order. Throws 503 when the server closes first: the transactions may still come into the chain. */
 export async function submitted(
   { api, closing }: HttpContext,

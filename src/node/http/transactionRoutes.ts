@@ -18,7 +18,7 @@ import {
   transactionQuery,
   transactionStateSchema,
 } from "./schemas.ts";
-import { defaultExpiry, submitted } from "./submission.ts";
+import { defaultExpiry, submitted, tooLarge } from "./submission.ts";
 import { Nonces, transactionFromJson } from "./transactionJson.ts";
 
 const submitErrors = { 400: errorSchema, 409: errorSchema, 413: errorSchema, 415: errorSchema };
@@ -44,6 +44,8 @@ export function addTransactionRoutes(instance: FastifyInstance, context: HttpCon
     async (request) => {
       const { wait, timeout } = request.query;
       const transaction = readTransaction(request.body, context, nonces);
+      const why = tooLarge(transaction, context);
+      if (why !== undefined) throw new HttpError(413, "TRANSACTION_TOO_LARGE", why);
       const [result] = await submitted(context, [transaction], wait, timeout);
       if (result === undefined) throw new Error("one transaction has one result");
       return resultBody(result, isKv(context));

@@ -1,0 +1,431 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Block } from "../../chain/block.ts";
+import type { BlockNode } from "../../chain/forkDatabase.ts";
+import { compareRefs } from "../../chain/header.ts";
+import type { Hello } from "../../consensus/messages.ts";
+import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
+import { Connection } from "../../consensus/sync/connection.ts";
+import { IDLE_HELLO_MS, SEARCH_STALL_MS, SEND_BUDGET_BYTES } from "../../consensus/sync/constants.ts";
+import { fromUtf8, utf8 } from "../../src/base/bytes.ts";
+import { makeLedger, settle } from "../fixtures/memoryLedger.ts";
+import { lineOf, type NaiveBlock, naiveChild, naiveGenesis, testGenesis } from "../fixtures/naiveChain.ts";
+
+const genesis = testGenesis();
+const root = naiveGenesis(genesis);
+
+type Message = { readonly hello: Hello } | { readonly block: RawBlock };
+
+/** A node with one connection: what the replica does around it, without disk and signatures. */
+class Peer {
+  readonly ledger = makeLedger(genesis).ledger;
+  /** Irreversible blocks by height, as chain.db holds them. */
+  readonly stored: Block[] = [root.block];
+  readonly chain = new BestChain(this.ledger, this.#log());
+  readonly outgoing: Message[] = [];
+  readonly blocksSent: string[] = [];
+  conflicts = 0;
+  certified: string | undefined;
+  connection = this.#connect();
+
+  #connect(): Connection {
+    const output = {
+      hello: (hello: Hello) => void this.outgoing.push({ hello }),
+      block: (block: RawBlock) => {
+        this.outgoing.push({ block });
+        this.blocksSent.push(block.id);
+        return 1;
+      },
+      finalityConflict: () => void this.conflicts++,
+    };
+    return new Connection(
+      this.chain,
+      output,
+      () => (this.certified === this.ledger.root.id ? utf8(this.certified) : undefined),
+      0,
+    );
+  }
+
+  hold(block: NaiveBlock): void {
+    const outcome = this.ledger.add(block.block);
+    expect(["added", "known"]).toContain(outcome.kind);
+    this.#settle();
+  }
+
+  /** A certificate of this block is known; it works once the block is here. */
+  certify(id: string): void {
+    if (id === root.id) return;
+    this.certified = id;
+    this.#settle();
+  }
+
+  /** A block that is made here. */
+  produce(view: number): NaiveBlock | undefined {
+    return view < this.ledger.head.view ? undefined : this.#producedOn(view);
+  }
+
+  receive(message: Message, now: number): void {
+    if ("hello" in message) {
+      const certificate = message.hello.rootCertificate && fromUtf8(message.hello.rootCertificate);
+      if (certificate !== undefined && message.hello.root.height > this.ledger.bottom.height) this.certify(certificate);
+      return this.connection.receiveHello(message.hello, now);
+    }
+    const { id, view, height } = message.block;
+    this.connection.blockReceived({ id, view, height }, now);
+    const outcome = this.ledger.add(naiveOf(id).block);
+    // One that was on its way while another branch was decided here is of no use any more, and nobody's fault.
+    const isLate = !lineOf(naiveOf(id)).some((each) => each.id === this.ledger.bottom.id);
+    const expected = isLate ? ["stale", "orphan"] : ["added", "known"];
+    expect(expected, "a block sent by a correct node is of use, its parent is there").toContain(outcome.kind);
+    this.#settle();
+  }
+
+  #settle(): void {
+    const node = this.certified === undefined ? undefined : this.ledger.get(this.certified);
+    if (node !== undefined) expect(this.ledger.setIrreversible(node).ok).toBe(true);
+    for (const event of settle(this.ledger)) {
+      if (event.kind === "head") this.connection?.headMoved(0);
+      if (event.kind === "final") this.#release(event.nodes);
+    }
+  }
+  #release(nodes: readonly BlockNode[]): void {
+    const last = nodes.at(-1) as BlockNode;
+    for (const each of nodes) this.stored[each.height] = each.block;
+    this.connection?.beforeRelease(last);
+    this.ledger.release(last);
+  }
+  #producedOn(view: number): NaiveBlock {
+    const parent = naiveOf(this.ledger.head.id);
+    const block = remember(naiveChild(genesis, parent, { view, time: parent.block.header.time + 1 + (view % 7) }));
+    this.hold(block);
+    return block;
+  }
+  #log(): BlockLog {
+    const rawAt = (height: number): RawBlock | undefined => {
+      const block = this.stored[height];
+      return block && { ...block, height, view: block.header.view };
+    };
+    const heightOf = (id: string): number | undefined => {
+      const height = this.stored.findIndex((block) => block.id === id);
+      return height === -1 ? undefined : height;
+    };
+    return {
+      idAt: (height) => this.stored[height]?.id,
+      heightOf,
+      blockAt: rawAt,
+      byId: (id) => rawAt(heightOf(id) ?? -1),
+    };
+  }
+}
+
+/** Every block of these tests, one object an id. */
+const made = new Map<string, NaiveBlock>([[root.id, root]]);
+function naiveOf(id: string): NaiveBlock {
+  return made.get(id) as NaiveBlock;
+}
+function remember(block: NaiveBlock): NaiveBlock {
+  const known = made.get(block.id) ?? block;
+  made.set(known.id, known);
+  return known;
+}
+
+/** Both ends of one link; what was sent arrives in order. */
+class Pair {
+  readonly left = new Peer();
+  readonly right = new Peer();
+  now = 0;
+  delivered = 0;
+  decided = root;
+
+  open(): void {
+    this.left.connection.open();
+    this.right.connection.open();
+  }
+  deliver(from: Peer): boolean {
+    const message = from.outgoing.shift();
+    if (message === undefined) return false;
+    this.delivered++;
+    (from === this.left ? this.right : this.left).receive(message, this.now);
+    return true;
+  }
+  /** Delivers until nothing is under way. */
+  run(): void {
+    while (this.deliver(this.left) || this.deliver(this.right))
+      expect(this.delivered, "the two talk for ever").toBeLessThan(3_000);
+  }
+  expectSame(): void {
+    const { left, right } = this;
+    expect(left.ledger.head.id).toBe(right.ledger.head.id);
+    expect([left.connection.phase, right.connection.phase]).toEqual(["idle", "idle"]);
+    expect([left.conflicts, right.conflicts]).toEqual([0, 0]);
+    for (const peer of [left, right])
+      expect(new Set(peer.blocksSent).size, "each block crosses a link once").toBe(peer.blocksSent.length);
+  }
+}
+
+/** `length` blocks on `from`, of one view. */
+function grow(from: NaiveBlock, length: number, view: number): NaiveBlock[] {
+  const line: NaiveBlock[] = [];
+  for (let parent = from; line.length < length; parent = line.at(-1) as NaiveBlock)
+    line.push(remember(naiveChild(genesis, parent, { view })));
+  return line;
+}
+function pairOf(left: readonly NaiveBlock[], right: readonly NaiveBlock[]): Pair {
+  const pair = new Pair();
+  for (const each of left) pair.left.hold(each);
+  for (const each of right) pair.right.hold(each);
+  return pair;
+}
+
+const EVENTS = [
+  "deliverLeft",
+  "deliverLeft",
+  "deliverRight",
+  "deliverRight",
+  "produceLeft",
+  "produceRight",
+  "certify",
+] as const;
+interface Branch {
+  readonly from: number;
+  readonly length: number;
+  readonly step: number;
+  readonly holders: number;
+}
+interface Event {
+  readonly kind: (typeof EVENTS)[number];
+  readonly n: number;
+}
+
+describe("two nodes with different chains (docs/protocol.md, section 3)", () => {
+  const event = fc.record({
+    kind: fc.constantFrom(...EVENTS),
+    n: fc.nat(100),
+  });
+  const branches = fc.array(
+    fc.record({
+      from: fc.nat(100),
+      length: fc.integer({ min: 1, max: 40 }),
+      step: fc.nat(2),
+      holders: fc.integer({ min: 1, max: 3 }),
+    }),
+    { minLength: 1, maxLength: 4 },
+  );
+
+  /** Both hold what the shape says, then everything happens in the order of the events. */
+  function play(shape: readonly Branch[], events: readonly Event[]): Pair {
+    const pair = new Pair();
+    const blocks: NaiveBlock[] = [root];
+    let view = 1;
+    for (const { from, length, step, holders } of shape) {
+      const parent = blocks[from % blocks.length] as NaiveBlock;
+      view = Math.max(view, parent.view) + step;
+      const line = grow(parent, length, view);
+      blocks.push(...line);
+      const whole = lineOf(line.at(-1) as NaiveBlock)
+        .reverse()
+        .slice(1);
+      if (holders & 1) for (const each of whole) pair.left.hold(each);
+      if (holders & 2) for (const each of whole) pair.right.hold(each);
+    }
+    pair.open();
+    for (const { kind, n } of events) {
+      if (kind === "deliverLeft") pair.deliver(pair.left);
+      else if (kind === "deliverRight") pair.deliver(pair.right);
+      else if (kind === "certify") certifyOne(pair, n);
+      else (kind === "produceLeft" ? pair.left : pair.right).produce(++view);
+    }
+    pair.run();
+    return pair;
+  }
+
+  it("reach the same head without a timeout, whatever they hold and produce meanwhile; no block comes twice or unfit", () => {
+    const events = fc.array(
+      event.filter(({ kind }) => kind !== "certify"),
+      { maxLength: 60 },
+    );
+    fc.assert(
+      fc.property(branches, events, (shape, chosen) => play(shape, chosen).expectSame()),
+      { numRuns: 100 },
+    );
+  });
+
+  it("also when one learns that a block is irreversible which the other lacks: with the next hello at the latest [H2]", () => {
+    const learns = fc.property(branches, fc.array(event, { maxLength: 60 }), (shape, chosen) => {
+      const pair = play(shape, chosen);
+      pair.now += IDLE_HELLO_MS;
+      for (const peer of [pair.left, pair.right]) peer.connection.tick(pair.now);
+      pair.run();
+      pair.expectSame();
+      expect(lineOf(naiveOf(pair.left.ledger.head.id))).toContain(pair.decided);
+    });
+    // The right's head outranks the left's, and its root does not: it must wait for the decided branch.
+    const outranked: [Branch[], Event[]] = [
+      [
+        { from: 0, length: 1, step: 0, holders: 1 },
+        { from: 1, length: 3, step: 0, holders: 2 },
+      ],
+      ["deliverRight", "produceLeft", "certify", "produceRight"].map((kind) => ({ kind, n: 0 }) as Event),
+    ];
+    fc.assert(learns, { numRuns: 100, examples: [outranked] });
+  });
+
+  /** One of the two learns that a block of its chain is irreversible: one on the line of what was decided before. */
+  function certifyOne(pair: Pair, n: number): void {
+    const peer = n % 2 === 0 ? pair.left : pair.right;
+    const line = lineOf(naiveOf(peer.ledger.head.id));
+    const candidates = line.slice(0, line.indexOf(pair.decided) + 1);
+    const chosen = candidates[(n >> 1) % candidates.length];
+    if (chosen === undefined) return;
+    pair.decided = chosen;
+    peer.certify(chosen.id);
+  }
+
+  it("the same chain: idle after one matched pair of hellos, and no block is sent [H1]", () => {
+    const line = grow(root, 5, 1);
+    const pair = pairOf(line, line);
+    pair.open();
+    pair.run();
+    pair.expectSame();
+    expect([pair.left.blocksSent, pair.right.blocksSent]).toEqual([[], []]);
+  });
+
+  it("one ahead on the same chain: exactly the missing blocks are streamed, in order", () => {
+    const line = grow(root, 30, 1);
+    const pair = pairOf(line, line.slice(0, 12));
+    pair.open();
+    pair.run();
+    pair.expectSame();
+    expect(pair.left.blocksSent).toEqual(line.slice(12).map((each) => each.id));
+    expect(pair.right.blocksSent).toEqual([]);
+  });
+
+  it("different forks: only the better one is streamed, from the child of the nearest common ancestor", () => {
+    const trunk = grow(root, 20, 1);
+    const worse = grow(trunk[9] as NaiveBlock, 25, 2);
+    const better = grow(trunk[13] as NaiveBlock, 3, 3);
+    const pair = pairOf([...trunk.slice(0, 10), ...worse], [...trunk, ...better]);
+    pair.open();
+    pair.run();
+    pair.expectSame();
+    expect(pair.left.blocksSent).toEqual([]);
+    expect(pair.right.blocksSent).toEqual([...trunk.slice(10, 14), ...better].map((each) => each.id));
+  });
+
+  it("a chain with a higher certified root is better than one with a higher head; its certificate comes first [H2]", () => {
+    const decided = grow(root, 3, 1);
+    const stray = grow(root, 8, 2);
+    const pair = pairOf(decided, stray);
+    pair.left.certify((decided[1] as NaiveBlock).id);
+    pair.open();
+    pair.run();
+    pair.expectSame();
+    expect(pair.right.ledger.head.id).toBe(decided[2]?.id);
+  });
+
+  it("what is new is pushed to an idle peer at once, and goes through a fork switch [H3]", () => {
+    const trunk = grow(root, 4, 1);
+    const pair = pairOf(trunk, trunk);
+    pair.open();
+    pair.run();
+    const pushed = pair.left.produce(2) as NaiveBlock;
+    expect(pair.left.outgoing).toMatchObject([{ block: { id: pushed.id } }]);
+    pair.run();
+    expect(pair.right.blocksSent, "what was received is not sent back").toEqual([]);
+    for (const each of grow(trunk[1] as NaiveBlock, 3, 3)) pair.right.hold(each);
+    // A head that does not descend from the one described last: a new hello, before its blocks.
+    expect(pair.right.outgoing.map((message) => Object.keys(message)[0])).toEqual(["hello", "block", "block", "block"]);
+    pair.run();
+    pair.expectSame();
+    expect(pair.left.ledger.head.view).toBe(3);
+  });
+});
+
+describe("roles", () => {
+  it("are taken only when the peer echoes my newest hello [H1]", () => {
+    const line = grow(root, 3, 1);
+    const { left, right } = pairOf(line, line.slice(0, 1));
+    left.connection.open();
+    right.connection.open();
+    const [hello] = right.outgoing as [{ hello: Hello }];
+    left.connection.receiveHello({ ...hello.hello, echo: 0 }, 0);
+    expect([left.connection.phase, left.blocksSent]).toEqual(["start", []]);
+    left.connection.receiveHello({ ...hello.hello, echo: 99 }, 0);
+    expect(left.connection.phase).toBe("start");
+    left.connection.receiveHello({ ...hello.hello, echo: 1 }, 0);
+    expect(left.blocksSent).toHaveLength(2);
+  });
+
+  it("an older hello that comes late changes nothing", () => {
+    const { left, right } = pairOf(grow(root, 2, 1), []);
+    left.connection.open();
+    right.connection.open();
+    const [hello] = right.outgoing as [{ hello: Hello }];
+    left.connection.receiveHello({ ...hello.hello, seq: 5 }, 0);
+    const before = left.outgoing.length;
+    left.connection.receiveHello({ ...hello.hello, seq: 4, echo: 1 }, 0);
+    expect([left.connection.phase, left.outgoing.length]).toEqual(["start", before]);
+  });
+});
+
+describe("finality", () => {
+  it("another block irreversible at a height where mine is: told, and nothing is streamed", () => {
+    const [mine, theirs] = [grow(root, 3, 1), grow(root, 3, 2)];
+    const pair = pairOf(mine, theirs);
+    pair.left.certify((mine[1] as NaiveBlock).id);
+    pair.right.certify((theirs[1] as NaiveBlock).id);
+    pair.open();
+    // Without certificates of the other: it is the hello's root that tells.
+    for (const peer of [pair.left, pair.right]) {
+      const [message] = peer.outgoing.splice(0) as [{ hello: Hello }];
+      const { rootCertificate: _, ...hello } = message.hello;
+      (peer === pair.left ? pair.right : pair.left).connection.receiveHello({ ...hello, echo: 1 }, 0);
+    }
+    expect([pair.left.conflicts, pair.right.conflicts]).toEqual([1, 1]);
+    expect([pair.left.blocksSent, pair.right.blocksSent]).toEqual([[], []]);
+  });
+});
+
+describe("budget and time", () => {
+  it("no more bytes are under way than the budget, and what the link took is sent on", () => {
+    const line = grow(root, 6, 1);
+    const { left, right } = pairOf(line, []);
+    left.connection.spend(SEND_BUDGET_BYTES - 2);
+    left.connection.open();
+    right.connection.open();
+    const [hello] = right.outgoing as [{ hello: Hello }];
+    left.connection.receiveHello({ ...hello.hello, echo: 1 }, 0);
+    expect([left.blocksSent.length, left.connection.hasBudget, left.connection.phase]).toEqual([2, false, "syncing"]);
+    left.connection.drained(3);
+    expect(left.blocksSent).toHaveLength(5);
+    left.connection.drained(2);
+    expect([left.blocksSent.length, left.connection.phase]).toEqual([6, "idle"]);
+  });
+
+  it("without progress the chain is described afresh: soon while searching, later when idle", () => {
+    const { left } = pairOf([], []);
+    left.connection.open();
+    expect(left.connection.deadline).toBe(SEARCH_STALL_MS);
+    left.connection.tick(SEARCH_STALL_MS - 1);
+    expect(left.outgoing).toHaveLength(1);
+    left.connection.tick(SEARCH_STALL_MS);
+    expect(left.outgoing.map((each) => "hello" in each && each.hello.seq)).toEqual([1, 2]);
+    const pair = pairOf([], []);
+    pair.open();
+    pair.run();
+    expect(pair.left.connection.deadline).toBe(IDLE_HELLO_MS);
+  });
+
+  it("the peer's head is the greatest that is known of it", () => {
+    const line = grow(root, 3, 1);
+    const { left, right } = pairOf(line.slice(0, 1), []);
+    right.connection.open();
+    const [hello] = right.outgoing as [{ hello: Hello }];
+    left.connection.receiveHello(hello.hello, 0);
+    expect(left.connection.peerHead?.height).toBe(0);
+    const refs = line.map(({ id, view, height }) => ({ id, view, height }));
+    left.connection.blockReceived(refs[2] as (typeof refs)[0], 0);
+    expect(left.connection.peerHead).toEqual(refs[2]);
+    expect(compareRefs(refs[2] as (typeof refs)[0], refs[0] as (typeof refs)[0])).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,475 @@
+import { describe, expect, it } from "vitest";
+import type { BlockNode } from "../../chain/forkDatabase.ts";
+import { CONSENSUS_DEFAULTS, LEADER_STALL_TIMEOUTS, WINDOW_BLOCKS } from "../../consensus/constants.ts";
+import { decodeCertificate } from "../../consensus/certificate.ts";
+import type { DurableAction } from "../../consensus/engine.ts";
+import type { ConsensusMessage, SignedContent } from "../../consensus/messages.ts";
+import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { Raft } from "../../consensus/raft/raft.ts";
+import { makeLedger, settle } from "../fixtures/memoryLedger.ts";
+import {
+  CHAIN_ID,
+  fakeSignature,
+  KEYS,
+  type NaiveBlock,
+  naiveChild,
+  naiveGenesis,
+  testGenesis,
+} from "../fixtures/naiveChain.ts";
+
+const genesis = testGenesis();
+const [SELF, B, C, STRANGER] = KEYS as [string, string, string, string];
+const TIMEOUT = CONSENSUS_DEFAULTS.electionTimeoutMs;
+const GENESIS_REF = { view: 0, height: 0, id: naiveGenesis(genesis).id };
+const FRESH: RaftRecord = { view: 0, ackedHead: GENESIS_REF };
+
+interface Sent {
+  /** Undefined: all other producers. */
+  readonly to: string | undefined;
+  readonly content: SignedContent;
+  readonly durable: boolean;
+}
+
+/** One replica's engine; the disk answers when told to. */
+class Replica {
+  readonly ledger = makeLedger(genesis).ledger;
+  readonly sent: Sent[] = [];
+  readonly waiting: DurableAction[] = [];
+  readonly certified: { id: string; certificate: Uint8Array }[] = [];
+  persists = 0;
+  now = 1_000_000;
+  head: NaiveBlock = naiveGenesis(genesis);
+  readonly raft: Raft;
+
+  constructor(record: RaftRecord | "lost" = FRESH, held: readonly NaiveBlock[] = [], self = SELF) {
+    for (const each of held) this.#add(each);
+    this.raft = new Raft(
+      {
+        self,
+        configuration: genesis.configuration,
+        settings: CONSENSUS_DEFAULTS,
+        ledger: this.ledger,
+        now: () => this.now,
+        random: () => 0,
+        unicast: (to, content, { durable }) => void this.sent.push({ to, content, durable }),
+        multicast: (content, { durable }) => void this.sent.push({ to: undefined, content, durable }),
+        sign: () => fakeSignature("self"),
+        persistRecord: () => void this.persists++,
+        whenDurable: (action) => void this.waiting.push(action),
+        certified: (node, certificate) => {
+          this.certified.push({ id: node.id, certificate });
+          this.ledger.setIrreversible(node);
+          for (const event of settle(this.ledger))
+            if (event.kind === "final") this.ledger.release(event.nodes.at(-1) as BlockNode);
+        },
+        log: () => undefined,
+      },
+      record === "lost" ? undefined : record,
+    );
+    this.raft.start();
+  }
+
+  get record(): RaftRecord {
+    const decoded = raftRecordMessage.decode(this.raft.encodeRecord());
+    if (!decoded.ok) throw new Error("record");
+    return decoded.value;
+  }
+  receive(signer: string, content: SignedContent): void {
+    this.raft.receive({ ...content, signer, signature: fakeSignature(signer) } as ConsensusMessage);
+  }
+  /** The disk has everything. */
+  flush(): void {
+    for (const action of this.waiting.splice(0)) this.raft.durable(action);
+  }
+  pass(ms: number): void {
+    this.now += ms;
+    this.raft.tick();
+  }
+  take(kind: SignedContent["kind"]): Sent[] {
+    const found = this.sent.filter((each) => each.content.kind === kind);
+    this.sent.length = 0;
+    return found;
+  }
+  /** A block of another producer arrives and is executed. */
+  accept(block: NaiveBlock): BlockNode {
+    const node = this.#add(block);
+    this.raft.headerSeen(node.block.header);
+    this.raft.headMoved(node);
+    return node;
+  }
+  /** A block of one's own. */
+  produce(): BlockNode {
+    const node = this.#add(naiveChild(genesis, this.head, { view: this.record.view, producer: SELF }));
+    this.raft.headerSeen(node.block.header);
+    this.raft.produced();
+    this.raft.headMoved(node);
+    return node;
+  }
+  /** Through pre-vote and vote to leadership of view 1. */
+  lead(): void {
+    this.pass(TIMEOUT);
+    this.receive(B, vote(1, SELF, { preVote: true }));
+    this.flush();
+    this.receive(B, vote(1, SELF));
+    expect(this.raft.state).toEqual({ view: 1, leader: SELF, status: "leader" });
+    this.sent.length = 0;
+  }
+  #add(block: NaiveBlock): BlockNode {
+    this.ledger.add(block.block);
+    settle(this.ledger);
+    this.head = block;
+    return this.ledger.get(block.id) as BlockNode;
+  }
+}
+
+function vote(view: number, candidate: string, { preVote = false, granted = true } = {}): SignedContent {
+  return { kind: "vote", content: { view, candidate, granted, preVote } };
+}
+function requestVote(view: number, head = GENESIS_REF, { preVote = false, transfer = false } = {}): SignedContent {
+  return { kind: "requestVote", content: { view, head, preVote, transfer } };
+}
+const heartbeat = (view: number, round: number, irreversibleHeight = 0): SignedContent => ({
+  kind: "heartbeat",
+  content: { view, round, irreversibleHeight },
+});
+const ackOf = ({ view, height, id }: BlockNode): SignedContent => ({ kind: "ack", content: { view, height, id } });
+const voteOf = (sent: readonly Sent[]): unknown =>
+  sent.map(({ to, content, durable }) => ({ to, durable, ...(content.content as object) }));
+
+/** Blocks of some views on genesis. */
+function chainOf(...views: number[]): NaiveBlock[] {
+  const line: NaiveBlock[] = [];
+  for (const view of views) line.push(naiveChild(genesis, line.at(-1) ?? naiveGenesis(genesis), { view, producer: B }));
+  return line;
+}
+
+describe("election (docs/protocol.md, section 5)", () => {
+  it("asks for pre-votes after the timeout, changing nothing; a majority makes it stand, once its own vote is durable it counts [S5]", () => {
+    const replica = new Replica();
+    expect(replica.raft.deadline).toBe(replica.now + TIMEOUT);
+    replica.pass(TIMEOUT - 1);
+    expect(replica.sent).toEqual([]);
+    replica.pass(1);
+    expect(replica.take("requestVote")).toMatchObject([
+      { to: undefined, durable: false, content: { content: { view: 1, preVote: true } } },
+    ]);
+    expect([replica.record, replica.persists]).toEqual([FRESH, 0]);
+
+    replica.receive(B, vote(1, SELF, { preVote: true }));
+    expect(replica.record).toMatchObject({ view: 1, votedFor: SELF });
+    expect(replica.take("requestVote")).toMatchObject([
+      { to: undefined, durable: true, content: { content: { view: 1, preVote: false } } },
+    ]);
+    replica.receive(B, vote(1, SELF));
+    expect(replica.raft.state.status).toBe("candidate");
+    replica.flush();
+    expect(replica.raft.state).toEqual({ view: 1, leader: SELF, status: "leader" });
+  });
+
+  it("a vote for another, of another view or of another kind does not count [S8]", () => {
+    const replica = new Replica();
+    replica.pass(TIMEOUT);
+    for (const wrong of [vote(1, C, { preVote: true }), vote(2, SELF, { preVote: true }), vote(1, SELF)])
+      replica.receive(B, wrong);
+    replica.receive(STRANGER, vote(1, SELF, { preVote: true }));
+    expect(replica.record.view).toBe(0);
+  });
+
+  it("one vote a view [R1], for the same candidate again; durable before it is said", () => {
+    const replica = new Replica();
+    replica.receive(B, requestVote(1));
+    replica.receive(C, requestVote(1));
+    replica.receive(B, requestVote(1));
+    expect(voteOf(replica.take("vote"))).toEqual([
+      { to: B, durable: true, view: 1, candidate: B, granted: true, preVote: false },
+      { to: C, durable: true, view: 1, candidate: C, granted: false, preVote: false },
+      { to: B, durable: true, view: 1, candidate: B, granted: true, preVote: false },
+    ]);
+    expect(replica.record).toMatchObject({ view: 1, votedFor: B });
+  });
+
+  it("only for a candidate whose head is at least one's own, view first [S1]", () => {
+    const held = chainOf(1, 2, 2);
+    const ref = (view: number, height: number): typeof GENESIS_REF => ({ view, height, id: GENESIS_REF.id });
+    const cases: [typeof GENESIS_REF, boolean][] = [
+      [ref(1, 9), false],
+      [ref(2, 2), false],
+      [ref(2, 3), true],
+      [ref(2, 4), true],
+      [ref(3, 1), true],
+    ];
+    for (const [head, granted] of cases) {
+      for (const preVote of [true, false]) {
+        const replica = new Replica({ view: 2, ackedHead: GENESIS_REF }, held);
+        replica.receive(C, requestVote(3, head, { preVote }));
+        expect(voteOf(replica.take("vote")), `${head.view} ${head.height}`).toMatchObject([{ granted, preVote }]);
+      }
+    }
+  });
+
+  it("who hears its leader refuses to disrupt it, unless the leader asked for it; a pre-vote never changes the record", () => {
+    const replica = new Replica();
+    replica.receive(B, heartbeat(1, 1));
+    replica.sent.length = 0;
+    replica.receive(C, requestVote(2, GENESIS_REF, { preVote: true }));
+    expect(voteOf(replica.take("vote"))).toMatchObject([{ granted: false, preVote: true, view: 1 }]);
+    replica.receive(C, requestVote(2));
+    expect([replica.record.view, replica.sent]).toEqual([1, []]);
+    replica.receive(C, requestVote(2, GENESIS_REF, { transfer: true }));
+    expect(replica.record).toMatchObject({ view: 2, votedFor: C });
+  });
+
+  it("a broken link to the leader is a hint: the pre-vote comes early; to another node it is none", () => {
+    const replica = new Replica();
+    replica.receive(B, heartbeat(1, 1));
+    replica.raft.linkBroke(C);
+    expect(replica.raft.deadline).toBe(replica.now + TIMEOUT);
+    replica.raft.linkBroke(B);
+    expect(replica.raft.deadline).toBe(replica.now);
+  });
+
+  it("a higher view in any answer ends the candidacy", () => {
+    const replica = new Replica();
+    replica.pass(TIMEOUT);
+    replica.receive(B, vote(7, SELF, { preVote: true, granted: false }));
+    expect(replica.raft.state).toEqual({ view: 7, leader: undefined, status: "follower" });
+    expect(replica.record.votedFor).toBeUndefined();
+  });
+});
+
+describe("acks", () => {
+  it("are sent for heads of the own view only [S4], after the record that names them", () => {
+    const replica = new Replica();
+    const [old, next] = chainOf(1, 2) as [NaiveBlock, NaiveBlock];
+    replica.receive(C, requestVote(2));
+    replica.sent.length = 0;
+    const below = replica.accept(old);
+    expect(replica.take("ack")).toEqual([]);
+    expect(replica.record.ackedHead).toEqual(GENESIS_REF);
+    const before = replica.persists;
+    const node = replica.accept(next);
+    expect(replica.take("ack")).toEqual([{ to: B, durable: true, content: ackOf(node) }]);
+    expect(replica.record.ackedHead).toMatchObject({ id: node.id });
+    expect(replica.persists).toBe(before + 1);
+    expect(below.view).toBe(1);
+  });
+
+  it("are sent again with a heartbeat while the block is not decided", () => {
+    const replica = new Replica();
+    const node = replica.accept(chainOf(1)[0] as NaiveBlock);
+    replica.sent.length = 0;
+    replica.receive(B, heartbeat(1, 1, 0));
+    expect(replica.take("ack")).toEqual([{ to: B, durable: true, content: ackOf(node) }]);
+    replica.receive(B, heartbeat(1, 2, 1));
+    expect(replica.take("ack")).toEqual([]);
+  });
+});
+
+describe("deciding", () => {
+  it("a block of the own view that a majority holds is irreversible, the own ack counting once durable [S3] [S5]", () => {
+    const replica = new Replica();
+    replica.lead();
+    const node = replica.produce();
+    replica.receive(B, ackOf(node));
+    expect(replica.certified).toEqual([]);
+    replica.flush();
+    expect(replica.certified.map((each) => each.id)).toEqual([node.id]);
+    const { certificate } = replica.certified[0] as (typeof replica.certified)[0];
+    const decoded = decodeCertificate(certificate, CHAIN_ID, genesis.configuration);
+    expect(decoded.ok && [decoded.value.id, decoded.value.claims.map((claim) => claim.key).sort()]).toEqual([
+      node.id,
+      [SELF, B].sort(),
+    ]);
+  });
+
+  it("blocks of older views become so only through one of the own (Raft's figure 8) [S3]", () => {
+    const replica = new Replica({ view: 0, ackedHead: GENESIS_REF }, []);
+    const [old] = chainOf(1) as [NaiveBlock];
+    const node = replica.accept(old);
+    replica.pass(TIMEOUT);
+    replica.receive(C, vote(2, SELF, { preVote: true }));
+    replica.flush();
+    replica.receive(C, vote(2, SELF));
+    expect(replica.raft.state.status).toBe("leader");
+    for (const each of [B, C]) {
+      replica.receive(each, ackOf(node));
+      replica.receive(each, { kind: "ack", content: { view: 2, height: node.height, id: node.id } });
+    }
+    replica.flush();
+    expect(replica.certified).toEqual([]);
+    const mine = replica.produce();
+    replica.receive(C, ackOf(mine));
+    replica.flush();
+    expect(replica.certified.map((each) => each.id)).toEqual([mine.id]);
+    expect(replica.ledger.bottom.id).toBe(mine.id);
+  });
+
+  it("acks of strangers, of other views or for unknown blocks count for nothing", () => {
+    const replica = new Replica();
+    replica.lead();
+    const node = replica.produce();
+    replica.flush();
+    replica.receive(STRANGER, ackOf(node));
+    replica.receive(B, { kind: "ack", content: { view: 2, height: node.height, id: node.id } });
+    replica.receive(B, { kind: "ack", content: { view: 1, height: node.height + 1, id: node.id } });
+    replica.receive(B, { kind: "ack", content: { view: 1, height: node.height, id: KEYS[0] as string } });
+    expect(replica.certified).toEqual([]);
+  });
+});
+
+describe("leading", () => {
+  it("opens its view with a block at once [S2], and has at most W undecided blocks", () => {
+    const replica = new Replica();
+    expect(replica.raft.production()).toBeUndefined();
+    replica.lead();
+    expect(replica.raft.production()).toEqual({ view: 1, opening: true });
+    for (let i = 0; i < WINDOW_BLOCKS; i++) {
+      replica.produce();
+      if (i < WINDOW_BLOCKS - 1) expect(replica.raft.production()).toEqual({ view: 1, opening: false });
+    }
+    expect(replica.raft.production()).toBeUndefined();
+  });
+
+  it("heartbeats carry a growing round; one without a quorum of replies steps down", () => {
+    const replica = new Replica();
+    replica.lead();
+    const { heartbeatMs } = CONSENSUS_DEFAULTS;
+    for (let round = 2; round <= 4; round++) {
+      replica.pass(heartbeatMs);
+      expect(replica.take("heartbeat")).toMatchObject([{ content: { content: { view: 1, round } } }]);
+    }
+    replica.receive(C, { kind: "heartbeatReply", content: { view: 1, round: 4 } });
+    replica.pass(TIMEOUT - 1);
+    expect(replica.raft.state.status).toBe("leader");
+    replica.pass(1);
+    expect(replica.raft.state).toEqual({ view: 1, leader: undefined, status: "follower" });
+    expect(replica.raft.production()).toBeUndefined();
+  });
+
+  it("one whose blocks do not become irreversible gives up its view, although it is answered", () => {
+    const replica = new Replica();
+    replica.lead();
+    replica.produce();
+    for (let passed = 0; passed <= LEADER_STALL_TIMEOUTS * TIMEOUT; passed += 100) {
+      replica.receive(B, { kind: "heartbeatReply", content: { view: 1, round: 1 } });
+      replica.pass(100);
+    }
+    expect(replica.raft.state.status).toBe("follower");
+  });
+
+  it("a higher view, in a header, a reply or a heartbeat, moves every replica to it", () => {
+    const [block] = chainOf(5) as [NaiveBlock];
+    const moves: ((replica: Replica) => void)[] = [
+      (replica) => void replica.accept(block),
+      (replica) => replica.receive(B, { kind: "heartbeatReply", content: { view: 5, round: 0 } }),
+      (replica) => replica.receive(B, heartbeat(5, 1)),
+    ];
+    for (const move of moves) {
+      const replica = new Replica();
+      replica.lead();
+      move(replica);
+      expect([replica.record.view, replica.record.votedFor, replica.raft.state.status]).toEqual([
+        5,
+        undefined,
+        "follower",
+      ]);
+    }
+  });
+
+  it("an old leader's heartbeat is answered with the view it missed, an old round with nothing", () => {
+    const replica = new Replica();
+    replica.receive(B, heartbeat(3, 2));
+    expect(replica.take("heartbeatReply")).toMatchObject([{ to: B, content: { content: { view: 3, round: 2 } } }]);
+    replica.receive(B, heartbeat(3, 2));
+    replica.receive(B, heartbeat(3, 1));
+    expect(replica.take("heartbeatReply")).toEqual([]);
+    replica.receive(C, heartbeat(2, 9));
+    expect(replica.take("heartbeatReply")).toMatchObject([{ to: C, content: { content: { view: 3 } } }]);
+    expect(replica.raft.state.leader).toBe(B);
+  });
+
+  it("leadership is handed over to who is named by its leader, in its view", () => {
+    const replica = new Replica();
+    replica.receive(B, heartbeat(3, 1));
+    for (const [signer, view, target] of [
+      [B, 3, C],
+      [C, 3, SELF],
+      [B, 2, SELF],
+    ] as const) {
+      replica.receive(signer, { kind: "timeoutNow", content: { view, target } });
+    }
+    expect(replica.record.view).toBe(3);
+    replica.receive(B, { kind: "timeoutNow", content: { view: 3, target: SELF } });
+    expect(replica.take("requestVote")).toMatchObject([
+      { content: { content: { view: 4, transfer: true, preVote: false } } },
+    ]);
+  });
+});
+
+describe("after a restart", () => {
+  const held = chainOf(1, 1, 1);
+  const acked = held[1] as NaiveBlock;
+  const record: RaftRecord = { view: 1, votedFor: B, ackedHead: { view: 1, height: 2, id: acked.id } };
+
+  it("a replica that lacks what it acked is recovering: no vote, no pre-vote, no ack, no candidacy [S6]", () => {
+    const replica = new Replica(record, held.slice(0, 1));
+    expect(replica.raft.state.status).toBe("recovering");
+    replica.receive(C, requestVote(2, { view: 1, height: 9, id: acked.id }));
+    replica.receive(C, requestVote(3, { view: 1, height: 9, id: acked.id }, { preVote: true }));
+    expect((voteOf(replica.take("vote")) as { granted: boolean }[]).map((each) => each.granted)).toEqual([
+      false,
+      false,
+    ]);
+    replica.pass(3 * TIMEOUT);
+    expect(replica.take("requestVote")).toEqual([]);
+  });
+
+  it("until its head is there again, or what is irreversible has passed it [S6]", () => {
+    const again = new Replica(record, held.slice(0, 1));
+    again.accept(acked);
+    expect(again.raft.state.status).toBe("follower");
+    expect(again.take("ack")).toHaveLength(1);
+    expect(new Replica(record, held).raft.state.status).toBe("follower");
+    const other = naiveChild(genesis, naiveGenesis(genesis), { view: 2, producer: C });
+    expect(new Replica(record, [other]).raft.state.status).toBe("follower");
+  });
+
+  it("a leader restarted in its own view is silent there and asks for the next [S7]", () => {
+    const own = naiveChild(genesis, naiveGenesis(genesis), { view: 4, producer: SELF });
+    const replica = new Replica({ view: 4, votedFor: SELF, ackedHead: { view: 4, height: 1, id: own.id } }, [own]);
+    expect([replica.raft.state.status, replica.raft.production()]).toEqual(["follower", undefined]);
+    replica.pass(TIMEOUT);
+    expect(replica.sent.map(({ content }) => [content.kind, content.content.view])).toEqual([["requestVote", 5]]);
+  });
+
+  it("the vote given before is kept: no second one in that view [R1]", () => {
+    const replica = new Replica(record, held);
+    replica.receive(C, requestVote(1, { view: 1, height: 9, id: acked.id }));
+    expect(voteOf(replica.take("vote"))).toMatchObject([{ granted: false }]);
+  });
+
+  it("without its record it takes no part, whatever it holds", () => {
+    const replica = new Replica("lost", held);
+    replica.now += 10 * TIMEOUT;
+    replica.raft.tick();
+    replica.receive(B, requestVote(9, { view: 9, height: 9, id: acked.id }));
+    replica.receive(B, heartbeat(1, 1));
+    expect(
+      replica.sent.filter(
+        ({ content }) => content.kind === "vote" || content.kind === "ack" || content.kind === "requestVote",
+      ),
+    ).toEqual([]);
+    expect([replica.raft.state.status, replica.raft.deadline]).toEqual(["recovering", Number.POSITIVE_INFINITY]);
+  });
+});
+
+describe("a follower of the chain", () => {
+  it("watches: knows view and leader by the headers, says nothing", () => {
+    const replica = new Replica("lost", [], STRANGER);
+    replica.accept(chainOf(3)[0] as NaiveBlock);
+    replica.receive(B, heartbeat(3, 1));
+    replica.receive(B, requestVote(9));
+    expect(replica.raft.state).toEqual({ view: 3, leader: B, status: "observer" });
+    expect(replica.sent).toEqual([]);
+  });
+});

@@ -1,0 +1,441 @@
+import { describe, expect, it } from "vitest";
+import { encodeList } from "../../chain/byteList.ts";
+import type { BlockNode } from "../../chain/forkDatabase.ts";
+import type { ChainLimits } from "../../chain/genesis.ts";
+import { transactionId } from "../../chain/transaction.ts";
+import { CONSENSUS_DEFAULTS, FORWARD_AGAIN_MS, FORWARD_BYTES } from "../../consensus/constants.ts";
+import { Mempool, type PoolEntry } from "../../consensus/mempool/mempool.ts";
+import { decodePayload, type Payload } from "../../consensus/messages.ts";
+import type { Engine } from "../../consensus/engine.ts";
+import { BlockProducer } from "../../src/replica/blockProducer.ts";
+import { EXECUTION_SLICE_TRANSACTIONS } from "../../src/replica/constants.ts";
+import { Submissions } from "../../src/replica/submissions.ts";
+import type { TransactionOutcome } from "../../src/replica/types.ts";
+import { elementAt } from "../../chain/byteList.ts";
+import { makeLedger, settle } from "../fixtures/memoryLedger.ts";
+import {
+  CHAIN_ID,
+  fakeSignature,
+  idOf,
+  KEYS,
+  makeTransaction,
+  type NaiveBlock,
+  naiveChild,
+  naiveGenesis,
+  START_TIME,
+  testGenesis,
+} from "../fixtures/naiveChain.ts";
+import { toyApplication } from "../fixtures/toyApplication.ts";
+
+const SELF = KEYS[0] as string;
+const LEADER = KEYS[1] as string;
+const OTHER = KEYS[2] as string;
+
+/** Submissions of a node around a real ledger and mempool. */
+function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, maxCount: 10_000 }) {
+  const genesis = testGenesis({ blockTransactions: 5_000, ...limits });
+  const { ledger } = makeLedger(genesis);
+  const mempool = new Mempool(pool);
+  const told: TransactionOutcome[] = [];
+  const sent: { to: string; payload: Payload }[] = [];
+  const world = { now: START_TIME, leader: LEADER as string | undefined, reachable: true };
+  const submissions = new Submissions({
+    self: SELF,
+    ledger,
+    mempool,
+    application: toyApplication,
+    limits: genesis.limits,
+    now: () => world.now,
+    leader: () => world.leader,
+    unicast: (to, payload) => {
+      const decoded = decodePayload(CHAIN_ID, payload);
+      if (decoded.ok && world.reachable) sent.push({ to, payload: decoded.value });
+      return world.reachable;
+    },
+    tell: (outcomes) => void told.push(...outcomes),
+  });
+  const naive: NaiveBlock[] = [naiveGenesis(genesis)];
+  const apply = (
+    transactions: readonly Uint8Array[],
+    view = 1,
+    parent = naive.at(-1) as NaiveBlock,
+    time = parent.block.header.time + 1,
+  ): NaiveBlock => {
+    const block = naiveChild(genesis, parent, { view, transactions, time });
+    naive.push(block);
+    ledger.add(block.block);
+    for (const event of settle(ledger)) {
+      if (event.kind !== "head") continue;
+      for (const node of event.undone) submissions.blockUndone(node);
+      for (const node of event.applied) submissions.blockApplied(node);
+    }
+    return block;
+  };
+  const decide = (block: NaiveBlock): void => {
+    const node = ledger.get(block.id) as BlockNode;
+    ledger.setIrreversible(node);
+    ledger.work(1);
+    const line: BlockNode[] = [];
+    for (let each: BlockNode = node; each !== ledger.bottom; each = each.parent as BlockNode) line.unshift(each);
+    for (const each of line) submissions.irreversible(each);
+    ledger.release(node);
+  };
+  /** What was forwarded, as ids, by recipient and frame. */
+  const forwarded = (): string[][] => {
+    const frames = sent.splice(0);
+    return frames.flatMap(({ payload }) =>
+      payload.kind === "transactionForward"
+        ? [Array.from({ length: payload.transactions.count }, (_, i) => idOf(elementAt(payload.transactions, i)))]
+        : [],
+    );
+  };
+  return { genesis, ledger, mempool, told, sent, world, submissions, naive, apply, decide, forwarded };
+}
+const put = (n: number, expiresAt = START_TIME + 30_000): Uint8Array => makeTransaction(`put k ${n}`, n, expiresAt);
+const statuses = (told: readonly TransactionOutcome[]): string[] => told.map(({ status }) => status);
+
+describe("admission (docs/protocol.md, section 4, transactions)", () => {
+  it.each([
+    ["TRANSACTION_TOO_LARGE", makeTransaction(`put k ${"x".repeat(200)}`, 1)],
+    ["TRANSACTION_UNDECODABLE", Uint8Array.of(1, 2, 3)],
+    ["TRANSACTION_EXPIRED", put(1, START_TIME - 1)],
+    ["EXPIRES_TOO_LATE", put(1, START_TIME + 60_000 + 1_001)],
+    ["REFUSED", makeTransaction("refuse it", 1)],
+  ])("%s is told at once, and nothing is kept", (code, bytes) => {
+    const { submissions, mempool } = makeNode({ transactionBytes: 150 });
+    expect(submissions.submit([bytes])).toMatchObject([{ status: "invalid", code, id: idOf(bytes) }]);
+    expect(mempool.count).toBe(0);
+  });
+
+  it("an unsigned one where the genesis requires signatures is refused", () => {
+    const { submissions } = makeNode({ signaturesRequired: true });
+    expect(submissions.submit([put(1)])).toMatchObject([{ status: "invalid", code: "AUTHOR_MISSING" }]);
+  });
+
+  it("answers come in the order of the transactions; a known one is accepted again and kept once", () => {
+    const { submissions, mempool } = makeNode();
+    expect(submissions.submit([put(1), put(1, 1), put(2), put(1)]).map(({ status }) => status)).toEqual([
+      "accepted",
+      "invalid",
+      "accepted",
+      "accepted",
+    ]);
+    expect(mempool.count).toBe(2);
+  });
+
+  it("above the bounds of the mempool the answer is full", () => {
+    const { submissions } = makeNode({}, { maxBytes: 1e6, maxCount: 1 });
+    expect(submissions.submit([put(1), put(2)]).map(({ status }) => status)).toEqual(["accepted", "full"]);
+  });
+
+  it("what is in the chain is told with its place: pending as included, irreversible as inChain", () => {
+    const { submissions, apply, decide, told } = makeNode();
+    const block = apply([put(1), put(2)]);
+    const id = idOf(put(2));
+    expect(submissions.submit([put(2)])).toEqual([{ status: "included", id, place: { height: 1, index: 1 } }]);
+    expect(submissions.submit([put(2)])).toEqual([{ status: "included", id, place: { height: 1, index: 1 } }]);
+    decide(block);
+    expect(told).toMatchObject([{ status: "irreversible", id, place: { height: 1, index: 1 } }]);
+    expect(submissions.submit([put(2)])).toEqual([{ status: "inChain", id, place: { height: 1, index: 1 } }]);
+  });
+
+  it("one that the chain's time has passed is refused even where the own clock is behind: it may have been in the chain", () => {
+    const { submissions, apply, decide, naive } = makeNode({ expiryAheadMs: 50 });
+    const first = apply([put(1, START_TIME + 40)]);
+    const late = apply([], 1, first, START_TIME + 200);
+    decide(late);
+    expect(naive.at(-1)).toBe(late);
+    expect(submissions.submit([put(1, START_TIME + 40)])).toMatchObject([
+      { status: "invalid", code: "TRANSACTION_EXPIRED" },
+    ]);
+  });
+});
+
+describe("what submitters are told", () => {
+  it("included, undone, included again elsewhere, irreversible: each as it happens, with the receipt", () => {
+    const { submissions, apply, decide, told, mempool } = makeNode();
+    submissions.submit([put(1)]);
+    const first = apply([put(1)], 1);
+    expect(told.splice(0)).toMatchObject([
+      { status: "included", place: { height: 1, index: 0 }, receipt: new TextEncoder().encode("put k 1 at 1") },
+    ]);
+    const root = first.parent as NaiveBlock;
+    const other = apply([], 2, root);
+    expect(mempool.get(idOf(put(1)))).toMatchObject({ state: "pending", place: undefined });
+    const second = apply([put(2), put(1)], 2, other);
+    expect(told.splice(0)).toMatchObject([{ status: "included", place: { height: 2, index: 1 } }]);
+    decide(second);
+    expect(told).toMatchObject([
+      {
+        status: "irreversible",
+        id: idOf(put(1)),
+        place: { height: 2, index: 1 },
+        receipt: new TextEncoder().encode("put k 1 at 2"),
+      },
+    ]);
+    expect(mempool.count).toBe(0);
+  });
+
+  it("expired only by an irreversible block", () => {
+    const { submissions, apply, decide, told } = makeNode();
+    submissions.submit([put(1, START_TIME + 5)]);
+    const block = apply([], 1, undefined, START_TIME + 6);
+    expect(told).toEqual([]);
+    decide(block);
+    expect(told).toEqual([{ status: "expired", id: idOf(put(1, START_TIME + 5)) }]);
+  });
+
+  it("rejected on the leader's word alone, and only while it waits", () => {
+    const { submissions, apply, told } = makeNode();
+    submissions.submit([put(1), put(2)]);
+    const results = [1, 2].map((n) => ({ id: idOf(put(n)), outcome: "ODD", detail: "why" }));
+    submissions.receiveResults(OTHER, results);
+    expect(told).toEqual([]);
+    apply([put(2)]);
+    submissions.receiveResults(LEADER, results);
+    expect(told.slice(1)).toEqual([{ status: "rejected", id: idOf(put(1)), code: "ODD", detail: "why" }]);
+  });
+
+  it("nobody is told of what others forwarded, unless it is submitted here, too", () => {
+    const { submissions, apply, told, mempool } = makeNode();
+    submissions.receiveForward(OTHER, encodeList([put(1), put(2)]));
+    expect(submissions.submit([put(2)])).toEqual([{ status: "accepted", id: idOf(put(2)) }]);
+    expect(mempool.count).toBe(2);
+    apply([put(1), put(2)]);
+    expect(told).toMatchObject([{ status: "included", id: idOf(put(2)) }]);
+  });
+});
+
+describe("forwarding", () => {
+  it("goes to the leader once, in order; again after a while, on a new leader, and after a fork switch", () => {
+    const { submissions, world, forwarded, apply, naive } = makeNode();
+    submissions.submit([put(1), put(2)]);
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1)), idOf(put(2))]]);
+    submissions.forward();
+    expect(forwarded()).toEqual([]);
+    expect(submissions.deadline).toBe(START_TIME + FORWARD_AGAIN_MS);
+
+    world.now += FORWARD_AGAIN_MS;
+    submissions.tick();
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1)), idOf(put(2))]]);
+
+    world.leader = OTHER;
+    submissions.forward();
+    expect(forwarded()).toHaveLength(1);
+
+    const root = naive[0] as NaiveBlock;
+    apply([put(1)], 1);
+    apply([], 2, root);
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1)), idOf(put(2))]]);
+  });
+
+  it("waits while there is no leader or no way to it, and is made up for later", () => {
+    const { submissions, world, forwarded } = makeNode();
+    world.leader = undefined;
+    submissions.submit([put(1)]);
+    submissions.forward();
+    world.leader = LEADER;
+    world.reachable = false;
+    submissions.forward();
+    expect(forwarded()).toEqual([]);
+    world.reachable = true;
+    world.now = submissions.deadline;
+    submissions.tick();
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1))]]);
+  });
+
+  it("a leader forwards nothing to itself", () => {
+    const { submissions, world, forwarded } = makeNode();
+    world.leader = SELF;
+    submissions.submit([put(1)]);
+    submissions.forward();
+    expect(forwarded()).toEqual([]);
+  });
+
+  it("frames are bounded in bytes", () => {
+    const { submissions, forwarded, sent } = makeNode({ transactionBytes: 100_000 });
+    const large = [1, 2, 3, 4, 5].map((n) => makeTransaction(`put k ${"x".repeat(90_000)}`, n));
+    submissions.submit(large);
+    submissions.forward();
+    for (const { payload } of sent)
+      if (payload.kind === "transactionForward")
+        expect(payload.transactions.buffer.length).toBeLessThan(FORWARD_BYTES + 100);
+    expect(forwarded().map((frame) => frame.length)).toEqual([2, 2, 1]);
+  });
+
+  it("one that others forwarded here is forwarded on once it is submitted here", () => {
+    const { submissions, forwarded } = makeNode();
+    submissions.receiveForward(OTHER, encodeList([put(1)]));
+    submissions.forward();
+    expect(forwarded()).toEqual([]);
+    submissions.submit([put(1)]);
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1))]]);
+  });
+
+  it("what others forward is taken once, if it decodes, fits, is not out of date and is not in the chain", () => {
+    const { submissions, mempool, apply } = makeNode({ transactionBytes: 150 }, { maxBytes: 1e6, maxCount: 2 });
+    apply([put(9)]);
+    const large = makeTransaction(`put k ${"x".repeat(200)}`, 1);
+    const never = put(8, Number.MAX_SAFE_INTEGER);
+    submissions.receiveForward(
+      OTHER,
+      encodeList([Uint8Array.of(1), large, never, put(7, START_TIME - 1), put(9), put(1), put(1), put(2), put(3)]),
+    );
+    expect([mempool.count, mempool.get(idOf(put(1)))?.source, mempool.get(idOf(put(2)))?.source]).toEqual([
+      2,
+      OTHER,
+      OTHER,
+    ]);
+  });
+});
+
+describe("expiry of what others forwarded", () => {
+  it("is judged by the chain, not by the clock: the leader has to know of it to prove it expired", () => {
+    const { submissions, mempool, world, apply, decide, told } = makeNode();
+    world.now = START_TIME + 1_000;
+    submissions.receiveForward(OTHER, encodeList([put(1, START_TIME + 500)]));
+    expect(mempool.count).toBe(1);
+    decide(apply([], 1, undefined, START_TIME + 501));
+    expect([mempool.count, told]).toEqual([0, []]);
+    submissions.receiveForward(OTHER, encodeList([put(1, START_TIME + 500)]));
+    expect(mempool.count).toBe(0);
+  });
+});
+
+describe("refusals of the block producer", () => {
+  const refusalOf = (entry: PoolEntry | undefined, code: "DUPLICATE" | "TRANSACTION_FAILED") => [
+    { entry: entry as PoolEntry, refusal: { code, detail: "détail" } },
+  ];
+
+  it("are told to the submitter here, or sent to the node that forwarded it", () => {
+    const { submissions, mempool, told, sent } = makeNode();
+    submissions.submit([put(1)]);
+    submissions.receiveForward(OTHER, encodeList([put(2)]));
+    submissions.refused([
+      ...refusalOf(mempool.take(), "TRANSACTION_FAILED"),
+      ...refusalOf(mempool.take(), "TRANSACTION_FAILED"),
+    ]);
+    expect(told).toMatchObject([{ status: "rejected", id: idOf(put(1)), code: "TRANSACTION_FAILED" }]);
+    expect(sent).toMatchObject([
+      {
+        to: OTHER,
+        payload: { kind: "transactionResults", results: [{ id: idOf(put(2)), outcome: "TRANSACTION_FAILED" }] },
+      },
+    ]);
+    expect(mempool.count).toBe(0);
+  });
+
+  it("a duplicate is no refusal: it is in the chain", () => {
+    const { submissions, mempool, told, apply } = makeNode();
+    submissions.submit([put(1)]);
+    const entry = mempool.take();
+    apply([put(1)]);
+    submissions.refused(refusalOf(entry, "DUPLICATE"));
+    expect(statuses(told)).toEqual(["included"]);
+    expect(mempool.get(idOf(put(1)))?.state).toBe("included");
+  });
+});
+
+describe("the block producer and the mempool (DESIGN section 8, producing)", () => {
+  function makeProducer(node: ReturnType<typeof makeNode>): {
+    producer: BlockProducer;
+    permit: { view: number; opening: boolean } | undefined;
+  } {
+    const { ledger, mempool, submissions, world } = node;
+    const self: { producer: BlockProducer; permit: { view: number; opening: boolean } | undefined } = {
+      permit: { view: 1, opening: false },
+      producer: new BlockProducer({
+        self: KEYS[1] as string,
+        ledger,
+        mempool,
+        engine: { production: () => self.permit } as Engine,
+        settings: { ...CONSENSUS_DEFAULTS, blockTransactions: 5_000 },
+        now: () => world.now,
+        signBlock: fakeSignature,
+        produced: () => undefined,
+        refused: (refusals) => submissions.refused(refusals),
+      }),
+    };
+    return self;
+  }
+  const many = (count: number): Uint8Array[] =>
+    Array.from({ length: count }, (_, n) => makeTransaction(`put k ${n}`, n));
+
+  it("a block given up for a better one while it is being filled loses none of its transactions", () => {
+    const node = makeNode();
+    const { submissions, mempool, ledger, naive, apply } = node;
+    const made = makeProducer(node);
+    submissions.submit(many(EXECUTION_SLICE_TRANSACTIONS + 50));
+    expect(made.producer.step()).toBe(true);
+    expect([ledger.producing, mempool.pendingCount]).toEqual([true, 50]);
+    made.permit = undefined;
+    apply([], 7, naive[0]);
+    expect(ledger.producing).toBe(false);
+    made.producer.step();
+    expect(mempool.pendingCount).toBe(EXECUTION_SLICE_TRANSACTIONS + 50);
+    expect([...mempool.localPending()].map((each) => each.id)).toEqual(
+      many(EXECUTION_SLICE_TRANSACTIONS + 50).map(idOf),
+    );
+  });
+
+  it("nor do those that are submitted here while they are in it", () => {
+    const node = makeNode();
+    const { submissions, mempool, ledger } = node;
+    const made = makeProducer(node);
+    submissions.receiveForward(OTHER, encodeList(many(EXECUTION_SLICE_TRANSACTIONS + 1)));
+    made.producer.step();
+    expect(ledger.producing).toBe(true);
+    submissions.submit(many(1));
+    made.permit = undefined;
+    made.producer.step();
+    expect([...mempool.localPending()].map((each) => each.id)).toEqual(many(1).map(idOf));
+  });
+
+  it("transactions that do not fit are the first of the next block: the order of arrival is kept", () => {
+    const node = makeNode({ blockTransactions: 3 });
+    const { submissions, ledger } = node;
+    const { producer } = makeProducer(node);
+    submissions.submit(many(8));
+    const order: string[] = [];
+    while (node.mempool.pendingCount > 0) {
+      producer.step();
+      node.world.now += 100;
+      for (const event of settle(ledger))
+        if (event.kind === "head") for (const block of event.applied) submissions.blockApplied(block);
+      const { transactions } = ledger.head.block;
+      for (let i = 0; i < transactions.count; i++) order.push(idOf(elementAt(transactions, i)));
+    }
+    expect(order).toEqual(many(8).map(idOf));
+    expect(ledger.head.height).toBe(3);
+  });
+
+  it("an idle leader makes no blocks; one that opens its view, or owes a proof of expiry, does", () => {
+    const node = makeNode();
+    const { ledger, submissions, world } = node;
+    const made = makeProducer(node);
+    made.producer.step();
+    expect([ledger.head.height, ledger.producing]).toEqual([0, false]);
+    made.permit = { view: 1, opening: true };
+    made.producer.step();
+    settle(ledger);
+    expect(ledger.head).toMatchObject({ height: 1, view: 1 });
+    made.permit = { view: 1, opening: false };
+    submissions.submit([put(1, START_TIME + 5)]);
+    world.now = START_TIME + 10;
+    made.producer.step();
+    settle(ledger);
+    expect([ledger.head.height, ledger.head.block.transactions.count, ledger.head.block.header.time]).toEqual([
+      2,
+      0,
+      START_TIME + 10,
+    ]);
+    made.producer.step();
+    expect(ledger.producing).toBe(false);
+    expect(transactionId(put(1))).toHaveLength(32);
+  });
+});
