@@ -38,7 +38,7 @@ export interface Application {
   /** Cheap admission check of a payload; what passes may still fail in `execute`. */
   check(payload: Uint8Array, read: StateView): Result<undefined, ApplicationRefusal>;
   /**
-   * Executes a payload and returns its receipt, opaque to the chain. Throws `TransactionFailed` for a transaction
+   * Executes a payload and returns its receipt, opaque to the chain. Throws (best a `TransactionFailed`) for a transaction
    * that must not be in a block at all; whatever it wrote is rolled back.
    */
   execute(payload: Uint8Array, state: StateAccess, context: ExecutionContext): Uint8Array;

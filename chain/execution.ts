@@ -9,7 +9,7 @@ import { type ByteList, encodeList } from "./byteList.ts";
 import type { DuplicateWindow } from "./duplicateWindow.ts";
 import type { ChainLimits } from "./genesis.ts";
 import { leafHashesOf, rootOfLeafHashes } from "./merkle.ts";
-import { type BlockUndo, nextStateHash, type State } from "./state.ts";
+import { type BlockUndo, nextStateHash, type State, StateReadError } from "./state.ts";
 import { decodeTransaction } from "./transaction.ts";
 
 /** Why a transaction may not be in the block at hand. */
@@ -81,8 +81,9 @@ export class BlockExecution {
       state.commitTransaction();
     } catch (error) {
       state.rollbackTransaction();
-      if (error instanceof TransactionFailed) return refuse("TRANSACTION_FAILED", `${error.code}: ${error.message}`);
-      throw error;
+      // The disk's failures are this node's; whatever else is thrown is the transaction's, the same on every node.
+      if (error instanceof StateReadError) throw error;
+      return refuse("TRANSACTION_FAILED", failureText(error));
     }
     if (!duplicates.add(ids, offset)) throw new Error("checked above");
     this.#windowCount++;
@@ -122,6 +123,12 @@ export class BlockExecution {
     if (this.#windowCount >= limits.duplicateWindowCount) return refuse("DUPLICATE_WINDOW_FULL", "");
     return undefined;
   }
+}
+
+/** The same words on every node: stacks and values differ, names and messages of a deterministic throw do not. */
+function failureText(error: unknown): string {
+  if (error instanceof TransactionFailed) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
 function refuse(code: TransactionRefusal["code"], detail: string): Result<undefined, TransactionRefusal> {

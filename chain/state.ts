@@ -24,6 +24,19 @@ export interface StateChange {
   readonly value: Uint8Array | null;
 }
 
+/** The state database could not be read: this node's trouble, never a transaction's fault. */
+export class StateReadError extends Error {
+  override readonly name = "StateReadError";
+}
+
+function readBase<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new StateReadError(`the state database cannot be read: ${String(cause)}`, { cause });
+  }
+}
+
 export class State implements StateAccess {
   readonly #base: StateReader;
   readonly #overlay = new Map<string, OverlayEntry>();
@@ -45,7 +58,7 @@ export class State implements StateAccess {
   get(key: string): Uint8Array | undefined {
     const entry = this.#overlay.get(key);
     if (entry !== undefined) return entry.value ?? undefined;
-    return this.#base.get(key);
+    return readBase(() => this.#base.get(key));
   }
 
   /** Walks the whole overlay: for queries by people, not for hot paths. */
@@ -108,7 +121,7 @@ export class State implements StateAccess {
    */
   getBelow(key: string, undos: readonly BlockUndo[]): Uint8Array | undefined {
     const entry = this.#entryBelow(key, undos);
-    return entry === undefined ? this.#base.get(key) : (entry.value ?? undefined);
+    return entry === undefined ? readBase(() => this.#base.get(key)) : (entry.value ?? undefined);
   }
 
   /** As {@link range}, as of a point below the tip. */
@@ -176,7 +189,7 @@ export class State implements StateAccess {
     const inRange = [...overlayKeys].filter((key) => key >= start && (end === undefined || key < end)).sort();
     const found: { key: string; value: Uint8Array }[] = [];
     // An overlay entry hides at most one base row, so this many rows suffice.
-    const rows = this.#base.range(start, end, limit + inRange.length);
+    const rows = readBase(() => this.#base.range(start, end, limit + inRange.length));
     let next = 0;
     for (const row of rows) {
       for (; next < inRange.length && (inRange[next] as string) < row.key; next++) pushEntry(inRange[next] as string);

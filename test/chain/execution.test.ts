@@ -3,6 +3,7 @@ import { BlockExecution, type ExecutionSetting } from "../../chain/execution.ts"
 import { encodeTransaction, transactionId } from "../../chain/transaction.ts";
 import { elementAt } from "../../chain/byteList.ts";
 import type { ChainLimits } from "../../chain/genesis.ts";
+import { State, StateReadError } from "../../chain/state.ts";
 import { fromUtf8, toHex, utf8 } from "../../src/base/bytes.ts";
 import { makeSetting } from "../fixtures/memoryLedger.ts";
 import {
@@ -15,6 +16,7 @@ import {
   START_TIME,
   testGenesis,
 } from "../fixtures/naiveChain.ts";
+import { toyApplication } from "../fixtures/toyApplication.ts";
 
 const TIME = START_TIME + 10;
 const AHEAD = 60_000;
@@ -123,12 +125,35 @@ describe("a refused transaction leaves no trace", () => {
     expect(fromUtf8(elementAt(outcome.receipts, 0))).toBe("put k kept at 1");
   });
 
-  it("a bug of the application is no verdict on a block: it is thrown on, the transaction rolled back", () => {
+  it("whatever execute throws refuses the transaction (DESIGN section 6)", () => {
     const { execution, setting } = open();
     const crashing = makeTransaction("put k lost;crash", 1);
-    expect(() => execution.apply(crashing, transactionId(crashing), 0)).toThrow(TypeError);
+    expect(execution.apply(crashing, transactionId(crashing), 0)).toMatchObject({
+      ok: false,
+      error: { code: "TRANSACTION_FAILED", detail: "TypeError: a bug of the application" },
+    });
     expect(setting.state.get("k")).toBeUndefined();
     expect(execution.count).toBe(0);
+  });
+
+  it("a state database that cannot be read is no verdict on a transaction: it is thrown on", () => {
+    const broken = new State(
+      {
+        get: () => {
+          throw new Error("I/O error");
+        },
+        range: () => [],
+      },
+      0,
+    );
+    expect(() => broken.get("k")).toThrow(StateReadError);
+    const { setting } = open();
+    setting.state.abortBlock();
+    setting.duplicates.pop();
+    const reads = { ...toyApplication, execute: () => broken.get("k") ?? new Uint8Array(0) };
+    const execution = new BlockExecution({ ...setting, application: reads }, { height: 1, time: TIME, view: 1 });
+    const bytes = makeTransaction("put k 1", 1);
+    expect(() => execution.apply(bytes, transactionId(bytes), 0)).toThrow(StateReadError);
   });
 });
 
