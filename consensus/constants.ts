@@ -1,6 +1,6 @@
 /** Bounds and defaults of the consensus layer, each with its unit and reason (DESIGN section 9). */
 
-/** A leader has at most this many uncommitted blocks of its own in flight: the window W. */
+/** A leader has at most this many uncommitted blocks of its own in flight: the window W, and its greatest setting. */
 export const WINDOW_BLOCKS = 64;
 
 /** What an operator may set; all engines share them. */
@@ -10,6 +10,8 @@ export interface ConsensusSettings {
   readonly electionTimeoutMs: number;
   /** After the link to the leader breaks: the pre-vote starts after a random delay up to this. */
   readonly brokenLinkJitterMs: number;
+  /** Uncommitted blocks in flight at most. */
+  readonly windowBlocks: number;
   /** Longest wait for more transactions while a block is in flight. */
   readonly batchDelayMs: number;
   /** A block is closed at this many bytes or transactions; at most the genesis limits. */
@@ -23,6 +25,7 @@ export const CONSENSUS_DEFAULTS: ConsensusSettings = {
   heartbeatMs: 100,
   electionTimeoutMs: 600,
   brokenLinkJitterMs: 50,
+  windowBlocks: WINDOW_BLOCKS,
   batchDelayMs: 5,
   blockBytes: 1024 * 1024,
   blockTransactions: 10_000,

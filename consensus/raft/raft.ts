@@ -10,7 +10,7 @@ import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef, Header } from "../../chain/header.ts";
 import { unreachable } from "../../src/base/result.ts";
-import { LEADER_STALL_TIMEOUTS, TIMEOUT_GROWTH, TIMEOUT_GROWTH_MAX, WINDOW_BLOCKS } from "../constants.ts";
+import { LEADER_STALL_TIMEOUTS, TIMEOUT_GROWTH, TIMEOUT_GROWTH_MAX } from "../constants.ts";
 import type { DurableAction, Engine, EngineHost, EngineView } from "../engine.ts";
 import type { ConsensusMessage, SignedContent } from "../messages.ts";
 import { AckTable } from "./ackTable.ts";
@@ -163,7 +163,7 @@ export class Raft implements Engine {
   production(): { readonly view: number; readonly opening: boolean } | undefined {
     if (this.#role !== "leader") return undefined;
     const { head, root } = this.#host.ledger;
-    if (head.height - root.height >= WINDOW_BLOCKS) return undefined;
+    if (head.height - root.height >= this.#host.settings.windowBlocks) return undefined;
     return { view: this.#record.view, opening: !this.#opened };
   }
 

@@ -42,9 +42,6 @@ export interface Config {
   readonly consensus: ConsensusSettings;
   /** Larger transactions are not taken here. */
   readonly transactionBytes: number;
-  readonly windowBlocks: number;
-  readonly bft: { readonly viewTimeoutMs: number; readonly tenureBlocks: number; readonly tenureActiveMs: number };
-  readonly link: { readonly bulkChunkBytes: number; readonly bulkCreditBytes: number };
 }
 
 export type SettingSource =
@@ -274,6 +271,7 @@ function configOf(values: ReadonlyMap<SettingName, SettingValue>): Config {
       heartbeatMs: count("consensus.heartbeatMs"),
       electionTimeoutMs: count("consensus.electionTimeoutMs"),
       brokenLinkJitterMs: count("consensus.brokenLinkJitterMs"),
+      windowBlocks: count("consensus.windowBlocks"),
       batchDelayMs: count("production.batchDelayMs"),
       blockBytes: count("production.blockBytes"),
       blockTransactions: count("production.blockTransactions"),
@@ -281,13 +279,6 @@ function configOf(values: ReadonlyMap<SettingName, SettingValue>): Config {
       mempoolTransactions: count("mempool.transactions"),
     },
     transactionBytes: count("production.transactionBytes"),
-    windowBlocks: count("consensus.windowBlocks"),
-    bft: {
-      viewTimeoutMs: count("consensus.viewTimeoutMs"),
-      tenureBlocks: count("consensus.tenureBlocks"),
-      tenureActiveMs: count("consensus.tenureActiveMs"),
-    },
-    link: { bulkChunkBytes: count("link.bulkChunkBytes"), bulkCreditBytes: count("link.bulkCreditBytes") },
   };
 }
 

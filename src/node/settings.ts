@@ -124,12 +124,6 @@ export const SETTINGS = [
     about: "raft, vsr: t; without a sign of a leader for t to 2t an election begins. More than heartbeatMs.",
   },
   {
-    name: "consensus.viewTimeoutMs",
-    schema: milliseconds(),
-    default: 1000,
-    about: "bft: without progress for this long a view ends.",
-  },
-  {
     name: "consensus.brokenLinkJitterMs",
     schema: milliseconds(0),
     default: CONSENSUS_DEFAULTS.brokenLinkJitterMs,
@@ -140,18 +134,6 @@ export const SETTINGS = [
     schema: integer(1, WINDOW_BLOCKS),
     default: WINDOW_BLOCKS,
     about: `A leader's uncommitted blocks in flight at most, 1 to ${WINDOW_BLOCKS}.`,
-  },
-  {
-    name: "consensus.tenureBlocks",
-    schema: integer(1, 1_000_000_000),
-    default: 10_000,
-    about: "bft: a leader's view ends after this many blocks,",
-  },
-  {
-    name: "consensus.tenureActiveMs",
-    schema: integer(1000, 86_400_000),
-    default: 600_000,
-    about: "bft: or after this much time with something to do.",
   },
   {
     name: "production.batchDelayMs",
@@ -188,18 +170,6 @@ export const SETTINGS = [
     schema: integer(1, 10_000_000),
     default: CONSENSUS_DEFAULTS.mempoolTransactions,
     about: "Transactions that wait at most.",
-  },
-  {
-    name: "link.bulkChunkBytes",
-    schema: integer(1024, MIB),
-    default: 64 * 1024,
-    about: "Blocks and ranges travel in chunks of this size.",
-  },
-  {
-    name: "link.bulkCreditBytes",
-    schema: integer(1024, 64 * MIB),
-    default: 256 * 1024,
-    about: "Bytes in flight on a new link before the receiver asks for more.",
   },
 ] as const satisfies readonly Setting[];
 

@@ -34,8 +34,13 @@ async function dial(server: HttpServer): Promise<Socket> {
 async function answerOf(socket: Socket): Promise<string> {
   let text = "";
   socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk));
-  await once(socket, "close");
+  await closeOf(socket);
   return text;
+}
+
+/** Unlike `once`, whatever error comes before it. */
+function closeOf(socket: Socket): Promise<unknown> {
+  return new Promise((resolve) => socket.once("close", resolve));
 }
 
 async function expectServing(server: HttpServer): Promise<void> {
@@ -89,7 +94,7 @@ describe("the HTTP port serves on", () => {
     socket.write("Transfer-Encoding: chunked\r\n\r\n");
     const chunk = `10000\r\n${" ".repeat(0x10000)}\r\n`;
     for (let sent = 0; sent < 4 * SINGLE_BODY_BYTES && !socket.destroyed; sent += chunk.length) {
-      if (!socket.write(chunk)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
+      if (!socket.write(chunk)) await Promise.race([new Promise((resolve) => socket.once("drain", resolve)), answer]);
     }
     expect(await answer).toMatch(/^(?:HTTP\/1\.1 413 [\s\S]*"BODY_TOO_LARGE"|$)/); // a reset may overtake the answer
     await expectServing(server);
@@ -148,7 +153,7 @@ describe("closing", () => {
     node.answer = () => new Promise(() => undefined);
     const server = await serve(node);
     const idle = await dial(server);
-    const idleClosed = once(idle.resume(), "close");
+    const idleClosed = closeOf(idle.resume());
     idle.write("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"); // and keeps its connection
     const single = fetch(`${server.url}/v1/transactions?timeout=60000`, {
       method: "POST",
@@ -177,7 +182,7 @@ describe("closing", () => {
   test("does not wait for a client that sends no more", async () => {
     const server = await serve();
     const socket = await dial(server);
-    const closed = once(socket.resume(), "close");
+    const closed = closeOf(socket.resume());
     socket.write(
       "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nContent-Type: application/json\r\n\r\n{",
     );
