@@ -7,7 +7,7 @@ import type { DecodeError } from "../src/base/codec.ts";
 import { sha256Hex } from "../src/base/hash.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { type ByteList, EMPTY_LIST, scanList } from "./byteList.ts";
-import { BLOCK_OVERHEAD_BYTES, HARD_LIMITS, HEADER_MAX_BYTES, SIGNATURE_BYTES } from "./constants.ts";
+import { BLOCK_OVERHEAD_BYTES, HARD_LIMITS, HEADER_MAX_BYTES, SIGNATURE_BYTES, VIEW_MAX } from "./constants.ts";
 import { type Header, headerMessage } from "./header.ts";
 import { leafHashesOf, rootOfLeafHashes } from "./merkle.ts";
 import { lengthDelimitedBytes, scanLengthDelimited, writeLengthPrefix } from "./scan.ts";
@@ -65,6 +65,7 @@ export function assembleBlock(
   if (signature.length !== SIGNATURE_BYTES) return err(undecodable("signature length"));
   const header = headerMessage.decode(headerBytes);
   if (!header.ok) return header;
+  if (header.value.view > VIEW_MAX) return err(undecodable("view out of range"));
   const transactions = decodeBody(body);
   if (!transactions.ok) return transactions;
   const transactionIds = leafHashesOf(body, transactions.value.offsets);

@@ -4,6 +4,9 @@
 export const FORMAT_VERSION = 1;
 
 export const HEADER_MAX_BYTES = 1024;
+
+/** Views above are refused wherever they come in: what follows a view must be a safe integer, too. */
+export const VIEW_MAX = 2 ** 48;
 export const SIGNATURE_BYTES = 64;
 export const KEY_BYTES = 32;
 export const NONCE_BYTES = 16;

@@ -2,7 +2,7 @@
  * Every known block at or above the irreversible one, by id, with children. Blocks are ordered by (view, height, id)
  * among the descendants of a root; blocks found invalid take their subtree out of the running.
  */
-import type { Block } from "./block.ts";
+import { type Block, blockBytes } from "./block.ts";
 import { compareRefs } from "./header.ts";
 import type { Frontier } from "./merkle.ts";
 import type { BlockUndo } from "./state.ts";
@@ -42,11 +42,17 @@ export class ForkDatabase {
   /** Lowest block kept: the last one that is irreversible, executed and persisted. */
   #bottom: BlockNode;
   #best: BlockNode;
+  /** The branch from the bottom (place 0) to the best block: finding a place on it costs no walk. */
+  #bestBranch: BlockNode[];
+  /** Bytes of all bodies and headers kept. */
+  #bytes: number;
 
   constructor(bottom: { block: Block; frontier: Frontier }) {
     this.#bottom = newNode(bottom.block, undefined, bottom.frontier);
     this.#root = this.#bottom;
     this.#best = this.#bottom;
+    this.#bestBranch = [this.#bottom];
+    this.#bytes = blockBytes(bottom.block);
     this.#nodes.set(this.#bottom.id, this.#bottom);
   }
 
@@ -63,6 +69,18 @@ export class ForkDatabase {
   get size(): number {
     return this.#nodes.size;
   }
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The block of the best branch at a height; undefined outside the database. */
+  bestAt(height: number): BlockNode | undefined {
+    return this.#bestBranch[height - this.#bottom.height];
+  }
+
+  isOnBestBranch(node: BlockNode): boolean {
+    return this.bestAt(node.height) === node;
+  }
 
   get(id: string): BlockNode | undefined {
     return this.#nodes.get(id);
@@ -78,8 +96,9 @@ export class ForkDatabase {
     node.invalid = parent.invalid && { code: "ANCESTOR_INVALID", detail: parent.invalid.detail };
     parent.children.add(node);
     this.#nodes.set(node.id, node);
-    if (node.invalid === undefined && compareRefs(node, this.#best) > 0 && isAncestorOrEqual(this.#root, node)) {
-      this.#best = node;
+    this.#bytes += blockBytes(block);
+    if (node.invalid === undefined && compareRefs(node, this.#best) > 0 && this.#descendsFromRoot(node)) {
+      this.#setBest(node);
     }
     return node;
   }
@@ -89,14 +108,14 @@ export class ForkDatabase {
     for (const each of subtree(node)) {
       each.invalid ??= each === node ? reason : { code: "ANCESTOR_INVALID", detail: reason.detail };
     }
-    if (this.#best.invalid !== undefined) this.#best = this.#findBest();
+    if (this.#best.invalid !== undefined) this.#setBest(this.#findBest());
   }
 
   /** Candidates must descend from `node` from now on. It must itself descend from the present root. */
   setRoot(node: BlockNode): void {
     if (!isAncestorOrEqual(this.#root, node)) throw new Error(`root ${node.id} does not descend from ${this.#root.id}`);
     this.#root = node;
-    if (!isAncestorOrEqual(node, this.#best)) this.#best = this.#findBest();
+    if (!this.isOnBestBranch(node)) this.#setBest(this.#findBest());
   }
 
   /**
@@ -104,18 +123,40 @@ export class ForkDatabase {
    * @returns the blocks removed that are not ancestors of `node`
    */
   prune(node: BlockNode): BlockNode[] {
-    const kept = new Set(subtree(node));
-    const ancestors = new Set<BlockNode>();
-    for (let at = node.parent; at !== undefined; at = at.parent) ancestors.add(at);
     const removed: BlockNode[] = [];
-    for (const each of this.#nodes.values()) {
-      if (kept.has(each)) continue;
-      this.#nodes.delete(each.id);
-      if (!ancestors.has(each)) removed.push(each);
+    for (const ancestor of branch(this.#bottom, node).reverse()) {
+      const parent = ancestor.parent as BlockNode;
+      for (const sibling of parent.children) {
+        if (sibling !== ancestor) removed.push(...subtree(sibling));
+      }
+      this.#forget(parent);
     }
+    for (const each of removed) this.#forget(each);
+    this.#bestBranch = this.isOnBestBranch(node) ? this.#bestBranch.slice(node.height - this.#bottom.height) : [node];
     node.parent = undefined;
     this.#bottom = node;
+    if (this.#bestBranch.at(-1) !== this.#best) this.#setBest(this.#best);
     return removed;
+  }
+
+  #forget(node: BlockNode): void {
+    this.#nodes.delete(node.id);
+    this.#bytes -= blockBytes(node.block);
+  }
+
+  /** New blocks mostly extend the best branch: only a switch rebuilds it. */
+  #setBest(best: BlockNode): void {
+    const extended = best.parent !== undefined && best.parent === this.#bestBranch.at(-1);
+    this.#best = best;
+    if (extended) this.#bestBranch.push(best);
+    else this.#bestBranch = [this.#bottom, ...branch(this.#bottom, best)];
+  }
+
+  /** Without a walk where the parent is on the best branch, as it mostly is. */
+  #descendsFromRoot(node: BlockNode): boolean {
+    const parentIsOnBest = node.parent !== undefined && this.isOnBestBranch(node.parent);
+    if (parentIsOnBest && this.isOnBestBranch(this.#root)) return node.height > this.#root.height;
+    return isAncestorOrEqual(this.#root, node);
   }
 
   #findBest(): BlockNode {

@@ -109,6 +109,7 @@ export class Ledger {
   /** Sizes of everything bounded here, for metrics and oracles. */
   get sizes(): {
     blocks: number;
+    blockBytes: number;
     orphanBytes: number;
     unflushedTransactions: number;
     overlayKeys: number;
@@ -116,6 +117,7 @@ export class Ledger {
   } {
     return {
       blocks: this.#forks.size,
+      blockBytes: this.#forks.bytes,
       orphanBytes: this.#orphans.bytes,
       unflushedTransactions: this.#unflushedTransactions,
       overlayKeys: this.#setting.state.overlayKeys,
@@ -126,8 +128,25 @@ export class Ledger {
   get(id: string): BlockNode | undefined {
     return this.#forks.get(id);
   }
+  /** Bytes of blocks that are not on their way out of memory yet; whoever takes blocks in keeps it bounded. */
+  get blockBytes(): number {
+    return this.#forks.bytes;
+  }
+  /** The ancestor of the head, or itself, at a height; undefined above it and below the fork database. */
+  onHeadBranch(height: number): BlockNode | undefined {
+    if (height > this.#head.height) return undefined;
+    return this.#forks.isOnBestBranch(this.#head) ? this.#forks.bestAt(height) : ancestorAt(this.#head, height);
+  }
   isOrphan(id: string): boolean {
     return this.#orphans.has(id);
+  }
+  /** The first ancestor of an orphan that is not here, not even as an orphan. */
+  lowestMissing(orphan: Block): string {
+    let missing = orphan.header.parent;
+    for (let parent = this.#orphans.get(missing); parent !== undefined; parent = this.#orphans.get(missing)) {
+      missing = parent.header.parent;
+    }
+    return missing;
   }
   nodes(): IterableIterator<BlockNode> {
     return this.#forks.all();
@@ -193,7 +212,7 @@ export class Ledger {
       if (this.#running !== undefined) left -= this.#runSlice(left, events);
       else if (this.#tip === this.#forks.best || this.#isBroken()) break;
       else if (this.#production !== undefined) this.abortBlock();
-      else if (isAncestorOrEqual(this.#tip, this.#forks.best)) this.#beginNext();
+      else if (this.#forks.isOnBestBranch(this.#tip)) this.#beginNext();
       else left -= this.#undoTip();
     }
     this.#tellProgress(events);
@@ -299,7 +318,7 @@ export class Ledger {
   }
 
   #beginNext(): void {
-    const node = ancestorAt(this.#forks.best, this.#tip.height + 1) as BlockNode;
+    const node = this.#forks.bestAt(this.#tip.height + 1) as BlockNode;
     this.#running = { node, execution: new BlockExecution(this.#setting, placeOf(node)), next: 0 };
   }
 

@@ -21,6 +21,10 @@ export class Orphans {
     return this.#blocks.has(id);
   }
 
+  get(id: string): Block | undefined {
+    return this.#blocks.get(id);
+  }
+
   add(block: Block): void {
     if (this.#blocks.has(block.id)) return;
     this.#blocks.set(block.id, block);

@@ -18,7 +18,7 @@ import {
 } from "../src/base/codec.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { type Block, decodeBlock } from "../chain/block.ts";
-import { HARD_LIMITS, SIGNATURE_BYTES } from "../chain/constants.ts";
+import { HARD_LIMITS, SIGNATURE_BYTES, VIEW_MAX } from "../chain/constants.ts";
 import type { SignatureClaim } from "../chain/signing.ts";
 import { signingDigest } from "../chain/signing.ts";
 import { type ByteList, decodeList } from "../chain/byteList.ts";
@@ -214,6 +214,7 @@ function decodeSigned(chainId: string, kind: SignedContentKind, bytes: Uint8Arra
   const inner = (SIGNED[kind].codec as Message<unknown>).decode(outer.value.content);
   if (!inner.ok) return inner;
   const message = { kind, content: inner.value, signer, signature } as ConsensusMessage;
+  if (message.content.view > VIEW_MAX) return undecodable("view out of range");
   const claim = { key: signer, digest: signingDigest(kind, chainId, outer.value.content), signature };
   return ok({ kind: "signed", message, claim });
 }

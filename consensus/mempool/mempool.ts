@@ -6,6 +6,9 @@ import { toHex } from "../../src/base/bytes.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { elementAt } from "../../chain/byteList.ts";
 
+/** Of the pool's bounds: what forwarded transactions may take up. */
+const FORWARDED_SHARE = 0.75;
+
 export interface PoolEntry {
   readonly id: string;
   readonly idBytes: Uint8Array;
@@ -16,9 +19,10 @@ export interface PoolEntry {
   source: string | undefined;
   /**
    * `pending`: waits for a block. `taken`: in the block being produced. `included`: in a block of the executed branch.
+   * `refused`: execution refused it, on a state that is not irreversible yet.
    * `doomed`: too old for any further block; kept until an irreversible block proves that.
    */
-  state: "pending" | "taken" | "included" | "doomed";
+  state: "pending" | "taken" | "included" | "refused" | "doomed";
   place: { readonly height: number; readonly index: number } | undefined;
 }
 
@@ -79,8 +83,28 @@ export class Mempool {
     for (const entry of this.#pending.values()) if (entry.source === undefined) yield entry;
   }
 
-  hasRoomFor(bytes: number): boolean {
-    return this.#entries.size < this.#maxCount && this.#bytes + bytes <= this.#maxBytes;
+  /** What others forward may fill the pool only so far that submitters here still have room. */
+  hasRoomFor(bytes: number, source: "local" | "forwarded"): boolean {
+    const share = source === "local" ? 1 : FORWARDED_SHARE;
+    return this.#entries.size < share * this.#maxCount && this.#bytes + bytes <= share * this.#maxBytes;
+  }
+
+  /** Forgets what others forwarded and is in no block: they keep it, and ask the next leader. */
+  dropForwarded(): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.source !== undefined && (entry.state === "pending" || entry.state === "doomed")) this.remove(entry);
+    }
+  }
+
+  /** Execution refused it: it waits for the verdict to be final. */
+  refuse(entry: PoolEntry): void {
+    this.#leaveState(entry);
+    entry.state = "refused";
+  }
+
+  /** The state on which it was refused is no more: it waits for a block again. */
+  reconsider(entry: PoolEntry, now: number): void {
+    if (this.#entries.get(entry.id) === entry && entry.state === "refused") this.#comeBack(entry, now);
   }
 
   /** The caller made sure that it is new and that there is room. */
@@ -182,7 +206,7 @@ export class Mempool {
     const outcomes: LocalOutcome[] = [];
     this.#earliestExpiry = Number.POSITIVE_INFINITY;
     for (const entry of this.#entries.values()) {
-      const waits = entry.state === "pending" || entry.state === "doomed";
+      const waits = entry.state !== "included" && entry.state !== "taken";
       if (waits && entry.expiresAt < time) {
         this.remove(entry);
         if (entry.source === undefined) outcomes.push({ entry, status: "expired", receipt: undefined });

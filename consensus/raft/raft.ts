@@ -80,6 +80,8 @@ export class Raft implements Engine {
     this.#checkRecovered();
     // A leader restarted in its own view comes back as a follower: it stays silent there and asks for the next [S7].
     if (view > this.#record.view) this.#enterView(view);
+    // A new leader opens its view with a block [S2]: who made the head's leads, as far as one who only watches can know.
+    if (!this.#isMember && view > 0) this.#leader = this.#host.ledger.head.block.header.producer;
     this.#resetElectionTimer();
   }
 
@@ -138,12 +140,7 @@ export class Raft implements Engine {
 
   headMoved(to: BlockNode): void {
     this.#checkRecovered();
-    if (!this.#mayAck(to)) return;
-    this.#record = { ...this.#record, ackedHead: refOf(to) };
-    this.#host.persistRecord();
-    if (this.#role === "leader") {
-      this.#host.whenDurable({ kind: "ownAck", view: to.view, height: to.height, id: to.id });
-    } else this.#sendAck(to);
+    this.#ack(to);
   }
 
   irreversibleMoved(): void {
@@ -163,12 +160,15 @@ export class Raft implements Engine {
   production(): { readonly view: number; readonly opening: boolean } | undefined {
     if (this.#role !== "leader") return undefined;
     const { head, root } = this.#host.ledger;
-    if (head.height - root.height >= this.#host.settings.windowBlocks) return undefined;
+    // A view is opened whatever its predecessors left undecided: only with a block of its own can anything be decided.
+    if (this.#opened && head.height - root.height >= this.#host.settings.windowBlocks) return undefined;
     return { view: this.#record.view, opening: !this.#opened };
   }
 
-  produced(): void {
-    if (!this.#opened) this.#progressAt = this.#host.now();
+  produced(node: BlockNode): void {
+    // Waiting for acks begins with the first block that waits, not with the last one that was decided.
+    const first = node.height === this.#host.ledger.root.height + 1;
+    if (!this.#opened || first) this.#progressAt = this.#host.now();
     this.#opened = true;
   }
 
@@ -360,10 +360,9 @@ export class Raft implements Engine {
     this.#leaderLost = false;
     this.#resetElectionTimer();
     this.#replyTo(signer, round);
-    // An ack may have been lost with its link: as long as it is not decided it is sent again.
+    // An ack may have been lost with its link, or not been given before a restart: until it is decided it is sent again.
     const { head } = this.#host.ledger;
-    if (head.height > irreversibleHeight && head.id === this.#record.ackedHead.id && this.#mayAck(head))
-      this.#sendAck(head);
+    if (head.height > irreversibleHeight) this.#ack(head);
   }
 
   #replyTo(leader: string, round: number): void {
@@ -376,8 +375,16 @@ export class Raft implements Engine {
     return this.#takesPart() && !this.#recovering && node.view === this.#record.view;
   }
 
-  #sendAck(node: BlockNode): void {
-    this.#host.unicast(node.block.header.producer, ackOf(node), { durable: true });
+  /** Promises a block, unless it may not: the record first, the message and the own count when that is on disk. */
+  #ack(node: BlockNode): void {
+    if (!this.#mayAck(node)) return;
+    if (node.id !== this.#record.ackedHead.id) {
+      this.#record = { ...this.#record, ackedHead: refOf(node) };
+      this.#host.persistRecord();
+    }
+    if (this.#role === "leader") {
+      this.#host.whenDurable({ kind: "ownAck", view: node.view, height: node.height, id: node.id });
+    } else this.#host.unicast(node.block.header.producer, ackOf(node), { durable: true });
   }
 
   // Shared

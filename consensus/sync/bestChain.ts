@@ -2,7 +2,7 @@
  * My best chain as the sync machine sees it: the branch up to the head in the fork database, and below its bottom the
  * block log, which holds irreversible blocks only.
  */
-import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
+import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
 import type { Ledger } from "../../chain/ledger.ts";
 
@@ -50,7 +50,7 @@ export class BestChain {
   idAt(height: number): string | undefined {
     if (height > this.head.height) return undefined;
     if (height < this.#ledger.bottom.height) return this.#log.idAt(height);
-    return ancestorAt(this.head, height)?.id;
+    return this.#ledger.onHeadBranch(height)?.id;
   }
 
   has(height: number, id: string): boolean {
@@ -76,7 +76,7 @@ export class BestChain {
   blockAt(height: number): RawBlock | undefined {
     if (height > this.head.height) return undefined;
     if (height < this.#ledger.bottom.height) return this.#log.blockAt(height);
-    const node = ancestorAt(this.head, height);
+    const node = this.#ledger.onHeadBranch(height);
     return node && { ...node.block, height: node.height, view: node.view };
   }
 

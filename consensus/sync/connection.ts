@@ -8,7 +8,7 @@
 import { type BlockRef, compareRefs } from "../../chain/header.ts";
 import type { Hello } from "../messages.ts";
 import type { BestChain, RawBlock } from "./bestChain.ts";
-import { IDLE_HELLO_MS, SEARCH_STALL_MS, SEND_BUDGET_BYTES } from "./constants.ts";
+import { IDLE_HELLO_MS, PUSH_BLOCKS_MAX, SEARCH_STALL_MS, SEND_BUDGET_BYTES } from "./constants.ts";
 import { type Interval, isExact, locate, type LocatorEntry, makeLocator, narrowLocator } from "./locator.ts";
 
 export type SyncPhase =
@@ -47,6 +47,7 @@ export class Connection {
   /** Highest block of my chain that their locator proved them to have. */
   #common: LocatorEntry | undefined;
   #budgetBytes = SEND_BUDGET_BYTES;
+  #hasMore = false;
   #progressAt: number;
 
   constructor(chain: BestChain, out: ConnectionOutput, rootCertificate: RootCertificate, now: number) {
@@ -68,19 +69,26 @@ export class Connection {
     return this.#theirs?.root;
   }
   get deadline(): number {
-    const calm = this.#phase === "idle" || this.#phase === "syncing";
-    return this.#progressAt + (calm ? IDLE_HELLO_MS : SEARCH_STALL_MS);
+    return this.#progressAt + (this.#isCalm() ? IDLE_HELLO_MS : SEARCH_STALL_MS);
+  }
+
+  #isCalm(): boolean {
+    return this.#phase === "idle" || this.#phase === "syncing";
   }
 
   open(): void {
     this.#sendHello(this.#fullLocator());
   }
 
-  /** Time has passed without progress: describe the chain afresh. */
-  tick(now: number): void {
-    if (now < this.deadline) return;
+  /**
+   * Time has passed without progress: describe the chain afresh.
+   * @returns a block of theirs that should have come and did not
+   */
+  tick(now: number): BlockRef | undefined {
+    if (now < this.deadline) return undefined;
     this.#progressAt = now;
     this.#sendHello(this.#fullLocator());
+    return this.#phase === "initLow" ? this.peerHead : undefined;
   }
 
   /** A hello whose root certificate was checked and adopted before [H2]. */
@@ -97,12 +105,15 @@ export class Connection {
   /** A block of theirs arrived on the stream: they have it and all its ancestors. */
   blockReceived(block: BlockRef, now: number): void {
     this.#lastReceived = { view: block.view, height: block.height, id: block.id };
+    // The next may be of a branch that is forgotten here, and tell nothing any more.
+    if (this.#chain.extends(block)) this.#raiseCommon(block.height);
     this.#progressAt = now;
   }
 
   /** My head moved. */
   headMoved(now: number): void {
-    this.#progressAt = now;
+    // Progress here is none with a peer that is being searched or waited for.
+    if (this.#isCalm()) this.#progressAt = now;
     if (this.#mine === undefined) return;
     if (!this.#chain.extends(this.#mine.head)) this.#sendHello(this.#fullLocator());
     else if (this.#phase === "initLow") this.#leaveLow();
@@ -112,7 +123,8 @@ export class Connection {
   /** `node` is about to become the bottom of the fork database: other branches go, and with them what they told. */
   beforeRelease(node: BlockRef): void {
     const known = this.#knownHeight();
-    if (known !== undefined && known >= node.height) this.#common = { height: node.height, id: node.id };
+    if (known === undefined) return;
+    this.#raiseCommon(Math.min(known, node.height));
   }
 
   get hasBudget(): boolean {
@@ -132,8 +144,12 @@ export class Connection {
 
   /** Sends what they lack, as far as the budget goes. */
   push(): void {
-    if (this.#phase !== "syncing" && this.#phase !== "idle") return;
-    while (this.#budgetBytes > 0) {
+    this.#hasMore = false;
+    if (!this.#isCalm()) return;
+    for (let sent = 0; this.#budgetBytes > 0; sent++) {
+      // Reading thousands of small blocks at once would hold up consensus messages.
+      this.#hasMore = sent === PUSH_BLOCKS_MAX;
+      if (this.#hasMore) return;
       const next = this.#nextToSend();
       if (next === undefined) {
         this.#phase = "idle";
@@ -145,10 +161,22 @@ export class Connection {
     }
   }
 
+  /** A push was cut short, and not by the budget: it goes on in the next step. */
+  get hasMore(): boolean {
+    return this.#hasMore;
+  }
+
   /** The child, on my best chain, of the highest block of that chain that the peer is known to have [H3]. */
   #nextToSend(): RawBlock | undefined {
     const known = this.#knownHeight();
     return known === undefined ? undefined : this.#chain.blockAt(known + 1);
+  }
+
+  /** They have the block of my best chain at this height. What they were known to have on another branch is no more. */
+  #raiseCommon(height: number): void {
+    const common = this.#common;
+    if (common !== undefined && common.height >= height && this.#chain.has(common.height, common.id)) return;
+    this.#common = { height, id: this.#chain.idAt(height) as string };
   }
 
   /** Height of the highest block of my best chain that the peer is known to have. */
@@ -201,7 +229,7 @@ export class Connection {
       this.#phase = "initHigh";
       return;
     }
-    this.#common = { height: interval.low, id: this.#chain.idAt(interval.low) as string };
+    this.#raiseCommon(interval.low);
     if (isExact(interval)) {
       this.#phase = "syncing";
       return;

@@ -14,3 +14,6 @@ export const REQUEST_AGAIN_MS = 2_000;
 
 /** Requests for single blocks under way at most. */
 export const REQUESTS_MAX = 256;
+
+/** Blocks sent to one peer in one step at most. */
+export const PUSH_BLOCKS_MAX = 64;

@@ -20,6 +20,8 @@ export interface SyncHost {
   /** Takes in a block whose signature was checked; "held" when its time has not come. */
   acceptBlock(from: PeerKey, block: Block): AddOutcome | { readonly kind: "held" };
   isKnown(id: string): boolean;
+  /** The first ancestor of an orphan that is not here, not even as an orphan. */
+  lowestMissing(orphan: Block): string;
   /** Certificate of exactly the root, if there is one. */
   rootCertificate(): Uint8Array | undefined;
   misbehaved(peer: PeerKey, detail: string): void;
@@ -89,8 +91,9 @@ export class Sync {
         if (this.#requests.delete(message.block.id)) this.#accept(from, message.block);
         return;
       case "blockRequest": {
-        const block = this.#host.chain.byId(message.id);
-        if (block !== undefined && connection.hasBudget) connection.spend(this.#host.sendBlock(from, block, true));
+        // The budget first: a peer that does not read must not make this node read its disk.
+        const block = connection.hasBudget ? this.#host.chain.byId(message.id) : undefined;
+        if (block !== undefined) connection.spend(this.#host.sendBlock(from, block, true));
         return;
       }
       default:
@@ -113,15 +116,37 @@ export class Sync {
 
   tick(): void {
     const now = this.#host.now();
-    for (const connection of this.#connections.values()) connection.tick(now);
+    for (const [peer, connection] of this.#connections) {
+      const missing = connection.tick(now);
+      if (missing !== undefined && !this.#host.isKnown(missing.id)) this.#request(missing.id, peer);
+    }
     for (const [id, request] of this.#requests) {
       if (now >= request.askedAt + REQUEST_AGAIN_MS) this.#ask(id, request);
     }
   }
 
   #accept(from: PeerKey, block: Block): void {
-    const outcome = this.#host.acceptBlock(from, block);
-    if (outcome.kind === "orphan") this.#request(block.header.parent, from);
+    this.settle(from, block, this.#host.acceptBlock(from, block));
+  }
+
+  /** Pushes that were cut short go on. @returns whether there is still more */
+  pushOn(): boolean {
+    let more = false;
+    for (const connection of this.#connections.values()) {
+      if (connection.hasMore) connection.push();
+      more ||= connection.hasMore;
+    }
+    return more;
+  }
+
+  /** Was this block asked for, and has not come? */
+  asked(id: string): boolean {
+    return this.#requests.has(id);
+  }
+
+  /** What follows from taking in, now or later, a block of theirs. */
+  settle(from: PeerKey, block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
+    if (outcome.kind === "orphan") this.#request(this.#host.lowestMissing(block), from);
     else if (outcome.kind === "rejected")
       this.#host.misbehaved(from, `${outcome.reason.code}: ${outcome.reason.detail}`);
   }

@@ -53,7 +53,7 @@ export class DirectTransport implements Transport {
     for (const peer of this.#neighbours) if (peer !== except) this.#send(peer, lane, parts, { durable: false });
   }
 
-  receive(_from: PeerKey, frame: Uint8Array): Delivery | "duplicate" | "notForMe" | "undecodable" {
+  receive(from: PeerKey, frame: Uint8Array): Delivery | "duplicate" | "notForMe" | "undecodable" {
     const opened = decodeEnvelope(frame);
     if (opened === undefined) return "undecodable";
     const { envelope, payload } = opened;
@@ -61,6 +61,8 @@ export class DirectTransport implements Transport {
     if (broadcast) {
       if (!this.#remember(sha256Hex(payload))) return "duplicate";
     } else if (!destinations.includes(this.#self)) return "notForMe";
+    // Nobody relays unicasts here, so the source is the neighbour that the link authenticated.
+    else if (source !== from) return "undecodable";
     return { source, payload, broadcast };
   }
 

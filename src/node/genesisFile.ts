@@ -12,6 +12,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { makeConfiguration } from "../../chain/configuration.ts";
+import { lengthDelimitedBytes } from "../../chain/scan.ts";
 import { GENESIS_DEFAULTS, HARD_LIMITS, PRODUCERS_MAX } from "../../chain/constants.ts";
 import type { ChainLimits, EngineName, Genesis } from "../../chain/genesis.ts";
 import { parseAddress } from "../../net/link/address.ts";
@@ -106,10 +107,10 @@ export function parseGenesis(value: unknown): Result<GenesisFile, GenesisError> 
   const { application, limits, producers, ...rest } = parsed.data;
   const doubled = doubledProducer(producers);
   if (doubled !== undefined) return doubled;
-  if (limits.transactionBytes > limits.blockBytes) {
+  if (lengthDelimitedBytes(limits.transactionBytes) > limits.blockBytes) {
     return invalid(
       "limits.transactionBytes",
-      `${limits.transactionBytes} is more than blockBytes (${limits.blockBytes})`,
+      `${limits.transactionBytes} and its length prefix do not fit blockBytes (${limits.blockBytes})`,
     );
   }
   const canonical = canonicalJson(value);

@@ -33,6 +33,9 @@ import { PROTOCOL_VERSION } from "./version.ts";
 /** Without a leader for this many election timeouts, submitters are told so. */
 const LEADERLESS_TIMEOUTS = 2;
 
+/** Blocks in memory, executed or not: with more, nothing is taken in until some are irreversible and on disk. */
+const BLOCKS_IN_MEMORY_MAX_BYTES = 512 * 1024 * 1024;
+
 /** Starts a node on its directory. Rejects with a StorageError, RestoreError, LinkError or StartError. */
 export async function startNode(options: StartOptions): Promise<RunningNode> {
   const lock = acquireLock(options.dir);
@@ -192,7 +195,11 @@ class Node implements RunningNode {
       this.#clock,
       {
         persist: (effect) => this.#chainStore.persist(effect),
-        send: (to, lane, parts) => void this.#link.send(to, lane, parts),
+        send: (to, lane, parts) => {
+          // A stream with a hole is of no use; other lanes' messages are sent again.
+          if (!this.#link.send(to, lane, parts) && lane === "chain")
+            this.#link.close(to, "overloaded", "the lane is full");
+        },
         checkSignatures: verifySignatures,
         flush: (effect) => this.#derived.apply(derivedWriteOf(effect.flush)),
         tell: (effect) => this.#tell(effect),
@@ -235,8 +242,7 @@ class Node implements RunningNode {
       },
       message: (from, lane, frame) => {
         // A disk that does not keep up: what cannot be persisted is not taken in, the peer streams it again later.
-        if (lane === "chain" && !this.#chainStore.hasRoom)
-          this.#link.close(from, "overloaded", "the disk does not keep up");
+        if (lane === "chain" && !this.#hasRoom()) this.#link.close(from, "overloaded", "the disk does not keep up");
         else this.#driver.step({ kind: "received", from, lane, frame });
       },
       drained: (peer, lane, bytes) => {
@@ -373,6 +379,10 @@ class Node implements RunningNode {
       height = (blocks.at(-1) as (typeof blocks)[number]).header.height;
       await new Promise((resolve) => setTimeout(resolve, this.#derived.hasRoom ? 0 : 100));
     }
+  }
+
+  #hasRoom(): boolean {
+    return this.#chainStore.hasRoom && this.#replica.ledger.blockBytes < BLOCKS_IN_MEMORY_MAX_BYTES;
   }
 
   #isLeaderless(): boolean {

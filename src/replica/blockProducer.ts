@@ -19,7 +19,11 @@ export interface ProducerHost {
   now(): number;
   signBlock(id: string): Uint8Array;
   produced(node: BlockNode): void;
-  refused(refusals: readonly { readonly entry: PoolEntry; readonly refusal: TransactionRefusal }[]): void;
+  /** Execution refused these on the state of `parent`. */
+  refused(
+    parent: BlockNode,
+    refusals: readonly { readonly entry: PoolEntry; readonly refusal: TransactionRefusal }[],
+  ): void;
 }
 
 export class BlockProducer {
@@ -96,6 +100,14 @@ export class BlockProducer {
       if (pushed.ok) continue;
       switch (pushed.error.code) {
         case "BLOCK_FULL":
+          if (production.count === 0) {
+            // Alone in a block it does not fit: it never will.
+            refusals.push({ entry, refusal: { code: "TRANSACTION_TOO_LARGE", detail: "larger than a block" } });
+            break;
+          }
+          mempool.putBack(entry, this.#host.now());
+          full = true;
+          break;
         case "DUPLICATE_WINDOW_FULL":
           mempool.putBack(entry, this.#host.now());
           full = true;
@@ -107,7 +119,7 @@ export class BlockProducer {
           refusals.push({ entry, refusal: pushed.error });
       }
     }
-    if (refusals.length > 0) this.#host.refused(refusals);
+    if (refusals.length > 0) this.#host.refused(production.parent, refusals);
     if (!full) return true;
     this.#finish(opening);
     return false;

@@ -3,8 +3,8 @@
 /** Transactions executed in one step: about 2 ms of work, so that consensus messages are handled in between. */
 export const EXECUTION_SLICE_TRANSACTIONS = 400;
 
-/** Messages of one peer and lane that may wait for their signatures to be checked. */
-export const GATE_MAX_WAITING = 16_384;
+/** Messages of one peer and lane that may wait for their signatures to be checked; a stream's budget is 8 MiB. */
+export const GATE_BOUNDS = { maxWaiting: 65_536, maxBytes: 32 * 1024 * 1024 };
 
 /** Slack for clocks when a transaction's expiry is judged on arrival, ms. */
 export const ADMISSION_SLACK_MS = 1_000;

@@ -2,50 +2,45 @@
  * The deterministic whole: ledger, sync, engine, mempool and transport wired into one state machine. `step` takes an
  * input and returns effects; nothing else happens. The shell (`src/node`) and the simulator (`tools/sim`) drive it.
  */
-import { hexBytes } from "../base/bytes.ts";
+import { hexBytes, toHex } from "../base/bytes.ts";
 import type { PeerKey } from "../base/key.ts";
 import { type Random, seededRandom } from "../base/random.ts";
 import { unreachable } from "../base/result.ts";
 import type { Application } from "../../chain/application.ts";
-import { type Block, blockClaim, encodeBlockParts } from "../../chain/block.ts";
-import { elementAt } from "../../chain/byteList.ts";
+import { type Block, encodeBlockParts } from "../../chain/block.ts";
 import { isProducer } from "../../chain/configuration.ts";
 import type { ExecutionSetting } from "../../chain/execution.ts";
-import { ancestorAt, type BlockNode, type InvalidReason } from "../../chain/forkDatabase.ts";
+import { ancestorAt, type BlockNode, type InvalidReason, isAncestorOrEqual } from "../../chain/forkDatabase.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { type AddOutcome, Ledger, type LedgerEvent } from "../../chain/ledger.ts";
 import { encodeFrontier, type Frontier } from "../../chain/merkle.ts";
-import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
-import { decodeTransaction, looksSigned, transactionClaim } from "../../chain/transaction.ts";
-import { type Certificate, decodeCertificate } from "../../consensus/certificate.ts";
-import { type ConsensusSettings, HELD_BLOCKS_MAX } from "../../consensus/constants.ts";
+import { signingDigest } from "../../chain/signing.ts";
+import type { Certificate } from "../../consensus/certificate.ts";
+import type { ConsensusSettings } from "../../consensus/constants.ts";
 import type { Engine, EngineHost } from "../../consensus/engine.ts";
 import { Mempool } from "../../consensus/mempool/mempool.ts";
 import {
   BLOCK_PREFIX,
   BLOCK_RESPONSE_PREFIX,
   contentDigest,
-  decodePayload,
-  decodeSyncMessage,
   encodeBlockRequest,
   encodeCertificatePayload,
   encodeHello,
   encodeSigned,
-  type Payload,
   type SignedContent,
-  type SyncMessage,
 } from "../../consensus/messages.ts";
 import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
 import { Raft } from "../../consensus/raft/raft.ts";
 import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
-import type { Lane } from "../../net/link/types.ts";
+import type { CloseReason } from "../../net/link/types.ts";
 import { DirectTransport } from "../../net/transport/directTransport.ts";
 import type { Transport } from "../../net/transport/types.ts";
 import { BlockProducer } from "./blockProducer.ts";
-import { EXECUTION_SLICE_TRANSACTIONS, GATE_MAX_WAITING, LIVE_LAG_BLOCKS } from "./constants.ts";
+import { EXECUTION_SLICE_TRANSACTIONS, LIVE_LAG_BLOCKS } from "./constants.ts";
+import { HeldBlocks } from "./heldBlocks.ts";
+import { type Arrival, Intake } from "./intake.ts";
 import { Outbox } from "./outbox.ts";
-import { SignatureGate } from "./signatureGate.ts";
 import { Submissions } from "./submissions.ts";
 import type { Effect, Input, LogLevel, ReplicaStatus } from "./types.ts";
 
@@ -70,14 +65,6 @@ export interface ReplicaStart {
   readonly seed: number;
 }
 
-/** A message on its way through the gate. */
-interface Arrival {
-  readonly from: PeerKey;
-  readonly message:
-    | { readonly on: "sync"; readonly message: SyncMessage }
-    | { readonly on: "transport"; readonly payload: Payload; readonly source: PeerKey; readonly lane: Lane };
-}
-
 export class Replica {
   readonly #start: ReplicaStart;
   readonly #ledger: Ledger;
@@ -89,10 +76,9 @@ export class Replica {
   readonly #producer: BlockProducer;
   readonly #chain: BestChain;
   readonly #outbox = new Outbox();
-  readonly #gate = new SignatureGate<Arrival>(GATE_MAX_WAITING);
+  readonly #intake: Intake;
   readonly #random: Random;
-  /** Blocks whose time is ahead of my clock, by id; with where they came from. */
-  readonly #held = new Map<string, { readonly block: Block; readonly from: PeerKey }>();
+  readonly #held = new HeldBlocks();
   /** The newest certificate known, whether or not its block is here. */
   #certificate: { readonly height: number; readonly id: string; readonly bytes: Uint8Array } | undefined;
   #now = 0;
@@ -121,6 +107,7 @@ export class Replica {
     this.#sync = this.#makeSync();
     this.#submissions = this.#makeSubmissions();
     this.#producer = this.#makeProducer();
+    this.#intake = this.#makeIntake();
     this.#engine.start();
   }
 
@@ -166,7 +153,7 @@ export class Replica {
       sizes: {
         ...this.#ledger.sizes,
         held: this.#held.size,
-        gateWaiting: this.#gate.waiting,
+        gateWaiting: this.#intake.waiting,
         blockRequests: this.#sync.requests,
         mempoolCount: this.#mempool.count,
         mempoolBytes: this.#mempool.bytes,
@@ -192,21 +179,17 @@ export class Replica {
       case "peerDown":
         this.#transport.peerDown(input.peer);
         this.#sync.peerDown(input.peer);
-        for (const lane of ["urgent", "chain", "bulk"]) this.#gate.drop(`${input.peer} ${lane}`);
+        this.#intake.peerDown(input.peer);
         if (input.broken) this.#engine.linkBroke(input.peer);
         return;
       case "received":
-        return this.#received(input.from, input.lane, input.frame);
+        return this.#intake.received(input.from, input.lane, input.frame);
       case "drained":
         return this.#sync.drained(input.peer, input.bytes);
       case "persisted":
         return this.#persisted(input.token);
       case "signaturesChecked":
-        for (const { item, valid } of this.#gate.checked(input.batch, input.valid.every(Boolean))) {
-          if (valid) this.#deliver(item);
-          else this.#misbehaved(item.from, "a signature is not valid");
-        }
-        return;
+        return this.#intake.checked(input.batch, input.valid.every(Boolean));
       case "continue":
         this.#continuing = false;
         return;
@@ -237,6 +220,7 @@ export class Replica {
       this.#headMoved = false;
       this.#sync.headMoved();
     }
+    more = this.#sync.pushOn() || more;
     this.#submissions.forward();
     this.#flush();
     if (more && !this.#continuing) {
@@ -335,118 +319,26 @@ export class Replica {
 
   // What comes in
 
-  #received(from: PeerKey, lane: Lane, frame: Uint8Array): void {
-    if (lane === "chain") {
-      const decoded = decodeSyncMessage(frame);
-      if (!decoded.ok) return this.#undecodable(from, decoded.error);
-      const message = decoded.value;
-      const claims = this.#syncClaims(message);
-      if (claims === "invalid") return this.#misbehaved(from, "a hello's certificate is not valid");
-      return this.#enterGate(from, lane, { from, message: { on: "sync", message } }, claims);
-    }
-    const delivery = this.#transport.receive(from, frame);
-    if (delivery === "undecodable") return this.#undecodable(from, { code: "UNDECODABLE", detail: "envelope" });
-    if (delivery === "duplicate" || delivery === "notForMe") return;
-    const decoded = decodePayload(this.#start.genesis.chainId, delivery.payload);
-    if (!decoded.ok) return this.#undecodable(from, decoded.error);
-    const claims = this.#payloadClaims(from, decoded.value);
-    if (claims === undefined) return;
-    this.#enterGate(
-      from,
-      lane,
-      { from, message: { on: "transport", payload: decoded.value, source: delivery.source, lane } },
-      claims,
-    );
-  }
-
-  #enterGate(from: PeerKey, lane: Lane, arrival: Arrival, claims: readonly SignatureClaim[]): void {
-    const entered = this.#gate.submit(`${from} ${lane}`, arrival, claims);
-    if (entered === "pass") this.#deliver(arrival);
-    else if (entered === "full") {
-      // Consensus messages are sent again; a stream with a hole is of no use.
-      if (lane === "chain") this.#disconnect(from, "misbehaviour", "more blocks than can be checked");
-    } else if (entered !== "waits") this.#outbox.effect({ kind: "checkSignatures", batch: entered, claims });
-  }
-
-  #syncClaims(message: SyncMessage): readonly SignatureClaim[] | "invalid" {
-    if (message.kind === "block" || message.kind === "blockResponse") return this.#blockClaims(message.block);
-    if (message.kind !== "hello" || message.hello.rootCertificate === undefined) return [];
-    const certificate = this.#openCertificate(message.hello.rootCertificate);
-    if (certificate === undefined) return "invalid";
-    return this.#isNews(certificate) ? certificate.claims : [];
-  }
-
-  /** Nothing is checked twice: what is known by its id needs no signature any more. */
-  #blockClaims(block: Block): readonly SignatureClaim[] {
-    if (this.#isKnown(block.id)) return [];
-    const claims = [blockClaim(this.#start.genesis.chainId, block)];
-    const { transactions } = block;
-    for (let i = 0; i < transactions.count; i++) {
-      const { buffer, offsets } = transactions;
-      if (!looksSigned(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
-      const claim = this.#transactionClaim(elementAt(transactions, i));
-      if (claim !== undefined) claims.push(claim);
-    }
-    return claims;
-  }
-
-  #transactionClaim(bytes: Uint8Array): SignatureClaim | undefined {
-    const decoded = decodeTransaction(bytes);
-    return decoded.ok ? transactionClaim(this.#start.genesis.chainId, bytes, decoded.value) : undefined;
-  }
-
-  /** Undefined: not worth checking, dropped. */
-  #payloadClaims(from: PeerKey, payload: Payload): readonly SignatureClaim[] | undefined {
-    switch (payload.kind) {
-      case "signed":
-        return isProducer(this.#start.genesis.configuration, payload.message.signer) ? [payload.claim] : undefined;
-      case "certificate": {
-        const certificate = this.#openCertificate(payload.bytes);
-        if (certificate === undefined) {
-          this.#misbehaved(from, "a certificate is not valid");
-          return undefined;
-        }
-        return this.#isNews(certificate) ? certificate.claims : undefined;
-      }
-      case "transactionForward": {
-        const claims: SignatureClaim[] = [];
-        for (let i = 0; i < payload.transactions.count; i++) {
-          const claim = this.#transactionClaim(elementAt(payload.transactions, i));
-          if (claim !== undefined) claims.push(claim);
-        }
-        return claims;
-      }
-      case "transactionResults":
-        return [];
-      default:
-        return unreachable(payload);
-    }
-  }
-
-  /** Signatures are valid, order is kept. */
-  #deliver({ from, message }: Arrival): void {
-    if (message.on === "sync") {
-      // A hello's certificate is adopted before anything is compared [H2].
-      if (message.message.kind === "hello") this.#adoptFromHello(message.message.hello.rootCertificate);
-      return this.#sync.receive(from, message.message);
-    }
-    const { payload, source } = message;
-    switch (payload.kind) {
-      case "signed":
-        return this.#engine.receive(payload.message);
-      case "certificate": {
-        const certificate = this.#openCertificate(payload.bytes);
-        if (certificate !== undefined && this.#adopt(certificate)) {
-          this.#transport.broadcast("urgent", encodeCertificatePayload(payload.bytes), from);
+  /** Decoded, from somebody who may send it, signatures valid, order kept. */
+  #deliver(from: PeerKey, arrival: Arrival): void {
+    switch (arrival.kind) {
+      case "sync":
+        // A hello's certificate is adopted before anything is compared [H2].
+        if (arrival.certificate !== undefined) this.#adopt(arrival.certificate);
+        return this.#sync.receive(from, arrival.message);
+      case "consensus":
+        return this.#engine.receive(arrival.message);
+      case "certificate":
+        if (this.#adopt(arrival.certificate)) {
+          this.#transport.broadcast("urgent", encodeCertificatePayload(arrival.certificate.bytes), from);
         }
         return;
-      }
-      case "transactionForward":
-        return this.#submissions.receiveForward(source, payload.transactions);
-      case "transactionResults":
-        return this.#submissions.receiveResults(source, payload.results);
+      case "transactions":
+        return this.#submissions.receiveForward(from, arrival.transactions);
+      case "results":
+        return this.#submissions.receiveResults(from, arrival.results);
       default:
-        return unreachable(payload);
+        return unreachable(arrival);
     }
   }
 
@@ -454,9 +346,11 @@ export class Replica {
 
   #acceptBlock(from: PeerKey, block: Block): AddOutcome | { readonly kind: "held" } {
     if (this.#isAhead(block)) {
-      if (this.#held.size < HELD_BLOCKS_MAX) this.#held.set(block.id, { block, from });
+      this.#held.hold(block, from);
       return { kind: "held" };
     }
+    // The held copy of a block is the one whose signature was checked.
+    this.#releaseHeld();
     const outcome = this.#ledger.add(block);
     if (outcome.kind === "added") for (const node of outcome.nodes) this.#blockAdded(node);
     return outcome;
@@ -487,11 +381,8 @@ export class Replica {
   }
 
   #releaseHeld(): void {
-    for (const [id, { block, from }] of this.#held) {
-      if (this.#isAhead(block)) continue;
-      this.#held.delete(id);
-      const outcome = this.#acceptBlock(from, block);
-      if (outcome.kind === "rejected") this.#misbehaved(from, outcome.reason.detail);
+    for (const { block, from } of this.#held.takeDue((each) => this.#isAhead(each))) {
+      this.#sync.settle(from, block, this.#acceptBlock(from, block));
     }
   }
 
@@ -499,24 +390,13 @@ export class Replica {
     return this.#ledger.get(id) !== undefined || this.#ledger.isOrphan(id) || this.#held.has(id);
   }
 
-  #openCertificate(bytes: Uint8Array): Certificate | undefined {
-    const { chainId, configuration } = this.#start.genesis;
-    const decoded = decodeCertificate(bytes, chainId, configuration);
-    return decoded.ok ? decoded.value : undefined;
-  }
-
-  #isNews(certificate: Certificate): boolean {
-    return certificate.height > (this.#certificate?.height ?? 0) && certificate.height > this.#ledger.bottom.height;
-  }
-
-  #adoptFromHello(bytes: Uint8Array | undefined): void {
-    const certificate = bytes && this.#openCertificate(bytes);
-    if (certificate !== undefined) this.#adopt(certificate);
+  #isNews(height: number): boolean {
+    return height > (this.#certificate?.height ?? 0) && height > this.#ledger.bottom.height;
   }
 
   /** @returns whether it was news */
   #adopt(certificate: Certificate): boolean {
-    if (!this.#isNews(certificate)) return false;
+    if (!this.#isNews(certificate.height)) return false;
     const { height, id, bytes } = certificate;
     // A copy: the frame it came in would be kept alive whole.
     this.#certificate = { height, id, bytes: bytes.slice() };
@@ -532,7 +412,7 @@ export class Replica {
   }
 
   #isCertified(node: BlockNode): boolean {
-    if (node.height <= this.#ledger.root.height) return true;
+    if (isAncestorOrEqual(node, this.#ledger.root)) return true;
     const certified = this.#certificate && this.#ledger.get(this.#certificate.id);
     return certified !== undefined && ancestorAt(certified, node.height) === node;
   }
@@ -589,12 +469,30 @@ export class Replica {
       persistRecord: () => this.#outbox.persistRecord(),
       whenDurable: (action) => this.#outbox.whenDurable({ kind: "action", action }),
       certified: (node, bytes) => {
-        this.#certificate = { height: node.height, id: node.id, bytes };
+        if (this.#isNews(node.height)) this.#certificate = { height: node.height, id: node.id, bytes };
         this.#setIrreversible(node);
         this.#transport.broadcast("urgent", encodeCertificatePayload(bytes));
       },
       log: (level, message, fields) => this.#log(level, "consensus", message, fields),
     };
+  }
+
+  #makeIntake(): Intake {
+    return new Intake({
+      genesis: this.#start.genesis,
+      transport: this.#transport,
+      isKnown: (id) => this.#isKnown(id),
+      isKnownTransaction: (id) =>
+        this.#mempool.get(toHex(id)) !== undefined || this.#ledger.findTransaction(id) !== undefined,
+      asked: (id) => this.#sync.asked(id),
+      irreversibleHeight: () => this.#ledger.bottom.height,
+      isNews: (height) => this.#isNews(height),
+      isLeading: () => this.#engine.state.leader === this.#start.self,
+      checkSignatures: (batch, claims) => this.#outbox.effect({ kind: "checkSignatures", batch, claims }),
+      deliver: (from, arrival) => this.#deliver(from, arrival),
+      misbehaved: (peer, detail) => this.#misbehaved(peer, detail),
+      disconnect: (peer, reason, detail) => this.#disconnect(peer, reason, detail),
+    });
   }
 
   #makeSync(): Sync {
@@ -606,6 +504,7 @@ export class Replica {
       sendBlockRequest: (to, id) => this.#outbox.send(to, "chain", [encodeBlockRequest(id)], false),
       acceptBlock: (from, block) => this.#acceptBlock(from, block),
       isKnown: (id) => this.#isKnown(id),
+      lowestMissing: (orphan) => this.#ledger.lowestMissing(orphan),
       rootCertificate: () => (this.#certificate?.id === this.#ledger.root.id ? this.#certificate.bytes : undefined),
       misbehaved: (peer, detail) => this.#misbehaved(peer, detail),
       finalityConflict: (peer, detail) => this.#disconnect(peer, "finalityConflict", detail),
@@ -649,24 +548,30 @@ export class Replica {
         this.#blockAdded(node);
         this.#engine.produced(node);
       },
-      refused: (refusals) => this.#submissions.refused(refusals),
+      refused: (parent, refusals) => this.#submissions.refused(parent, refusals),
     });
   }
 
+  /**
+   * What others have is taken from certificates, and from the words of producers: a stranger may say any height, and
+   * must not make a node look behind.
+   */
   #syncStatus(): ReplicaStatus["sync"] {
+    const { configuration } = this.#start.genesis;
     const own = this.#ledger.head.height;
     let target = Math.max(own, this.#certificate?.height ?? 0);
-    let matched = false;
-    let waiting = false;
-    for (const connection of this.#sync.connections().values()) {
+    let isMatched = false;
+    let isWaiting = false;
+    for (const [peer, connection] of this.#sync.connections()) {
+      isMatched ||= connection.phase !== "start";
+      if (!isProducer(configuration, peer)) continue;
       target = Math.max(target, connection.peerHead?.height ?? 0);
-      matched ||= connection.phase !== "start";
-      waiting ||= connection.phase === "initLow";
+      isWaiting ||= connection.phase === "initLow";
     }
-    const alone = this.#start.genesis.configuration.producers.every((key) => key === this.#start.self);
+    const isAlone = configuration.producers.every((key) => key === this.#start.self);
     // Certificates overtake blocks on their way: a live node is some blocks behind at any time.
-    if (target > own + LIVE_LAG_BLOCKS || waiting) return { state: "syncing", target };
-    return { state: matched || alone ? "synced" : "searching", target };
+    if (target > own + LIVE_LAG_BLOCKS || isWaiting) return { state: "syncing", target };
+    return { state: isMatched || isAlone ? "synced" : "searching", target };
   }
 
   #setTimer(effects: Effect[]): void {
@@ -683,14 +588,7 @@ export class Replica {
   }
 
   #heldDeadline(): number {
-    const { clockToleranceMs } = this.#start.genesis.limits;
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const { block } of this.#held.values()) earliest = Math.min(earliest, block.header.time - clockToleranceMs);
-    return earliest;
-  }
-
-  #undecodable(peer: PeerKey, error: { readonly code: string; readonly detail?: string }): void {
-    this.#disconnect(peer, "undecodable", `${error.code} ${error.detail ?? ""}`);
+    return this.#held.earliestTime - this.#start.genesis.limits.clockToleranceMs;
   }
 
   /** Costs a non-producer its link at once; a producer is reported, never cut off. */
@@ -700,7 +598,7 @@ export class Replica {
     } else this.#disconnect(peer, "misbehaviour", detail);
   }
 
-  #disconnect(peer: PeerKey, reason: "undecodable" | "misbehaviour" | "finalityConflict", detail: string): void {
+  #disconnect(peer: PeerKey, reason: CloseReason, detail: string): void {
     this.#log("warn", "net", "closes a link", { peer, reason, detail });
     this.#outbox.effect({ kind: "disconnect", peer, reason, detail });
   }

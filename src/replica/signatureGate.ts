@@ -7,9 +7,16 @@ import type { SignatureClaim } from "../../chain/signing.ts";
 /** A message and what it claims. */
 interface Waiting<T> {
   readonly item: T;
-  /** The batch that its claims are in; undefined: it claims nothing. */
+  readonly bytes: number;
+  /** The batch that its claims are in; undefined: it claims nothing, or was checked. */
   batch: number | undefined;
   valid: boolean;
+}
+
+interface Queue<T> {
+  readonly name: string;
+  waiting: Waiting<T>[];
+  bytes: number;
 }
 
 export interface GateOutput<T> {
@@ -17,16 +24,21 @@ export interface GateOutput<T> {
   readonly valid: boolean;
 }
 
+/** Of one queue. */
+export interface GateBounds {
+  readonly maxWaiting: number;
+  readonly maxBytes: number;
+}
+
 export class SignatureGate<T> {
-  readonly #queues = new Map<string, Waiting<T>[]>();
-  readonly #queueOfBatch = new Map<number, string>();
-  readonly #maxWaiting: number;
+  readonly #queues = new Map<string, Queue<T>>();
+  readonly #batches = new Map<number, { readonly queue: Queue<T>; readonly entry: Waiting<T> }>();
+  readonly #bounds: GateBounds;
   #nextBatch = 1;
   #waiting = 0;
 
-  /** @param maxWaiting messages a queue */
-  constructor(maxWaiting: number) {
-    this.#maxWaiting = maxWaiting;
+  constructor(bounds: GateBounds) {
+    this.#bounds = bounds;
   }
 
   /** Messages waiting, all queues together. */
@@ -35,44 +47,47 @@ export class SignatureGate<T> {
   }
 
   /**
-   * @param queue messages of one queue keep their order
+   * @param name messages of one queue keep their order
+   * @param bytes what the message keeps in memory, about
    * @returns "pass": go on with it now; "full": dropped; a number: the batch to have checked
    */
-  submit(queue: string, item: T, claims: readonly SignatureClaim[]): "pass" | "full" | "waits" | number {
-    const waiting = this.#queues.get(queue) ?? [];
-    if (claims.length === 0 && waiting.length === 0) return "pass";
-    if (waiting.length >= this.#maxWaiting) return "full";
-    const batch = claims.length === 0 ? undefined : this.#nextBatch++;
-    waiting.push({ item, batch, valid: true });
+  submit(name: string, item: T, bytes: number, claims: readonly SignatureClaim[]): "pass" | "full" | "waits" | number {
+    const queue = this.#queues.get(name) ?? { name, waiting: [], bytes: 0 };
+    if (claims.length === 0 && queue.waiting.length === 0) return "pass";
+    const { maxWaiting, maxBytes } = this.#bounds;
+    if (queue.waiting.length >= maxWaiting || (queue.bytes > 0 && queue.bytes + bytes > maxBytes)) return "full";
+    const entry: Waiting<T> = { item, bytes, batch: claims.length === 0 ? undefined : this.#nextBatch++, valid: true };
+    queue.waiting.push(entry);
+    queue.bytes += bytes;
     this.#waiting++;
-    this.#queues.set(queue, waiting);
-    if (batch === undefined) return "waits";
-    this.#queueOfBatch.set(batch, queue);
-    return batch;
+    this.#queues.set(name, queue);
+    if (entry.batch === undefined) return "waits";
+    this.#batches.set(entry.batch, { queue, entry });
+    return entry.batch;
   }
 
   /** A batch was checked. Returns what may go on now, in order. */
   checked(batch: number, valid: boolean): GateOutput<T>[] {
-    const queue = this.#queueOfBatch.get(batch);
-    if (queue === undefined) return [];
-    this.#queueOfBatch.delete(batch);
-    const waiting = this.#queues.get(queue) ?? [];
-    for (const each of waiting) {
-      if (each.batch !== batch) continue;
-      each.batch = undefined;
-      each.valid = valid;
-    }
-    const ready = waiting.findIndex((each) => each.batch !== undefined);
-    const released = waiting.splice(0, ready === -1 ? waiting.length : ready);
+    const checked = this.#batches.get(batch);
+    if (checked === undefined) return [];
+    this.#batches.delete(batch);
+    const { queue, entry } = checked;
+    entry.batch = undefined;
+    entry.valid = valid;
+    const ready = queue.waiting.findIndex((each) => each.batch !== undefined);
+    const released = queue.waiting.splice(0, ready === -1 ? queue.waiting.length : ready);
+    for (const each of released) queue.bytes -= each.bytes;
     this.#waiting -= released.length;
-    if (waiting.length === 0) this.#queues.delete(queue);
-    return released;
+    if (queue.waiting.length === 0) this.#queues.delete(queue.name);
+    return released.map(({ item, valid: isValid }) => ({ item, valid: isValid }));
   }
 
   /** Forgets a queue, whose peer is gone. */
-  drop(queue: string): void {
-    this.#waiting -= this.#queues.get(queue)?.length ?? 0;
-    this.#queues.delete(queue);
-    for (const [batch, of] of this.#queueOfBatch) if (of === queue) this.#queueOfBatch.delete(batch);
+  drop(name: string): void {
+    const queue = this.#queues.get(name);
+    if (queue === undefined) return;
+    this.#waiting -= queue.waiting.length;
+    this.#queues.delete(name);
+    for (const { batch } of queue.waiting) if (batch !== undefined) this.#batches.delete(batch);
   }
 }

@@ -35,12 +35,29 @@ export interface SubmissionHost {
   tell(outcomes: readonly TransactionOutcome[]): void;
 }
 
+export interface Refusal {
+  readonly entry: PoolEntry;
+  readonly refusal: TransactionRefusal;
+}
+
+interface HeldRefusal extends Refusal {
+  /** The block on whose state it was refused. */
+  readonly parent: BlockNode;
+}
+
+/** Results in one message at most. */
+const RESULTS_MAX = 1_000;
+
 export class Submissions {
   readonly #host: SubmissionHost;
   /** Submitted here and not yet forwarded to the present leader. */
   readonly #unforwarded = new Map<string, PoolEntry>();
+  /** Waiting for their verdict to be final, in order of the parents' heights. */
+  #refusals: HeldRefusal[] = [];
   #forwardAgainAt = Number.POSITIVE_INFINITY;
   #forwardedTo: PeerKey | undefined;
+  /** Was this node the leader when it was asked last? */
+  #led = false;
 
   constructor(host: SubmissionHost) {
     this.#host = host;
@@ -65,7 +82,7 @@ export class Submissions {
       const id = toHex(idBytes);
       const { mempool, ledger } = this.#host;
       if (mempool.get(id) !== undefined || ledger.findTransaction(idBytes) !== undefined) continue;
-      if (!mempool.hasRoomFor(bytes.length)) continue; // The sender keeps it and sends it again.
+      if (!mempool.hasRoomFor(bytes.length, "forwarded")) continue; // The sender keeps it and sends it again.
       // A copy: the frame it came in is larger, and would be kept alive whole.
       const { expiresAt } = decoded.value;
       mempool.add(
@@ -84,20 +101,19 @@ export class Submissions {
     }
   }
 
-  /** The block producer was refused these by execution. */
-  refused(refusals: readonly { readonly entry: PoolEntry; readonly refusal: TransactionRefusal }[]): void {
-    const bySource = new Map<PeerKey, TransactionResult[]>();
+  /**
+   * Execution refused these on the state of `parent`. A submitter is told when that state is irreversible: until then
+   * another leader may build on another one.
+   */
+  refused(parent: BlockNode, refusals: readonly Refusal[]): void {
     for (const { entry, refusal } of refusals) {
       if (refusal.code === "DUPLICATE") this.#alreadyIn(entry);
-      else if (entry.source === undefined) this.#reject(entry, refusal.code, refusal.detail);
       else {
-        this.#host.mempool.remove(entry);
-        const results = bySource.get(entry.source) ?? [];
-        results.push({ id: entry.id, outcome: refusal.code, detail: asciiOf(refusal.detail) });
-        bySource.set(entry.source, results);
+        this.#host.mempool.refuse(entry);
+        this.#refusals.push({ entry, refusal, parent });
       }
     }
-    for (const [source, results] of bySource) this.#host.unicast(source, encodeTransactionResults(results));
+    if (parent.height <= this.#host.ledger.bottom.height) this.#settleRefusals(parent);
   }
 
   blockApplied(node: BlockNode): void {
@@ -106,11 +122,38 @@ export class Submissions {
 
   blockUndone(node: BlockNode): void {
     this.#host.mempool.blockUndone(node, this.#host.now());
+    if (this.#host.leader() !== this.#host.self) this.#host.mempool.dropForwarded();
     this.#forwardAllSoon();
   }
 
   irreversible(node: BlockNode): void {
     this.#tell(this.#host.mempool.irreversible(node));
+    this.#settleRefusals(node);
+  }
+
+  /** `node` is irreversible: refusals on it are final, those on another block of its height are void. */
+  #settleRefusals(node: BlockNode): void {
+    const bySource = new Map<PeerKey, TransactionResult[]>();
+    const left: HeldRefusal[] = [];
+    for (const each of this.#refusals) {
+      const { entry, refusal, parent } = each;
+      if (parent.height > node.height) left.push(each);
+      else if (entry.state !== "refused" || this.#host.mempool.get(entry.id) !== entry) continue;
+      else if (parent !== node) this.#host.mempool.reconsider(entry, this.#host.now());
+      else if (entry.source === undefined) this.#reject(entry, refusal.code, refusal.detail);
+      else {
+        this.#host.mempool.remove(entry);
+        const results = bySource.get(entry.source) ?? [];
+        results.push({ id: entry.id, outcome: refusal.code, detail: asciiOf(refusal.detail) });
+        bySource.set(entry.source, results);
+      }
+    }
+    this.#refusals = left;
+    for (const [source, results] of bySource) {
+      for (let at = 0; at < results.length; at += RESULTS_MAX) {
+        this.#host.unicast(source, encodeTransactionResults(results.slice(at, at + RESULTS_MAX)));
+      }
+    }
   }
 
   tick(): void {
@@ -121,6 +164,8 @@ export class Submissions {
   /** Sends what waits to the leader; all of it, when the leader is a new one. Called at the end of every step. */
   forward(): void {
     const leader = this.#host.leader();
+    if (leader !== this.#host.self && this.#led) this.#host.mempool.dropForwarded();
+    this.#led = leader === this.#host.self;
     if (leader === undefined) return;
     if (leader !== this.#forwardedTo) {
       this.#forwardedTo = leader;
@@ -171,7 +216,7 @@ export class Submissions {
     if (place !== undefined && place.height <= ledger.bottom.height) return { status: "inChain", id, place };
     const fault = this.#admissionFault(bytes);
     if (fault !== undefined && place === undefined) return { status: "invalid", id, ...fault };
-    if (!mempool.hasRoomFor(bytes.length)) return { status: "full", id };
+    if (!mempool.hasRoomFor(bytes.length, "local")) return { status: "full", id };
     const decoded = decodeTransaction(bytes);
     const expiresAt = decoded.ok ? decoded.value.expiresAt : limits.expiryAheadMs;
     const entry: PoolEntry = { id, idBytes, bytes, expiresAt, source: undefined, state: "pending", place: undefined };

@@ -101,7 +101,7 @@ class Replica {
   produce(): BlockNode {
     const node = this.#add(naiveChild(genesis, this.head, { view: this.record.view, producer: SELF }));
     this.raft.headerSeen(node.block.header);
-    this.raft.produced();
+    this.raft.produced(node);
     this.raft.headMoved(node);
     return node;
   }

@@ -313,10 +313,10 @@ describe("refusals of the block producer", () => {
   ];
 
   it("are told to the submitter here, or sent to the node that forwarded it", () => {
-    const { submissions, mempool, told, sent } = makeNode();
+    const { submissions, mempool, told, sent, ledger } = makeNode();
     submissions.submit([put(1)]);
     submissions.receiveForward(OTHER, encodeList([put(2)]));
-    submissions.refused([
+    submissions.refused(ledger.head, [
       ...refusalOf(mempool.take(), "TRANSACTION_FAILED"),
       ...refusalOf(mempool.take(), "TRANSACTION_FAILED"),
     ]);
@@ -331,11 +331,11 @@ describe("refusals of the block producer", () => {
   });
 
   it("a duplicate is no refusal: it is in the chain", () => {
-    const { submissions, mempool, told, apply } = makeNode();
+    const { submissions, mempool, told, apply, ledger } = makeNode();
     submissions.submit([put(1)]);
     const entry = mempool.take();
     apply([put(1)]);
-    submissions.refused(refusalOf(entry, "DUPLICATE"));
+    submissions.refused(ledger.head, refusalOf(entry, "DUPLICATE"));
     expect(statuses(told)).toEqual(["included"]);
     expect(mempool.get(idOf(put(1)))?.state).toBe("included");
   });
@@ -358,7 +358,7 @@ describe("the block producer and the mempool (DESIGN section 8, producing)", () 
         now: () => world.now,
         signBlock: fakeSignature,
         produced: () => undefined,
-        refused: (refusals) => submissions.refused(refusals),
+        refused: (parent, refusals) => submissions.refused(parent, refusals),
       }),
     };
     return self;

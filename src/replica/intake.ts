@@ -1,0 +1,242 @@
+/**
+ * From a frame to a message that the core may trust: decoded, from somebody who may send it, worth its cost, its
+ * signatures checked. What costs much (signatures, above all) is done only for what is not known yet.
+ */
+import { unreachable } from "../base/result.ts";
+import type { PeerKey } from "../base/key.ts";
+import { type Block, blockClaim } from "../../chain/block.ts";
+import { type ByteList, elementAt } from "../../chain/byteList.ts";
+import { isProducer } from "../../chain/configuration.ts";
+import type { Genesis } from "../../chain/genesis.ts";
+import type { SignatureClaim } from "../../chain/signing.ts";
+import { decodeTransaction, looksSigned, transactionClaim, transactionId } from "../../chain/transaction.ts";
+import { type Certificate, decodeCertificate } from "../../consensus/certificate.ts";
+import {
+  type ConsensusMessage,
+  decodePayload,
+  decodeSyncMessage,
+  type Payload,
+  type SyncMessage,
+  type TransactionResult,
+} from "../../consensus/messages.ts";
+import type { CloseReason, Lane } from "../../net/link/types.ts";
+import type { Transport } from "../../net/transport/types.ts";
+import { GATE_BOUNDS } from "./constants.ts";
+import { SignatureGate } from "./signatureGate.ts";
+
+/** A message that passed. */
+export type Arrival =
+  /** `certificate`: of a hello, when it proves something new. */
+  | { readonly kind: "sync"; readonly message: SyncMessage; readonly certificate: Certificate | undefined }
+  | { readonly kind: "consensus"; readonly message: ConsensusMessage }
+  | { readonly kind: "certificate"; readonly certificate: Certificate }
+  | { readonly kind: "transactions"; readonly transactions: ByteList }
+  | { readonly kind: "results"; readonly results: readonly TransactionResult[] };
+
+export interface IntakeHost {
+  readonly genesis: Genesis;
+  readonly transport: Transport;
+  /** A block that is here in any way: its signature was checked. */
+  isKnown(id: string): boolean;
+  /** A transaction that is here or in the chain. */
+  isKnownTransaction(id: Uint8Array): boolean;
+  /** Was this block asked for? */
+  asked(id: string): boolean;
+  /** Irreversible on this node's disk. */
+  irreversibleHeight(): number;
+  /** Would a certificate of this height prove anything new? */
+  isNews(height: number): boolean;
+  isLeading(): boolean;
+  checkSignatures(batch: number, claims: readonly SignatureClaim[]): void;
+  deliver(from: PeerKey, arrival: Arrival): void;
+  misbehaved(peer: PeerKey, detail: string): void;
+  disconnect(peer: PeerKey, reason: CloseReason, detail: string): void;
+}
+
+/** An arrival with what has to be checked first. */
+interface Judged {
+  readonly arrival: Arrival;
+  readonly claims: readonly SignatureClaim[];
+}
+/** Not worth anything, or a reason to complain about its sender. */
+type Refused = "drop" | { readonly fault: string };
+
+export class Intake {
+  readonly #host: IntakeHost;
+  readonly #gate = new SignatureGate<{
+    readonly from: PeerKey;
+    readonly arrival: Arrival;
+    readonly unchecked: boolean;
+  }>(GATE_BOUNDS);
+
+  constructor(host: IntakeHost) {
+    this.#host = host;
+  }
+
+  /** Messages that wait for their signatures. */
+  get waiting(): number {
+    return this.#gate.waiting;
+  }
+
+  received(from: PeerKey, lane: Lane, frame: Uint8Array): void {
+    const judged = lane === "chain" ? this.#judgeSync(from, frame) : this.#judgeEnvelope(from, frame);
+    if (judged === "drop") return;
+    if ("fault" in judged) return this.#host.misbehaved(from, judged.fault);
+    const { arrival, claims } = judged;
+    const entered = this.#gate.submit(
+      queueName(from, lane),
+      { from, arrival, unchecked: claims.length === 0 },
+      frame.length,
+      claims,
+    );
+    if (entered === "pass") this.#host.deliver(from, arrival);
+    else if (entered === "full") {
+      // Consensus messages are sent again; a stream with a hole is of no use.
+      if (lane === "chain") this.#host.disconnect(from, "overloaded", "blocks come faster than they can be checked");
+    } else if (entered !== "waits") this.#host.checkSignatures(entered, claims);
+  }
+
+  checked(batch: number, valid: boolean): void {
+    for (const { item, valid: isValid } of this.#gate.checked(batch, valid)) {
+      const { from, arrival, unchecked } = item;
+      if (!isValid) this.#host.misbehaved(from, "a signature is not valid");
+      else if (!unchecked || this.#needsNoCheck(arrival)) this.#host.deliver(from, arrival);
+    }
+  }
+
+  peerDown(peer: PeerKey): void {
+    for (const lane of ["urgent", "chain", "bulk"] as const) this.#gate.drop(queueName(peer, lane));
+  }
+
+  #judgeSync(from: PeerKey, frame: Uint8Array): Judged | Refused {
+    const decoded = decodeSyncMessage(frame);
+    if (!decoded.ok) return this.#undecodable(from, decoded.error);
+    const message = decoded.value;
+    switch (message.kind) {
+      case "block":
+      case "blockResponse":
+        return this.#judgeBlock(message);
+      case "hello":
+        return this.#judgeHello(message);
+      case "blockRequest":
+        return { arrival: { kind: "sync", message, certificate: undefined }, claims: [] };
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #judgeBlock(message: Extract<SyncMessage, { kind: "block" | "blockResponse" }>): Judged | Refused {
+    const { block } = message;
+    const { configuration } = this.#host.genesis;
+    if (!isProducer(configuration, block.header.producer))
+      return { fault: `a block of ${block.header.producer}, no producer` };
+    if (message.kind === "blockResponse" && !this.#host.asked(block.id)) return "drop";
+    const arrival: Arrival = { kind: "sync", message, certificate: undefined };
+    // Below the irreversible block nothing is taken in, so there is nothing to check; that they have it is told all the same.
+    const settled = block.header.height <= this.#host.irreversibleHeight();
+    return { arrival, claims: settled || this.#host.isKnown(block.id) ? [] : this.#blockClaims(block) };
+  }
+
+  #judgeHello(message: Extract<SyncMessage, { kind: "hello" }>): Judged | Refused {
+    const { rootCertificate } = message.hello;
+    if (rootCertificate === undefined)
+      return { arrival: { kind: "sync", message, certificate: undefined }, claims: [] };
+    const opened = this.#openCertificate(rootCertificate);
+    if (opened === undefined) return { fault: "a hello's certificate is not valid" };
+    const isNews = this.#host.isNews(opened.height);
+    const certificate = isNews ? opened : undefined;
+    return { arrival: { kind: "sync", message, certificate }, claims: isNews ? opened.claims : [] };
+  }
+
+  #judgeEnvelope(from: PeerKey, frame: Uint8Array): Judged | Refused {
+    const { transport, genesis } = this.#host;
+    const delivery = transport.receive(from, frame);
+    if (delivery === "duplicate" || delivery === "notForMe") return "drop";
+    if (delivery === "undecodable") return this.#undecodable(from, { code: "UNDECODABLE", detail: "envelope" });
+    const decoded = decodePayload(genesis.chainId, delivery.payload);
+    if (!decoded.ok) return this.#undecodable(from, decoded.error);
+    return this.#judgePayload(from, decoded.value, delivery.broadcast);
+  }
+
+  /** Who may send what (docs/protocol.md, section 1, "Access"): the one table of it. */
+  #judgePayload(from: PeerKey, payload: Payload, broadcast: boolean): Judged | Refused {
+    switch (payload.kind) {
+      case "signed": {
+        // From its signer's own link, while unicasts are not relayed.
+        const { message, claim } = payload;
+        const isSender = message.signer === from && isProducer(this.#host.genesis.configuration, from);
+        return isSender && !broadcast ? { arrival: { kind: "consensus", message }, claims: [claim] } : "drop";
+      }
+      case "certificate": {
+        const certificate = this.#openCertificate(payload.bytes);
+        if (certificate === undefined) return { fault: "a certificate is not valid" };
+        if (!this.#host.isNews(certificate.height)) return "drop";
+        return { arrival: { kind: "certificate", certificate }, claims: certificate.claims };
+      }
+      case "transactionForward":
+        // Only a leader has a use for them; whoever forwards keeps them and asks the next one.
+        if (broadcast || !this.#host.isLeading()) return "drop";
+        return {
+          arrival: { kind: "transactions", transactions: payload.transactions },
+          claims: this.#forwardClaims(payload.transactions),
+        };
+      case "transactionResults":
+        return broadcast ? "drop" : { arrival: { kind: "results", results: payload.results }, claims: [] };
+      default:
+        return unreachable(payload);
+    }
+  }
+
+  #blockClaims(block: Block): SignatureClaim[] {
+    const { chainId } = this.#host.genesis;
+    const claims = [blockClaim(chainId, block)];
+    const { buffer, offsets, count } = block.transactions;
+    for (let i = 0; i < count; i++) {
+      if (!looksSigned(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
+      const claim = this.#transactionClaim(elementAt(block.transactions, i));
+      if (claim !== undefined) claims.push(claim);
+    }
+    return claims;
+  }
+
+  /** Forwards come again and again until they are in a block: signatures of what is here are not checked again. */
+  #forwardClaims(transactions: ByteList): SignatureClaim[] {
+    const claims: SignatureClaim[] = [];
+    const { buffer, offsets, count } = transactions;
+    for (let i = 0; i < count; i++) {
+      if (!looksSigned(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
+      const bytes = elementAt(transactions, i);
+      const claim = this.#host.isKnownTransaction(transactionId(bytes)) ? undefined : this.#transactionClaim(bytes);
+      if (claim !== undefined) claims.push(claim);
+    }
+    return claims;
+  }
+
+  #transactionClaim(bytes: Uint8Array): SignatureClaim | undefined {
+    const decoded = decodeTransaction(bytes);
+    return decoded.ok ? transactionClaim(this.#host.genesis.chainId, bytes, decoded.value) : undefined;
+  }
+
+  /** What was let in unchecked because it was known may have been forgotten while it waited behind others. */
+  #needsNoCheck(arrival: Arrival): boolean {
+    if (arrival.kind === "transactions") return this.#forwardClaims(arrival.transactions).length === 0;
+    if (arrival.kind !== "sync" || !("block" in arrival.message)) return true;
+    const { block } = arrival.message;
+    return this.#host.isKnown(block.id) || block.header.height <= this.#host.irreversibleHeight();
+  }
+
+  #openCertificate(bytes: Uint8Array): Certificate | undefined {
+    const { chainId, configuration } = this.#host.genesis;
+    const decoded = decodeCertificate(bytes, chainId, configuration);
+    return decoded.ok ? decoded.value : undefined;
+  }
+
+  #undecodable(peer: PeerKey, error: { readonly code: string; readonly detail?: string }): "drop" {
+    this.#host.disconnect(peer, "undecodable", `${error.code} ${error.detail ?? ""}`);
+    return "drop";
+  }
+}
+
+function queueName(peer: PeerKey, lane: Lane): string {
+  return `${peer} ${lane}`;
+}
