@@ -90,8 +90,10 @@ export class ForkDatabase {
     return this.#nodes.values();
   }
 
-  /** Adds a block whose parent is here. It inherits an invalid parent's verdict. */
+  /** Adds a block whose parent is here, unless it is here itself. It inherits an invalid parent's verdict. */
   add(block: Block, parent: BlockNode, frontier: Frontier): BlockNode {
+    const known = this.#nodes.get(block.id);
+    if (known !== undefined) return known;
     const node = newNode(block, parent, frontier);
     node.invalid = parent.invalid && { code: "ANCESTOR_INVALID", detail: parent.invalid.detail };
     parent.children.add(node);

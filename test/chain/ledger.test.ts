@@ -124,7 +124,8 @@ class Comparison {
         const view = Math.max(1, header.view) + (a % 2);
         const producer = this.genesis.configuration.producers[view % 3] as string;
         const { irreversibleHeight } = header;
-        ledger.startBlock({ view, time: header.time + 1 + (b % 20), producer, irreversibleHeight, closing: false });
+        // Never a block that another made: nobody else has this producer's key.
+        ledger.startBlock({ view, time: header.time + 30 + (b % 20), producer, irreversibleHeight, closing: false });
         return;
       }
       case "push":
