@@ -1,0 +1,35 @@
+/** The simulator finds deliberate faults: a fast part of them here, all of them with `npm run mutations`. */
+import { describe, expect, it } from "vitest";
+import { CONTROL, MUTATIONS } from "./mutations.ts";
+import { occurrences, runMutation } from "./runner.ts";
+
+/** Rules of docs/protocol.md that the code has so far, without [R2] (linearizable reads are not built). */
+const TAGS = ["S1", "S2", "S3", "S4", "S5", "S6", "S7", "R1", "H1", "H2", "H3"];
+/** Found within some seconds each. */
+const FAST = new Set(["S2", "S4", "S5", "S6", "R1", "H1"]);
+
+describe("mutations", () => {
+  it("there is one for each rule, each under its own name", () => {
+    expect(new Set(MUTATIONS.map(({ tag }) => tag))).toEqual(new Set(TAGS));
+    expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length);
+  });
+
+  it.each(MUTATIONS.flatMap(({ tag, name, edits }) => edits.map((edit) => ({ tag, name, edit }))))(
+    "[$tag] $name: the text to be replaced occurs once",
+    ({ edit }) => expect(occurrences(edit), edit.find).toBe(1),
+  );
+
+  it("nothing is found where nothing was changed", { timeout: 60_000 }, async () => {
+    expect((await runMutation(CONTROL)).how).toBe("");
+  });
+
+  it.each(MUTATIONS.filter(({ tag }) => FAST.has(tag)))(
+    "[$tag] $name: the simulator finds it",
+    { timeout: 60_000 },
+    async (mutation) => {
+      const { caughtAt, how } = await runMutation(mutation);
+      expect(caughtAt).toBeDefined();
+      expect(how).not.toContain("exception");
+    },
+  );
+});

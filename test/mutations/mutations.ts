@@ -1,0 +1,222 @@
+/**
+ * Deliberate faults, at least one for each safety rule of docs/protocol.md that the code has so far. The simulator must
+ * find each within `maxSeeds` seeds; one that it does not find is a hole in the simulator.
+ *
+ * [R2] (linearizable reads) is not built yet and has none.
+ */
+export interface Edit {
+  /** Path in the repository. */
+  readonly file: string;
+  /** Must occur exactly once in the file. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutation {
+  readonly name: string;
+  /** The rule it breaks. */
+  readonly tag: string;
+  readonly edits: readonly Edit[];
+  /** Faults of the sweep: "default" or a kind of profile under which it shows sooner. */
+  readonly faults: string;
+  readonly producers: string;
+  readonly followers: string;
+  readonly maxSeeds: number;
+}
+
+const RAFT = "consensus/raft/raft.ts";
+const REPLICA = "src/replica/replica.ts";
+const CONNECTION = "consensus/sync/connection.ts";
+
+function mutation(tag: string, name: string, edits: readonly Edit[], sweep: Partial<Mutation> = {}): Mutation {
+  return { name, tag, edits, faults: "default", producers: "2..5", followers: "0..1", maxSeeds: 200, ...sweep };
+}
+
+/** No fault at all: the runner's own check. Were something found, whatever is found of the mutations would mean nothing. */
+export const CONTROL: Mutation = mutation("--", "nothing is changed", [], { maxSeeds: 20 });
+
+export const MUTATIONS: readonly Mutation[] = [
+  mutation(
+    "S1",
+    "elections compare heads by height alone",
+    [
+      {
+        file: RAFT,
+        find: "return head.view !== mine.view ? head.view > mine.view : head.height >= mine.height;",
+        replace: "return head.height >= mine.height;",
+      },
+    ],
+    { faults: "churning", maxSeeds: 600 },
+  ),
+  mutation(
+    "S1",
+    "elections compare heads by view alone",
+    [
+      {
+        file: RAFT,
+        find: "return head.view !== mine.view ? head.view > mine.view : head.height >= mine.height;",
+        replace: "return head.view >= mine.view;",
+      },
+    ],
+    { faults: "churning", maxSeeds: 600 },
+  ),
+  mutation(
+    "S1",
+    "fork choice compares heights first",
+    [
+      {
+        file: "chain/header.ts",
+        find: "if (a.view !== b.view) return a.view - b.view;",
+        replace: "if (a.height !== b.height) return a.height - b.height;",
+      },
+    ],
+    { faults: "churning", maxSeeds: 600 },
+  ),
+  mutation("S2", "a new leader waits for a transaction to open its view", [
+    { file: RAFT, find: "opening: !this.#opened", replace: "opening: false" },
+  ]),
+  mutation(
+    "S3",
+    "acks of earlier views count",
+    [
+      {
+        file: RAFT,
+        find: 'if (this.#role !== "leader" || ack.view !== this.#record.view) return;',
+        replace: 'if (this.#role !== "leader") return;',
+      },
+      {
+        file: RAFT,
+        find: "if (node === undefined || node.view !== this.#record.view) return;",
+        replace: "if (node === undefined) return;",
+      },
+    ],
+    { faults: "churning", maxSeeds: 600 },
+  ),
+  mutation(
+    "S4",
+    "acks a block of an earlier view than its own",
+    [
+      {
+        file: RAFT,
+        find: "return this.#takesPart() && !this.#recovering && node.view === this.#record.view;",
+        replace: "return this.#takesPart() && !this.#recovering;",
+      },
+    ],
+    { faults: "churning", maxSeeds: 600 },
+  ),
+  mutation("S5", "an ack leaves before its block is durable", [
+    {
+      file: RAFT,
+      find: "this.#host.unicast(node.block.header.producer, ackOf(node), { durable: true });",
+      replace: "this.#host.unicast(node.block.header.producer, ackOf(node), { durable: false });",
+    },
+  ]),
+  mutation("S5", "a vote leaves before it is durable", [
+    {
+      file: RAFT,
+      find: 'this.#host.unicast(candidate, { kind: "vote", content }, { durable: true });',
+      replace: 'this.#host.unicast(candidate, { kind: "vote", content }, { durable: false });',
+    },
+  ]),
+  mutation("S5", "a candidate asks before its own vote is durable", [
+    {
+      file: RAFT,
+      find: 'this.#host.multicast({ kind: "requestVote", content }, { durable: true });',
+      replace: 'this.#host.multicast({ kind: "requestVote", content }, { durable: false });',
+    },
+  ]),
+  mutation("S5", "a leader counts its own ack before it is durable", [
+    {
+      file: RAFT,
+      find: 'this.#host.whenDurable({ kind: "ownAck",',
+      replace: 'this.durable({ kind: "ownAck",',
+    },
+  ]),
+  mutation(
+    "S5",
+    "a candidate counts its own vote before it is durable",
+    [
+      {
+        file: RAFT,
+        find: 'this.#host.whenDurable({ kind: "ownVote", view });',
+        replace: 'this.durable({ kind: "ownVote", view });',
+      },
+    ],
+    { producers: "1", followers: "1" },
+  ),
+  mutation("S5", "a new view is not persisted", [
+    { file: RAFT, find: "if (this.#takesPart()) this.#host.persistRecord();", replace: "" },
+  ]),
+  mutation(
+    "S6",
+    "a replica takes part before it has back what it acked",
+    [
+      {
+        file: RAFT,
+        find: "this.#recovering = !this.#atLeast(head, ackedHead) && bottom.height < ackedHead.height;",
+        replace: "this.#recovering = this.#atLeast(ackedHead, ackedHead) && bottom.height + head.height < 0;",
+      },
+    ],
+    { faults: "rotting" },
+  ),
+  mutation("S7", "a leader that restarts leads on", [
+    {
+      file: RAFT,
+      find: "// A leader restarted in its own view comes back as a follower: it stays silent there and asks for the next [S7].",
+      replace: "if (this.#record.votedFor === this.#host.self) return this.#lead();",
+    },
+  ]),
+  mutation("R1", "votes twice in a view", [
+    { file: RAFT, find: "if (votedFor !== undefined && votedFor !== candidate) return false; // [R1]", replace: "" },
+  ]),
+  mutation(
+    "R1",
+    "votes for a candidate whose head is below its own",
+    [
+      {
+        file: RAFT,
+        find: "return head.view !== mine.view ? head.view > mine.view : head.height >= mine.height;",
+        replace: "return head.view >= 0 && mine.view >= 0;",
+      },
+    ],
+    { faults: "churning", maxSeeds: 600 },
+  ),
+  mutation("H1", "takes a role from any hello", [
+    {
+      file: CONNECTION,
+      find: "if (hello.echo === this.#mine?.seq) this.#takeRoles(this.#mine, hello);",
+      replace: "if (this.#mine !== undefined) this.#takeRoles(this.#mine, hello);",
+    },
+  ]),
+  mutation(
+    "H2",
+    "does not adopt a hello's certificate",
+    [
+      {
+        file: REPLICA,
+        find: "if (arrival.certificate !== undefined) this.#adopt(arrival.certificate);",
+        replace: "",
+      },
+    ],
+    { faults: "lossy", producers: "2..3" },
+  ),
+  mutation("H3", "sends on from a height, whatever branch it was on", [
+    {
+      file: CONNECTION,
+      find: "const height = this.#chain.highestAncestorOf(block.id);",
+      replace: "const height = block.height;",
+    },
+  ]),
+  mutation(
+    "H3",
+    "does not count what it received as known to the sender",
+    [
+      {
+        file: CONNECTION,
+        find: "for (const block of [this.#lastSent, this.#lastReceived, this.#theirs?.head, this.#common]) {",
+        replace: "for (const block of [this.#lastSent, this.#theirs?.head, this.#common]) {",
+      },
+    ],
+    { maxSeeds: 600 },
+  ),
+];

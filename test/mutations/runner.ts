@@ -1,0 +1,114 @@
+/** Applies a mutation to a copy of the sources and sweeps seeds there, in a process of its own. */
+import { spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Edit, Mutation } from "./mutations.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** What a simulated node consists of. */
+const SOURCES = [
+  "package.json",
+  "chain",
+  "consensus",
+  "net/transport",
+  "net/link/types.ts",
+  "src/base",
+  "src/replica",
+  "src/node/applications",
+  "tools/sim",
+];
+const ENTRY = 'import { run } from "./tools/sim/command.ts";\nprocess.exitCode = await run(process.argv.slice(2));\n';
+
+export interface Verdict {
+  readonly mutation: Mutation;
+  /** Seed of the first run that broke a rule; undefined: none did. */
+  readonly caughtAt: number | undefined;
+  /** Which rule, and what was seen. */
+  readonly how: string;
+  readonly seconds: number;
+}
+
+/** How often the text to be replaced occurs; anything but 1 means that the mutation no longer fits the code. */
+export function occurrences({ file, find }: Edit): number {
+  return readFileSync(join(ROOT, file), "utf8").split(find).length - 1;
+}
+
+/** Throws when an edit does not fit or the mutated program does not run. */
+export async function runMutation(mutation: Mutation): Promise<Verdict> {
+  const began = performance.now();
+  const directory = mkdtempSync(join(tmpdir(), "cairn-mutant-"));
+  try {
+    copySources(directory);
+    for (const edit of mutation.edits) apply(directory, edit);
+    const { faults, producers, followers, maxSeeds } = mutation;
+    const line = await lastLine(directory, [
+      "--json",
+      "--jobs",
+      "1",
+      "--faults",
+      faults,
+      "--producers",
+      producers,
+      "--followers",
+      followers,
+      "--seeds",
+      `${maxSeeds}`,
+    ]);
+    const seconds = (performance.now() - began) / 1000;
+    const { seed, violation } = JSON.parse(line) as {
+      seed: number;
+      violation?: { oracle: string; rule: string; detail: string };
+    };
+    if (violation === undefined) return { mutation, caughtAt: undefined, how: "", seconds };
+    return {
+      mutation,
+      caughtAt: seed,
+      how: `${violation.oracle}: ${violation.rule}: ${violation.detail.split("\n")[0]}`,
+      seconds,
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function copySources(directory: string): void {
+  for (const source of SOURCES) {
+    mkdirSync(dirname(join(directory, source)), { recursive: true });
+    cpSync(join(ROOT, source), join(directory, source), { recursive: true });
+  }
+  symlinkSync(join(ROOT, "node_modules"), join(directory, "node_modules"));
+  writeFileSync(join(directory, "entry.ts"), ENTRY);
+}
+
+function apply(directory: string, { file, find, replace }: Edit): void {
+  const path = join(directory, file);
+  const text = readFileSync(path, "utf8");
+  if (text.split(find).length !== 2) throw new Error(`${file}: the text to be replaced must occur once: ${find}`);
+  writeFileSync(
+    path,
+    text.replace(find, () => replace),
+  );
+}
+
+/** Runs the sweep and returns its last result; status 1 is a broken rule, anything above a fault of the mutation. */
+function lastLine(directory: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["entry.ts", ...args], { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
+    let last = "";
+    let rest = "";
+    let errors = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() as string;
+      last = lines.at(-1) ?? last;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+    child.on("error", reject);
+    child.on("close", (status) => {
+      if ((status === 0 || status === 1) && last !== "") resolve(last);
+      else reject(new Error(`the mutated program ended with ${status}: ${errors}`));
+    });
+  });
+}

@@ -1,0 +1,158 @@
+/** `cairn sim`: runs seeds until one breaks a rule, and says how to see it again. */
+import { availableParallelism } from "node:os";
+import { Command, InvalidArgumentError } from "commander";
+import { PROFILE_NAMES } from "./profile.ts";
+import type { SimulationResult } from "./run.ts";
+import { commandOf, planSweep, runOne, sweep, type SweepRun } from "./sweep.ts";
+
+interface Flags {
+  readonly seed?: number;
+  readonly seeds?: number;
+  readonly producers?: readonly [number, number];
+  readonly followers?: readonly [number, number];
+  readonly until: number;
+  readonly faults: string;
+  readonly jobs: number;
+  readonly json?: boolean;
+  readonly trace?: boolean;
+}
+
+const PRODUCERS_MAX = 32;
+const FOLLOWERS_MAX = 32;
+
+/** Resolves with the exit status: 0 all rules held, 1 one was broken. Throws CommanderError on wrong usage. */
+export async function run(argv: string[]): Promise<number> {
+  const program = makeProgram();
+  program.parse(argv, { from: "user" });
+  const flags = program.opts<Flags>();
+  if (flags.trace === true) return traceOne(flags);
+  const plan = planSweep({
+    firstSeed: flags.seed ?? 1,
+    seeds: flags.seeds ?? (flags.seed === undefined ? 100 : 1),
+    producers: flags.producers,
+    followers: flags.followers,
+    faults: flags.faults,
+    durationMs: flags.until,
+  });
+  const total = flags.seeds ?? (flags.seed === undefined ? 100 : 1);
+  const report = new Report(total, flags.json === true);
+  const failed = await sweep(plan, Math.min(flags.jobs, total), (_, result) => report.ran(result));
+  report.ended(failed);
+  return failed === undefined ? 0 : 1;
+}
+
+function makeProgram(): Command {
+  return new Command("cairn sim")
+    .description(
+      "The deterministic simulator: whole nodes in virtual time, with faults; checks every rule after every step.",
+    )
+    .exitOverride()
+    .option("--seeds <n>", "how many runs, from --seed or 1 upwards", wholeNumber(1, 2 ** 32 - 1))
+    .option("--seed <n>", "one run with this seed, or the first of --seeds", wholeNumber(0, 2 ** 32 - 1))
+    .option("--producers <n|n..m>", "nodes that produce (default: mixed, 1 to 5)", range(1, PRODUCERS_MAX))
+    .option("--followers <n|n..m>", "nodes that only follow (default: mixed, 0 to 2)", range(0, FOLLOWERS_MAX))
+    .option("--until <time>", "virtual time with faults, as 20s or 1500ms", time, 20_000)
+    .option("--faults <name>", `default (any kind), none, ${PROFILE_NAMES.join(", ")}`, faults, "default")
+    .option("--jobs <n>", "threads", wholeNumber(1, 256), availableParallelism())
+    .option("--json", "one result a line")
+    .option("--trace", "print everything that happens in one run");
+}
+
+function traceOne(flags: Flags): number {
+  const [plan] = planSweep({
+    firstSeed: flags.seed ?? 1,
+    seeds: 1,
+    producers: flags.producers,
+    followers: flags.followers,
+    faults: flags.faults,
+    durationMs: flags.until,
+  });
+  const result = runOne(plan as SweepRun, (line) => process.stdout.write(`${line}\n`));
+  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+  return result.violation === undefined ? 0 : 1;
+}
+
+/** Progress on a terminal, one line a result with --json, a summary at the end. */
+class Report {
+  readonly #total: number;
+  readonly #json: boolean;
+  readonly #began = performance.now();
+  #runs = 0;
+  #virtualMs = 0;
+  #transactions = 0;
+
+  constructor(total: number, json: boolean) {
+    this.#total = total;
+    this.#json = json;
+  }
+
+  ran(result: SimulationResult): void {
+    this.#runs++;
+    this.#virtualMs += result.virtualMs;
+    this.#transactions += result.transactions.irreversible;
+    if (this.#json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else if (process.stderr.isTTY)
+      process.stderr.write(`\r${this.#runs} of ${this.#total} runs, ${this.#ratio()} times real time `);
+  }
+
+  ended(failed: { readonly run: SweepRun; readonly result: SimulationResult } | undefined): void {
+    if (this.#json) return;
+    if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+    if (failed !== undefined) process.stdout.write(`${describeFailure(failed.run, failed.result)}\n`);
+    const seconds = ((performance.now() - this.#began) / 1000).toFixed(1);
+    const minutes = (this.#virtualMs / 60_000).toFixed(0);
+    const sums = `${minutes} min of virtual time in ${seconds} s (${this.#ratio()} times), ${this.#transactions} transactions irreversible`;
+    process.stdout.write(
+      `${this.#runs} runs, ${failed === undefined ? "all rules held" : "a rule was broken"}; ${sums}\n`,
+    );
+  }
+
+  #ratio(): string {
+    return (this.#virtualMs / Math.max(1, performance.now() - this.#began)).toFixed(0);
+  }
+}
+
+/** What a person needs to go on: the rule, what was seen, what led to it, how to see it again. */
+export function describeFailure(
+  run: SweepRun,
+  { violation, histories, profile, virtualMs, traceHash }: SimulationResult,
+): string {
+  if (violation === undefined) return `seed ${run.seed}: all rules held`;
+  const lines = [
+    `seed ${run.seed}: the ${violation.oracle} rule was broken after ${(virtualMs / 1000).toFixed(3)} s, faults ${profile}`,
+    `  rule:  ${violation.rule}`,
+    `  seen:  ${violation.detail}`,
+  ];
+  for (const { node, events } of histories) lines.push(`  node ${node}:`, ...events.map((event) => `    ${event}`));
+  lines.push(`  replay: ${commandOf(run)} --trace`, `  trace:  ${traceHash}`);
+  return lines.join("\n");
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}`);
+  };
+}
+
+function range(min: number, max: number): (text: string) => readonly [number, number] {
+  return (text) => {
+    const match = /^(\d{1,3})(?:\.\.(\d{1,3}))?$/.exec(text);
+    const low = Number(match?.[1]);
+    const high = Number(match?.[2] ?? match?.[1]);
+    if (match !== null && low >= min && high <= max && low <= high) return [low, high];
+    throw new InvalidArgumentError(`must be a number or a range like 3..5, from ${min} to ${max}`);
+  };
+}
+
+function time(text: string): number {
+  const match = /^(\d{1,9})(ms|s)$/.exec(text);
+  if (match === null || Number(match[1]) === 0) throw new InvalidArgumentError("must be a time like 20s or 1500ms");
+  return Number(match[1]) * (match[2] === "s" ? 1000 : 1);
+}
+
+function faults(text: string): string {
+  if (text === "default" || text === "none" || PROFILE_NAMES.includes(text)) return text;
+  throw new InvalidArgumentError(`must be default, none or one of ${PROFILE_NAMES.join(", ")}`);
+}

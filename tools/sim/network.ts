@@ -1,0 +1,328 @@
+/**
+ * The network between nodes: one link a pair, up or down, with three lanes each way. What is in flight on a link dies
+ * with it. A partition is silent at first: messages wait for it to end, until the pings run out and the link goes down.
+ *
+ * Lanes are ordered each in itself, not against each other. The urgent lane's messages may be lost, come twice or late
+ * where the profile says so; a lost message of the other lanes is a broken link, as on TCP.
+ */
+import { LANES, type Lane } from "../../net/link/types.ts";
+import type { Dice } from "./dice.ts";
+import type { EventQueue, Owner } from "./eventQueue.ts";
+import type { FaultProfile } from "./profile.ts";
+
+/** A node as the network sees it. */
+export interface Station extends Owner {
+  readonly index: number;
+  readonly isUp: boolean;
+  linkUp(peer: number): void;
+  linkDown(peer: number, broken: boolean): void;
+  deliver(from: number, lane: Lane, parts: readonly Uint8Array[]): void;
+  drained(peer: number, bytes: number): void;
+}
+
+interface LaneQueue {
+  readonly messages: (readonly Uint8Array[])[];
+  /** Deliveries that came to nothing because the path was blocked. */
+  owed: number;
+  /** Nothing is delivered before this, microseconds. */
+  lastAt: number;
+}
+
+interface Link {
+  readonly low: number;
+  readonly high: number;
+  state: "down" | "up" | "breaking";
+  /** Counts ups and downs: what was scheduled for an earlier one is void. */
+  life: number;
+  /** Of a breaking link: who still believes in it (low, high). */
+  readonly untold: [boolean, boolean];
+  /** By direction (0: low to high) and lane. */
+  lanes: Record<Lane, LaneQueue>[];
+  latencyMs: number;
+  redialing: boolean;
+}
+
+export class Network {
+  readonly #queue: EventQueue;
+  readonly #dice: Dice;
+  readonly #stations: readonly Station[];
+  readonly #links: Link[] = [];
+  readonly #blocked = new Set<number>();
+  /** Nodes to which only urgent messages get through: everything else is stuck in their queues. */
+  readonly #clogged = new Set<number>();
+  readonly #drainedBytes = new Map<number, number>();
+  /** Which pairs may have a link at all. */
+  readonly #wired: (a: number, b: number) => boolean;
+  #profile: FaultProfile;
+
+  constructor(
+    queue: EventQueue,
+    dice: Dice,
+    stations: readonly Station[],
+    profile: FaultProfile,
+    wired: (a: number, b: number) => boolean,
+  ) {
+    this.#queue = queue;
+    this.#dice = dice;
+    this.#stations = stations;
+    this.#profile = profile;
+    this.#wired = wired;
+    for (let high = 1; high < stations.length; high++) {
+      for (let low = 0; low < high; low++) {
+        const { lowMs, highMs } = profile.latency;
+        const latencyMs = dice.between(lowMs, highMs);
+        this.#links.push({
+          low,
+          high,
+          state: "down",
+          life: 0,
+          untold: [false, false],
+          lanes: newLanes(),
+          latencyMs,
+          redialing: false,
+        });
+      }
+    }
+  }
+
+  set profile(profile: FaultProfile) {
+    this.#profile = profile;
+  }
+
+  isLinked(a: number, b: number): boolean {
+    return this.#link(a, b).state === "up";
+  }
+  /** Every pair that may have a link has one, and nothing is blocked. */
+  get isWhole(): boolean {
+    return this.#links.every((link) => link.state === "up" || !this.#wired(link.low, link.high));
+  }
+
+  send(from: number, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
+    const link = this.#link(from, to);
+    if (link.state !== "up") return;
+    if (lane === "chain") this.#drain(link, from, to, parts);
+    const { loss, duplicate, reorder } = this.#profile.urgent;
+    if (lane === "urgent" && loss + duplicate + reorder > 0) {
+      if (this.#dice.chance(loss)) return;
+      if (this.#dice.chance(duplicate)) this.#sendLoose(link, from, to, lane, parts);
+      if (this.#dice.chance(reorder)) return this.#sendLoose(link, from, to, lane, parts);
+    }
+    const queue = laneOf(link, from, lane);
+    queue.messages.push(parts);
+    this.#scheduleDelivery(link, queue, from, to, lane);
+  }
+
+  // Faults
+
+  /** Cuts one direction. Nobody is told. */
+  block(from: number, to: number): void {
+    this.#blocked.add(this.#direction(from, to));
+    const link = this.#link(from, to);
+    if (link.state !== "up") return;
+    const { life } = link;
+    const timeoutMs = this.#profile.pingTimeoutMs * this.#dice.between(1, 3);
+    this.#queue.schedule(this.#queue.now + timeoutMs * 1000, () => {
+      if (link.life === life && this.#isCut(link)) this.#break(link, { broken: false, delayMs: 0 });
+    });
+  }
+
+  unblock(from: number, to: number): void {
+    if (!this.#blocked.delete(this.#direction(from, to))) return;
+    this.#pay(this.#link(from, to), from, to);
+  }
+
+  /** Blocks and transactions to a node wait; consensus and pings get through, so no link goes down. */
+  clog(to: number): void {
+    this.#clogged.add(to);
+  }
+
+  unclog(to: number): void {
+    if (!this.#clogged.delete(to)) return;
+    for (const link of this.#linksOf(to)) {
+      const from = link.low === to ? link.high : link.low;
+      if (!this.#isBlocked(from, to)) this.#pay(link, from, to);
+    }
+  }
+
+  clearAll(): void {
+    for (const { low, high } of this.#links) {
+      this.unblock(low, high);
+      this.unblock(high, low);
+    }
+    for (const to of this.#clogged) this.unclog(to);
+  }
+
+  /** The link breaks and both kernels know at once. */
+  breakLink(a: number, b: number): void {
+    const link = this.#link(a, b);
+    if (link.state === "up") this.#break(link, { broken: true, delayMs: 0 });
+  }
+
+  /** One side closes it. */
+  close(a: number, b: number): void {
+    const link = this.#link(a, b);
+    if (link.state === "up") this.#break(link, { broken: false, delayMs: 0 });
+  }
+
+  /** A process started: it dials. Who still believes in an old link finds out. */
+  started(index: number): void {
+    for (const link of this.#linksOf(index)) {
+      if (link.state === "down") this.#redial(link);
+      if (link.state !== "breaking") continue;
+      for (const side of [0, 1] as const)
+        if (link.untold[side]) this.#tell(link, side, false, this.#dice.between(1, 50));
+    }
+  }
+
+  /** A process died. `silent`: its machine, too, so that only pings tell. */
+  crashed(index: number, silent: boolean): void {
+    const { pingTimeoutMs } = this.#profile;
+    for (const link of this.#linksOf(index)) {
+      const delayMs = silent ? pingTimeoutMs * this.#dice.between(1, 3) : this.#dice.between(0.05, 2);
+      if (link.state === "up") this.#break(link, { broken: !silent, delayMs });
+      if (link.state === "breaking") this.#told(link, link.low === index ? 0 : 1);
+    }
+  }
+
+  // Links
+
+  #break(link: Link, how: { broken: boolean; delayMs: number }): void {
+    link.state = "breaking";
+    link.life++;
+    link.lanes = newLanes();
+    link.untold[0] = link.untold[1] = true;
+    for (const side of [0, 1] as const) this.#tell(link, side, how.broken, how.delayMs);
+  }
+
+  #tell(link: Link, side: 0 | 1, broken: boolean, delayMs: number): void {
+    const [own, peer] = side === 0 ? [link.low, link.high] : [link.high, link.low];
+    const station = this.#stations[own] as Station;
+    const { life } = link;
+    const tell = (): void => {
+      if (link.life !== life || !link.untold[side]) return;
+      station.linkDown(peer, broken);
+      this.#told(link, side);
+    };
+    this.#queue.schedule(this.#queue.now + delayMs * 1000, tell, station);
+  }
+
+  #told(link: Link, side: 0 | 1): void {
+    link.untold[side] = false;
+    if (link.state !== "breaking" || link.untold[0] || link.untold[1]) return;
+    link.state = "down";
+    this.#redial(link);
+  }
+
+  #redial(link: Link): void {
+    if (link.redialing || !this.#wired(link.low, link.high)) return;
+    link.redialing = true;
+    this.#queue.schedule(this.#queue.now + this.#dice.between(0.2, 2) * this.#profile.redialMs * 1000, () => {
+      link.redialing = false;
+      this.#connect(link);
+    });
+  }
+
+  #connect(link: Link): void {
+    if (link.state !== "down") return;
+    const low = this.#stations[link.low] as Station;
+    const high = this.#stations[link.high] as Station;
+    // A process that starts dials by itself.
+    if (!low.isUp || !high.isUp) return;
+    const paused = Math.max(low.pausedUntil, high.pausedUntil) > this.#queue.now;
+    if (paused || this.#isCut(link)) return this.#redial(link);
+    link.state = "up";
+    link.life++;
+    link.lanes = newLanes();
+    const { life } = link;
+    for (const [station, peer] of [
+      [low, high.index],
+      [high, low.index],
+    ] as const) {
+      this.#queue.schedule(this.#queue.now, () => link.life === life && station.linkUp(peer), station);
+    }
+  }
+
+  // Messages
+
+  /** What could not be delivered is delivered now, in order. */
+  #pay(link: Link, from: number, to: number): void {
+    for (const lane of LANES) {
+      const queue = laneOf(link, from, lane);
+      for (; queue.owed > 0; queue.owed--) this.#scheduleDelivery(link, queue, from, to, lane);
+    }
+  }
+
+  #scheduleDelivery(link: Link, queue: LaneQueue, from: number, to: number, lane: Lane): void {
+    queue.lastAt = Math.max(queue.lastAt, this.#queue.now + this.#latencyUs(link));
+    const station = this.#stations[to] as Station;
+    const { life } = link;
+    const deliver = (): void => {
+      if (link.life !== life) return;
+      if (this.#isBlocked(from, to) || (lane !== "urgent" && this.#clogged.has(to))) queue.owed++;
+      else station.deliver(from, lane, queue.messages.shift() as readonly Uint8Array[]);
+    };
+    this.#queue.schedule(queue.lastAt, deliver, station);
+  }
+
+  /** Outside the order of its lane. */
+  #sendLoose(link: Link, from: number, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
+    const station = this.#stations[to] as Station;
+    const { life } = link;
+    const delayUs = this.#latencyUs(link) + this.#dice.heavyTailed(this.#profile.urgent.lateMs, 3_000) * 1000;
+    const deliver = (): void => {
+      if (link.life === life && !this.#isBlocked(from, to)) station.deliver(from, lane, parts);
+    };
+    this.#queue.schedule(this.#queue.now + delayUs, deliver, station);
+  }
+
+  /** The stream takes what was sent within a millisecond or so; told once for all of it. */
+  #drain(link: Link, from: number, to: number, parts: readonly Uint8Array[]): void {
+    const direction = this.#direction(from, to);
+    const waiting = this.#drainedBytes.get(direction);
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    this.#drainedBytes.set(direction, (waiting ?? 0) + bytes);
+    if (waiting !== undefined) return;
+    const station = this.#stations[from] as Station;
+    const { life } = link;
+    const lifeOfStation = station.life;
+    this.#queue.schedule(this.#queue.now + 1_000 * this.#dice.between(0.1, 1), () => {
+      const drained = this.#drainedBytes.get(direction) ?? 0;
+      this.#drainedBytes.delete(direction);
+      if (link.life !== life || station.life !== lifeOfStation) return;
+      this.#queue.schedule(this.#queue.now, () => link.life === life && station.drained(to, drained), station);
+    });
+  }
+
+  #latencyUs(link: Link): number {
+    const { jitter, tailChance, tailMs } = this.#profile.latency;
+    let latencyMs = link.latencyMs * (1 + jitter * this.#dice.next());
+    if (this.#dice.chance(tailChance)) latencyMs += tailMs * this.#dice.next();
+    return latencyMs * 1000;
+  }
+
+  #isCut({ low, high }: Link): boolean {
+    return this.#isBlocked(low, high) || this.#isBlocked(high, low);
+  }
+  #isBlocked(from: number, to: number): boolean {
+    return this.#blocked.has(this.#direction(from, to));
+  }
+  #direction(from: number, to: number): number {
+    return from * this.#stations.length + to;
+  }
+  #link(a: number, b: number): Link {
+    const high = Math.max(a, b);
+    return this.#links[(high * (high - 1)) / 2 + Math.min(a, b)] as Link;
+  }
+  #linksOf(index: number): Link[] {
+    return this.#links.filter((link) => link.low === index || link.high === index);
+  }
+}
+
+function laneOf(link: Link, from: number, lane: Lane): LaneQueue {
+  return (link.lanes[from === link.low ? 0 : 1] as Record<Lane, LaneQueue>)[lane];
+}
+
+function newLanes(): Record<Lane, LaneQueue>[] {
+  const lane = (): LaneQueue => ({ messages: [], owed: 0, lastAt: 0 });
+  return [0, 1].map(() => ({ urgent: lane(), chain: lane(), bulk: lane() }));
+}

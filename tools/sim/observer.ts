@@ -1,0 +1,189 @@
+/** Shows the oracles what happens: every step, write, frame and restart of every node. */
+import type { Block } from "../../chain/block.ts";
+import type { Lane } from "../../net/link/types.ts";
+import { toHex } from "../../src/base/bytes.ts";
+import { sha256Hex } from "../../src/base/hash.ts";
+import type { Effect, Input } from "../../src/replica/types.ts";
+import type { Persist } from "./disk.ts";
+import { assertBounded, boundsOf, type Sizes } from "./oracles/bounds.ts";
+import { ConductOracle, StreamOracle } from "./oracles/conduct.ts";
+import { DecisionOracle } from "./oracles/decisions.ts";
+import { FinalityOracle } from "./oracles/finality.ts";
+import { PromiseOracle } from "./oracles/promises.ts";
+import { TransactionOracle } from "./oracles/transactions.ts";
+import { ViewOracle } from "./oracles/views.ts";
+import type { SimulatedNode, Watch } from "./simulatedNode.ts";
+import type { Simulation } from "./simulation.ts";
+import { short } from "./trace.ts";
+import { readRecord, readWire, type WireMessage } from "./wire.ts";
+
+/** Sizes are looked at in every so many steps: `status()` is dearer than most steps. */
+const SIZES_EVERY_STEPS = 32;
+
+/** A block that arrived so long ago has had its signature checked and was looked at, microseconds. */
+const LOOKED_AT_US = 20_000;
+
+export class Observer implements Watch {
+  readonly finality: FinalityOracle;
+  readonly transactions = new TransactionOracle();
+  readonly views: ViewOracle;
+  readonly decisions: DecisionOracle;
+  readonly promises: PromiseOracle;
+  readonly #conduct = new ConductOracle();
+  readonly #streams = new StreamOracle();
+  readonly #bounds: Sizes;
+  readonly #simulation: Simulation;
+  /** Every block that was ever persisted anywhere. */
+  readonly #blocks = new Map<string, Block>();
+  /** Frames read already, by their payload: one array goes to many. */
+  readonly #read = new WeakMap<Uint8Array, WireMessage>();
+  #steps = 0;
+  #blocksProduced = 0;
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
+    const { genesisBlock, genesis, nodes } = simulation;
+    const { id, header } = genesisBlock;
+    this.#blocks.set(id, genesisBlock);
+    this.finality = new FinalityOracle(id, nodes.length, (height, blockId, node) =>
+      this.#decided(height, blockId, node),
+    );
+    this.views = new ViewOracle({ id, height: 0, view: 0, parent: header.parent, producer: header.producer });
+    this.decisions = new DecisionOracle(nodes.filter((node) => node.isProducer).length, (blockId) =>
+      this.views.get(blockId),
+    );
+    this.promises = new PromiseOracle(nodes.map((node) => node.key));
+    this.#bounds = boundsOf(simulation.settings, nodes.length - 1, genesis.limits.duplicateWindowCount);
+    for (const { index, disk } of nodes)
+      if (disk.record !== undefined) this.promises.durable(index, readRecord(disk.record));
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+  get blocksProduced(): number {
+    return this.#blocksProduced;
+  }
+
+  block(id: string): Block {
+    const block = this.#blocks.get(id);
+    if (block === undefined) throw new Error(`block ${id} was never seen`);
+    return block;
+  }
+
+  /** Irreversible blocks 1 to `height`. */
+  decidedBlocks(height: number): Block[] {
+    return Array.from({ length: height }, (_, index) => this.block(this.finality.idAt(index + 1) as string));
+  }
+
+  started(node: SimulatedNode): void {
+    const { replica, index } = node;
+    this.promises.restarted(index);
+    this.finality.restarted(index, replica.ledger.bottom.height, (height) => replica.chain.idAt(height));
+    this.#simulation.workload.crashed(index);
+  }
+
+  stepped(node: SimulatedNode, input: Input, effects: readonly Effect[]): void {
+    const { index, replica } = node;
+    const { trace, queue, workload } = this.#simulation;
+    trace.step(queue.now, index, input, effects);
+    for (const effect of effects) {
+      this.#conduct.effect(index, effect);
+      if (effect.kind === "persist") this.#persisting(node, effect);
+      else if (effect.kind === "irreversible") {
+        this.#note(index, `irreversible ${effect.block.view}/${effect.block.height} ${short(effect.block.id)}`);
+        this.finality.told(index, effect.block.height, (height) => replica.chain.idAt(height));
+      } else if (effect.kind === "log" && effect.level !== "debug") {
+        this.#note(index, `${effect.message} ${effect.fields ? JSON.stringify(effect.fields) : ""}`);
+      }
+    }
+    // Last, because the same step may have made irreversible what it tells of.
+    for (const effect of effects) workload.effect(index, effect);
+    if (++this.#steps % SIZES_EVERY_STEPS === 0) assertBounded(index, replica.status().sizes, this.#bounds);
+  }
+
+  persisted(node: SimulatedNode, { record }: Persist): void {
+    if (record === undefined) return;
+    const read = readRecord(record);
+    this.promises.durable(node.index, read);
+    this.decisions.acked(node.index, read.acked);
+  }
+
+  sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
+    if (lane === "bulk") return;
+    const message = this.#readOnce(lane, parts);
+    this.promises.sent(node.index, message, node.disk);
+    if (message.kind !== "block" || message.requested) return;
+    const awake = node.pausedUntil + LOOKED_AT_US < this.#simulation.queue.now;
+    this.#streams.sent(node.index, to, idOf(parts), awake ? this.#simulation.queue.now - LOOKED_AT_US : 0);
+  }
+
+  delivering(node: SimulatedNode, from: number, lane: Lane, parts: readonly Uint8Array[]): void {
+    if (lane !== "chain") return;
+    const message = this.#readOnce(lane, parts);
+    if (message.kind === "hello") return this.#streams.helloDelivered(from, node.index, message.echo);
+    if (message.kind !== "block" || message.requested) return;
+    const { replica, disk } = node;
+    const { parent, height } = message.header;
+    const receiver = {
+      knows: (id: string) => replica.ledger.get(id) !== undefined || replica.ledger.isOrphan(id) || disk.has(id),
+      irreversibleHeight: replica.ledger.bottom.height,
+    };
+    this.#streams.delivered(
+      from,
+      node.index,
+      { id: idOf(parts), parent, height },
+      receiver,
+      this.#simulation.queue.now,
+    );
+  }
+
+  linkUp(node: SimulatedNode, peer: number): void {
+    this.#streams.linkUp(peer, node.index);
+  }
+
+  #persisting(node: SimulatedNode, { blocks, record }: Persist): void {
+    if (record !== undefined) this.promises.issued(node.index, readRecord(record));
+    for (const { id } of blocks) {
+      if (this.#blocks.has(id)) continue;
+      const block = node.replica.ledger.get(id)?.block;
+      if (block === undefined) throw new Error(`block ${id} is persisted and not in the ledger`);
+      this.#blocks.set(id, block);
+      const { height, view, parent, producer } = block.header;
+      if (producer === node.key) this.#blocksProduced++;
+      const top = this.block(this.finality.idAt(this.finality.height) as string);
+      const decided = { height: top.header.height, id: top.id, view: top.header.view };
+      const seen = { id, height, view, parent, producer };
+      if (this.views.seen(node.index, seen, decided) === "opener") this.decisions.opened(node.index, seen);
+    }
+  }
+
+  #decided(height: number, id: string, node: number): void {
+    const { transactionIds } = this.block(id);
+    const ids: string[] = [];
+    for (let at = 0; at < transactionIds.length; at += 32) ids.push(toHex(transactionIds.subarray(at, at + 32)));
+    this.transactions.extended(height, ids, node);
+  }
+
+  #note(node: number, what: string): void {
+    this.#simulation.trace.notable(this.#simulation.queue.now, node, what);
+  }
+
+  #readOnce(lane: Lane, parts: readonly Uint8Array[]): WireMessage {
+    const key = parts[parts.length > 1 ? 1 : 0] as Uint8Array;
+    const known = this.#read.get(key);
+    if (known !== undefined) return known;
+    const message = readWire(lane, parts);
+    this.#read.set(key, message);
+    return message;
+  }
+}
+
+/** A block's id is the hash of its header, the first field of its first part. */
+function idOf(parts: readonly Uint8Array[]): string {
+  const block = parts[1] as Uint8Array;
+  const short = (block[1] as number) < 0x80;
+  const start = short ? 2 : 3;
+  const length = short ? (block[1] as number) : ((block[1] as number) & 0x7f) + 128 * (block[2] as number);
+  return sha256Hex(block.subarray(start, start + length));
+}

@@ -1,0 +1,42 @@
+/** Oracle 7: no queue, buffer or cache exceeds its bound. A size without a bound here is a fault, too. */
+import { BLOCK_MAX_BYTES } from "../../../chain/block.ts";
+import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "../../../chain/constants.ts";
+import { type ConsensusSettings, HELD_BLOCKS_MAX, WINDOW_BLOCKS } from "../../../consensus/constants.ts";
+import { REQUESTS_MAX } from "../../../consensus/sync/constants.ts";
+import { GATE_BOUNDS } from "../../../src/replica/constants.ts";
+import { RuleBroken } from "../violation.ts";
+
+/** Branches that a run can have at once: every view may leave one of at most a window. */
+const BRANCHES_MAX = 32;
+/** Steps whose writes one slow disk may owe: of the longest stall, at the rate of the busiest run. */
+const PERSISTS_MAX = 4096;
+
+export type Sizes = Readonly<Record<string, number>>;
+
+export function boundsOf(settings: ConsensusSettings, peers: number, duplicateWindowCount: number): Sizes {
+  return {
+    blocks: BRANCHES_MAX * WINDOW_BLOCKS,
+    blockBytes: BRANCHES_MAX * WINDOW_BLOCKS * BLOCK_MAX_BYTES,
+    orphanBytes: ORPHAN_MAX_BYTES,
+    unflushedTransactions: UNFLUSHED_MAX_TRANSACTIONS + WINDOW_BLOCKS * HARD_LIMITS.blockTransactions,
+    overlayKeys: UNFLUSHED_MAX_TRANSACTIONS,
+    windowCount: duplicateWindowCount,
+    held: HELD_BLOCKS_MAX,
+    gateWaiting: 3 * peers * GATE_BOUNDS.maxWaiting,
+    blockRequests: REQUESTS_MAX,
+    mempoolCount: settings.mempoolTransactions,
+    mempoolBytes: settings.mempoolBytes,
+    persistOutstanding: PERSISTS_MAX,
+  };
+}
+
+export function assertBounded(node: number, sizes: Sizes, bounds: Sizes): void {
+  for (const [name, size] of Object.entries(sizes)) {
+    const bound = bounds[name];
+    if (bound === undefined) throw new RuleBroken("bounds", "every size has a bound", name, [node]);
+    if (size > bound)
+      throw new RuleBroken("bounds", "no queue, buffer or cache exceeds its bound", `${name}: ${size} > ${bound}`, [
+        node,
+      ]);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Oracle 4, the strong form (Raft's leader completeness): a block of view v that a majority of producers have acked on
+ * their disks is decided, whether or not anybody knows yet, and every higher view begins with a block above it.
+ */
+import { RuleBroken } from "../violation.ts";
+import type { SeenBlock } from "./views.ts";
+
+export interface AckedBlock {
+  readonly view: number;
+  readonly height: number;
+  readonly id: string;
+}
+
+export class DecisionOracle {
+  readonly #majority: number;
+  readonly #blockOf: (id: string) => SeenBlock | undefined;
+  /** Highest block of the view that each producer has acked, by view. */
+  readonly #acked = new Map<number, Map<number, AckedBlock>>();
+  /** Highest decided block of each view in which anything is. */
+  readonly #decided = new Map<number, SeenBlock>();
+  /** First blocks of views. */
+  readonly #openers = new Map<number, SeenBlock>();
+
+  constructor(producers: number, blockOf: (id: string) => SeenBlock | undefined) {
+    this.#majority = Math.floor(producers / 2) + 1;
+    this.#blockOf = blockOf;
+  }
+
+  /** A producer's disk says that it has acked this block. */
+  acked(node: number, block: AckedBlock): void {
+    if (block.view === 0) return;
+    const ofView = this.#acked.get(block.view) ?? new Map<number, AckedBlock>();
+    this.#acked.set(block.view, ofView);
+    const before = ofView.get(node);
+    if (before !== undefined && before.height >= block.height) return;
+    ofView.set(node, block);
+    const byHeight = [...ofView.values()].sort((a, b) => b.height - a.height);
+    const lowest = byHeight[this.#majority - 1];
+    if (lowest === undefined || lowest.height <= (this.#decided.get(block.view)?.height ?? 0)) return;
+    const decided = this.#blockOf(lowest.id) as SeenBlock;
+    this.#decided.set(block.view, decided);
+    for (const opener of this.#openers.values()) {
+      if (opener.view > block.view) this.#assertAbove(node, opener, decided);
+    }
+  }
+
+  /** The first block of a view was produced. */
+  opened(node: number, opener: SeenBlock): void {
+    this.#openers.set(opener.view, opener);
+    for (const decided of this.#decided.values())
+      if (decided.view < opener.view) this.#assertAbove(node, opener, decided);
+  }
+
+  #assertAbove(node: number, opener: SeenBlock, decided: SeenBlock): void {
+    let at: SeenBlock | undefined = opener;
+    while (at !== undefined && at.height > decided.height) at = this.#blockOf(at.parent);
+    if (at?.id === decided.id) return;
+    const detail =
+      `block ${opener.height} ${opener.id} opens view ${opener.view}; ` +
+      `a majority has acked block ${decided.height} ${decided.id} of view ${decided.view}`;
+    throw new RuleBroken("views", "the first block of a view extends everything decided before", detail, [node]);
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * What goes wrong in a run, and how often. `drawProfile` draws one of many kinds, so that a sweep sees calm runs with one
+ * kind of fault as well as wild ones: some mistakes show only where nothing else disturbs.
+ */
+import type { Dice } from "./dice.ts";
+
+/** Times in milliseconds; probabilities in [0, 1]; mean intervals are for the whole network, Infinity for never. */
+export interface FaultProfile {
+  readonly name: string;
+  readonly latency: {
+    /** Range from which each pair draws its typical one-way latency. */
+    readonly lowMs: number;
+    readonly highMs: number;
+    /** A message takes up to this share longer. */
+    readonly jitter: number;
+    /** Now and then one takes very much longer. */
+    readonly tailChance: number;
+    readonly tailMs: number;
+  };
+  /** Of messages of the urgent lane. */
+  readonly urgent: {
+    readonly loss: number;
+    readonly duplicate: number;
+    readonly reorder: number;
+    /** How late a message comes that is out of order, typically. */
+    readonly lateMs: number;
+  };
+  readonly disk: { readonly typicalMs: number; readonly capMs: number };
+  readonly clock: { readonly offsetMs: number; readonly driftPpm: number };
+  readonly crash: {
+    readonly everyMs: number;
+    readonly downMs: number;
+    /** In the middle of a step's effects instead of between two steps. */
+    readonly midStep: number;
+    /** Nobody is told: the machine lost power, peers find out by their pings. */
+    readonly silent: number;
+    /** Its peers are cut off one by one, so that it lives on alone for a moment before it dies. */
+    readonly afterIsolation: number;
+  };
+  /** All nodes at once. */
+  readonly blackout: { readonly everyMs: number; readonly downMs: number };
+  readonly partition: { readonly everyMs: number; readonly durationMs: number };
+  /** A link breaks and the kernel says so at once. */
+  /** `wholeNode`: how often it is all links of one node instead of one. */
+  readonly linkBreak: { readonly everyMs: number; readonly wholeNode: number };
+  /** Everything but urgent messages to one node is stuck: it hears of a chain that it does not have. */
+  readonly clog: { readonly everyMs: number; readonly durationMs: number };
+  readonly pause: { readonly everyMs: number; readonly durationMs: number };
+  /** A reversible block of at most a minority of producers does not read after a crash. */
+  readonly rot: { readonly chance: number };
+  /** Links that a partition cuts notice after this, at random up to three times as long. */
+  readonly pingTimeoutMs: number;
+  readonly redialMs: number;
+}
+
+export interface WorkloadProfile {
+  readonly transactionsPerSecond: number;
+  /** Now and then this many at once. */
+  readonly burst: number;
+  readonly keys: number;
+  readonly valueBytes: number;
+  readonly shortestExpiryMs: number;
+  readonly longestExpiryMs: number;
+  /** The same bytes again, at another node: a client that retries. */
+  readonly retry: number;
+  /** Stops so long before the faults do. */
+  readonly quietMs: number;
+  /** Goes on for so long after the faults stop. */
+  readonly afterHealMs: number;
+}
+
+export const NO_FAULTS: FaultProfile = {
+  name: "none",
+  latency: { lowMs: 0.1, highMs: 1, jitter: 0.2, tailChance: 0, tailMs: 0 },
+  urgent: { loss: 0, duplicate: 0, reorder: 0, lateMs: 0 },
+  disk: { typicalMs: 0.5, capMs: 5 },
+  clock: { offsetMs: 0, driftPpm: 0 },
+  crash: { everyMs: Infinity, downMs: 0, midStep: 0, silent: 0, afterIsolation: 0 },
+  blackout: { everyMs: Infinity, downMs: 0 },
+  partition: { everyMs: Infinity, durationMs: 0 },
+  linkBreak: { everyMs: Infinity, wholeNode: 0 },
+  clog: { everyMs: Infinity, durationMs: 0 },
+  pause: { everyMs: Infinity, durationMs: 0 },
+  rot: { chance: 0 },
+  pingTimeoutMs: 2_000,
+  redialMs: 250,
+};
+
+export const DEFAULT_WORKLOAD: WorkloadProfile = {
+  transactionsPerSecond: 10,
+  burst: 0,
+  keys: 40,
+  valueBytes: 16,
+  shortestExpiryMs: 5_000,
+  longestExpiryMs: 60_000,
+  retry: 0,
+  quietMs: 0,
+  afterHealMs: 0,
+};
+
+export const NO_WORKLOAD: WorkloadProfile = { ...DEFAULT_WORKLOAD, transactionsPerSecond: 0 };
+
+type Draw = (dice: Dice) => Partial<FaultProfile>;
+
+/** Kinds of bad weather; `wild` is most of them at once. */
+const KINDS: Record<string, Draw> = {
+  lossy: (dice) => ({ urgent: drawUrgent(dice, 0.5) }),
+  crashing: (dice) => ({ crash: drawCrash(dice), disk: drawDisk(dice) }),
+  blackouts: (dice) => ({
+    blackout: { everyMs: dice.between(2_000, 8_000), downMs: dice.between(100, 2_000) },
+    disk: drawDisk(dice),
+  }),
+  partitions: (dice) => ({ partition: drawPartition(dice), pingTimeoutMs: dice.between(300, 4_000) }),
+  flapping: (dice) => ({
+    linkBreak: { everyMs: dice.between(100, 1_500), wholeNode: 0.3 },
+    redialMs: dice.between(20, 400),
+  }),
+  pausing: (dice) => ({ pause: drawPause(dice), clock: drawClock(dice) }),
+  /** Leaders change all the time, heads differ, messages come from views long past: where elections go wrong. */
+  churning: (dice) => ({
+    crash: { ...drawCrash(dice), everyMs: dice.between(300, 1_200), downMs: dice.between(20, 600) },
+    partition: { everyMs: dice.between(400, 1_500), durationMs: dice.between(300, 1_500) },
+    linkBreak: { everyMs: dice.between(300, 1_500), wholeNode: 0.7 },
+    clog: { everyMs: dice.between(300, 1_000), durationMs: dice.between(300, 1_500) },
+    urgent: { ...drawUrgent(dice, 0.2), lateMs: dice.between(20, 500) },
+    disk: drawDisk(dice),
+    latency: { lowMs: 1, highMs: 40, jitter: 1, tailChance: 0.05, tailMs: 600 },
+    pingTimeoutMs: dice.between(200, 1_000),
+    redialMs: dice.between(20, 200),
+  }),
+  wild: (dice) => ({
+    urgent: drawUrgent(dice, 0.2),
+    crash: drawCrash(dice),
+    disk: drawDisk(dice),
+    partition: drawPartition(dice),
+    linkBreak: { everyMs: dice.between(500, 5_000), wholeNode: 0.3 },
+    clog: { everyMs: dice.between(2_000, 8_000), durationMs: dice.between(200, 3_000) },
+    pause: drawPause(dice),
+    clock: drawClock(dice),
+    rot: { chance: dice.chance(0.5) ? 0.3 : 0 },
+    latency: { lowMs: 0.2, highMs: dice.between(1, 60), jitter: 1, tailChance: 0.02, tailMs: dice.between(50, 800) },
+    pingTimeoutMs: dice.between(300, 4_000),
+    redialMs: dice.between(50, 1_000),
+  }),
+  rotting: (dice) => ({
+    crash: { ...drawCrash(dice), everyMs: dice.between(300, 1_500), downMs: dice.between(20, 1_500) },
+    clog: { everyMs: dice.between(300, 1_000), durationMs: dice.between(300, 1_500) },
+    latency: { lowMs: 1, highMs: 30, jitter: 1, tailChance: 0.02, tailMs: 200 },
+    disk: drawDisk(dice),
+    rot: { chance: 0.9 },
+  }),
+};
+
+export const PROFILE_NAMES: readonly string[] = Object.keys(KINDS);
+
+/** @param kind one of {@link PROFILE_NAMES}; undefined: any */
+export function drawProfile(dice: Dice, kind?: string): FaultProfile {
+  const name = kind ?? dice.pick(PROFILE_NAMES);
+  const draw = KINDS[name];
+  if (draw === undefined) throw new RangeError(`no fault profile ${name}; there are ${PROFILE_NAMES.join(", ")}`);
+  const highMs = dice.between(0.5, 20);
+  const latency = { lowMs: 0.1, highMs, jitter: dice.between(0, 1), tailChance: 0.005, tailMs: dice.between(10, 200) };
+  return { ...NO_FAULTS, latency, disk: { typicalMs: dice.between(0.2, 3), capMs: 50 }, ...draw(dice), name };
+}
+
+export function drawWorkload(dice: Dice): WorkloadProfile {
+  return {
+    transactionsPerSecond: dice.chance(0.2) ? dice.between(20, 60) : dice.between(2, 20),
+    burst: dice.chance(0.1) ? 900 : 0,
+    keys: dice.integer(1, 60),
+    valueBytes: dice.integer(0, 40),
+    shortestExpiryMs: dice.chance(0.3) ? 1 : 5_000,
+    // Above what the genesis allows, too: whether that is too late depends on whose clock is asked.
+    longestExpiryMs: dice.chance(0.2) ? 61_500 : dice.between(6_000, 60_000),
+    retry: dice.chance(0.5) ? 0.2 : 0,
+    quietMs: dice.chance(0.5) ? dice.between(0, 1_500) : 0,
+    afterHealMs: dice.chance(0.5) ? 2_000 : 0,
+  };
+}
+
+function drawUrgent(dice: Dice, most: number): FaultProfile["urgent"] {
+  return {
+    loss: dice.between(0, most),
+    duplicate: dice.between(0, most),
+    reorder: dice.between(0, most),
+    lateMs: dice.between(5, 50),
+  };
+}
+
+function drawDisk(dice: Dice): FaultProfile["disk"] {
+  return dice.chance(0.3)
+    ? { typicalMs: dice.between(10, 80), capMs: 800 }
+    : { typicalMs: dice.between(0.2, 10), capMs: 200 };
+}
+
+function drawCrash(dice: Dice): FaultProfile["crash"] {
+  return {
+    everyMs: dice.between(800, 6_000),
+    downMs: dice.between(50, 4_000),
+    midStep: 0.5,
+    silent: dice.between(0, 0.5),
+    afterIsolation: dice.between(0, 0.5),
+  };
+}
+
+function drawPartition(dice: Dice): FaultProfile["partition"] {
+  return { everyMs: dice.between(1_000, 6_000), durationMs: dice.between(300, 5_000) };
+}
+
+function drawPause(dice: Dice): FaultProfile["pause"] {
+  return { everyMs: dice.between(800, 4_000), durationMs: dice.between(50, 2_500) };
+}
+
+function drawClock(dice: Dice): FaultProfile["clock"] {
+  return { offsetMs: dice.between(0, 400), driftPpm: dice.between(0, 300) };
+}

@@ -1,0 +1,106 @@
+/** A whole run: faults and workload at first, then everything heals and must come to rest within a bound. */
+import { Simulation, type SimulationOptions } from "./simulation.ts";
+import { RuleBroken, type Violation } from "./violation.ts";
+import type { WorkloadCounts } from "./workload.ts";
+
+export interface RunOptions extends SimulationOptions {
+  /** Virtual time with faults, ms. Default 20 s. */
+  readonly durationMs?: number;
+  /** Called before the first node starts. */
+  readonly prepare?: (simulation: Simulation) => void;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly producers: number;
+  readonly followers: number;
+  readonly profile: string;
+  readonly violation: Violation | undefined;
+  /** Last notable events of the nodes that the violation names. */
+  readonly histories: readonly { readonly node: number; readonly events: readonly string[] }[];
+  /** The same for the same options, on every machine. */
+  readonly traceHash: string;
+  readonly virtualMs: number;
+  readonly steps: number;
+  readonly irreversibleHeight: number;
+  readonly highestView: number;
+  readonly transactions: WorkloadCounts;
+}
+
+/** After the heal all nodes hold one chain, all of it irreversible, within this, ms. */
+export const CONVERGENCE_MS = 45_000;
+/** Then nothing may grow for this long: longer than any timer of an idle node, ms. */
+export const IDLE_MS = 12_000;
+/** How often convergence is looked at, ms. */
+const LOOK_EVERY_MS = 100;
+
+/** Pure: the result follows from the options alone. */
+export function runSimulation(options: RunOptions): SimulationResult {
+  const simulation = new Simulation(options);
+  let violation: Violation | undefined;
+  try {
+    options.prepare?.(simulation);
+    runPhases(simulation, options.durationMs ?? 20_000);
+  } catch (error) {
+    violation = violationOf(error);
+  }
+  const { trace, watch, workload, profile, nodes } = simulation;
+  return {
+    seed: options.seed,
+    producers: options.producers,
+    followers: options.followers ?? 0,
+    profile: profile.name,
+    violation,
+    histories: (violation?.nodes ?? [])
+      .filter((node) => nodes[node])
+      .map((node) => ({ node, events: [...trace.history(node)] })),
+    traceHash: trace.digest(),
+    virtualMs: Math.round(simulation.nowMs),
+    steps: watch.steps,
+    irreversibleHeight: watch.finality.height,
+    highestView: watch.views.highestView,
+    transactions: workload.counts,
+  };
+}
+
+function runPhases(simulation: Simulation, durationMs: number): void {
+  const { quietMs, afterHealMs } = simulation.workloadProfile;
+  simulation.startAll();
+  simulation.beginWorkload();
+  simulation.faults.begin();
+  const workMs = Math.max(0, durationMs - quietMs);
+  simulation.advance(workMs);
+  if (afterHealMs === 0) simulation.endWorkload();
+  simulation.advance(durationMs - workMs);
+  simulation.faults.heal();
+  if (afterHealMs > 0) {
+    simulation.advance(afterHealMs);
+    simulation.endWorkload();
+  }
+  comeToRest(simulation);
+}
+
+/** Throws RuleBroken when the nodes do not agree in time, or do not rest then. */
+export function comeToRest(simulation: Simulation): void {
+  const everyone = simulation.nodes.map((node) => node.index);
+  const bound = simulation.nowMs + CONVERGENCE_MS;
+  for (let why = simulation.whyNotConverged(); why !== undefined; why = simulation.whyNotConverged()) {
+    if (simulation.nowMs >= bound)
+      throw new RuleBroken("liveness", `converges within ${CONVERGENCE_MS} ms`, why, everyone);
+    simulation.advance(LOOK_EVERY_MS);
+  }
+  simulation.assertStates();
+  const height = simulation.node(0).replica.ledger.head.height;
+  simulation.advance(IDLE_MS);
+  const grown = simulation.node(0).replica.ledger.head.height;
+  if (grown !== height)
+    throw new RuleBroken("liveness", "an idle network does not grow", `from ${height} to ${grown}`, everyone);
+  const why = simulation.whyNotConverged();
+  if (why !== undefined) throw new RuleBroken("liveness", "an idle network stays as it is", why, everyone);
+}
+
+function violationOf(error: unknown): Violation {
+  if (error instanceof RuleBroken) return error.violation;
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { oracle: "exception", rule: "no step throws", detail, nodes: [] };
+}

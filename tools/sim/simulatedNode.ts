@@ -1,0 +1,339 @@
+/**
+ * One node: the product's replica with a simulated shell. Its disks outlive it; a crash takes everything else. The rule
+ * of the shell is kept here as in the product: what names a token leaves only after that token has come back.
+ */
+import type { Application } from "../../chain/application.ts";
+import type { Block } from "../../chain/block.ts";
+import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
+import type { Genesis } from "../../chain/genesis.ts";
+import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
+import type { ConsensusSettings } from "../../consensus/constants.ts";
+import type { Lane } from "../../net/link/types.ts";
+import { concatBytes, hexBytes } from "../../src/base/bytes.ts";
+import { unreachable } from "../../src/base/result.ts";
+import { Replica } from "../../src/replica/replica.ts";
+import { restore } from "../../src/replica/restore.ts";
+import type { Effect, Input } from "../../src/replica/types.ts";
+import { type Persist, ChainDisk, StateDisk } from "./disk.ts";
+import type { Dice } from "./dice.ts";
+import type { EventQueue } from "./eventQueue.ts";
+import type { Network, Station } from "./network.ts";
+import type { FaultProfile } from "./profile.ts";
+import type { KeyedHashes } from "./signatures.ts";
+
+/** What all nodes of a run share. */
+export interface World {
+  readonly queue: EventQueue;
+  readonly dice: Dice;
+  readonly keys: KeyedHashes;
+  readonly genesis: Genesis;
+  readonly genesisBlock: Block;
+  readonly application: () => Application;
+  readonly settings: ConsensusSettings;
+  readonly nodes: readonly SimulatedNode[];
+  readonly network: Network;
+  readonly profile: FaultProfile;
+  readonly watch: Watch;
+  indexOf(key: string): number;
+}
+
+/** Who looks on: the oracles, the workload, the trace. */
+export interface Watch {
+  started(node: SimulatedNode): void;
+  stepped(node: SimulatedNode, input: Input, effects: readonly Effect[]): void;
+  persisted(node: SimulatedNode, persist: Persist): void;
+  /** A frame is about to go on the wire. */
+  sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void;
+  delivering(node: SimulatedNode, from: number, lane: Lane, parts: readonly Uint8Array[]): void;
+  linkUp(node: SimulatedNode, peer: number): void;
+}
+
+/** Virtual time 0 on an exact clock, milliseconds since the epoch. */
+export const START_TIME_MS = 1_700_000_000_000;
+
+export class SimulatedNode implements Station {
+  readonly index: number;
+  readonly key: string;
+  readonly isProducer: boolean;
+  readonly disk: ChainDisk;
+  readonly stateDisk = new StateDisk();
+  life = 0;
+  /** Microseconds. */
+  pausedUntil = 0;
+  /** Dies within its next step, between two effects. */
+  dying = false;
+  readonly #world: World;
+  readonly #clockOffsetMs: number;
+  readonly #clockRate: number;
+  #replica: Replica | undefined;
+  readonly #linked = new Set<number>();
+  /** Sends that wait for their token, in order. */
+  #held: { readonly after: number; readonly to: number; readonly lane: Lane; readonly parts: readonly Uint8Array[] }[] =
+    [];
+  /** Writes not yet on disk, in order; the first `#inCommit` share the fsync that is under way. */
+  #writes: Persist[] = [];
+  #inCommit = 0;
+  #durableToken = 0;
+  #timerAt = Number.POSITIVE_INFINITY;
+  /** Virtual time at which a timer event is due already, microseconds. */
+  #timerEventAt = Number.POSITIVE_INFINITY;
+
+  constructor(world: World, index: number, key: string, isProducer: boolean, record: Uint8Array | undefined) {
+    this.#world = world;
+    this.index = index;
+    this.key = key;
+    this.isProducer = isProducer;
+    this.disk = new ChainDisk(world.genesisBlock, record);
+    const { offsetMs, driftPpm } = world.profile.clock;
+    this.#clockOffsetMs = Math.floor(world.dice.between(-offsetMs, offsetMs));
+    this.#clockRate = 1 + world.dice.between(-driftPpm, driftPpm) / 1e6;
+  }
+
+  get isUp(): boolean {
+    return this.#replica !== undefined;
+  }
+  /** Throws when the process is down. */
+  get replica(): Replica {
+    if (this.#replica === undefined) throw new Error(`node ${this.index} is down`);
+    return this.#replica;
+  }
+  /** This node's clock, whole milliseconds since the epoch. */
+  get clockMs(): number {
+    return START_TIME_MS + this.#clockOffsetMs + Math.floor((this.#world.queue.now * this.#clockRate) / 1000);
+  }
+
+  start(): void {
+    if (this.isUp) throw new Error(`node ${this.index} is up already`);
+    const { world, disk } = { world: this.#world, disk: this.disk };
+    const { genesis, application, settings, keys, dice } = world;
+    this.life++;
+    this.pausedUntil = 0;
+    this.dying = false;
+    this.#durableToken = 0;
+    const irreversibleHeight = disk.irreversibleHeight;
+    const steps = restore({
+      genesis,
+      application: application(),
+      reader: this.stateDisk.reader(),
+      appliedHeight: this.stateDisk.height,
+      irreversibleHeight,
+      blockAt: (height) => disk.blockAt(height),
+      duplicates: new DuplicateWindow(dice.seed()),
+    });
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) this.stateDisk.apply(step.value);
+    this.#replica = new Replica(
+      {
+        genesis,
+        application: application(),
+        settings,
+        self: this.key,
+        sign: (digest) => keys.sign(this.key, digest),
+        execution: step.value,
+        bottom: { block: disk.blockAt(irreversibleHeight), frontier: this.#bottomFrontier() },
+        certificate: disk.irreversible?.certificate ?? new Uint8Array(0),
+        blocks: disk.blocksAbove(),
+        log: disk.log(),
+        record: disk.record,
+        seed: dice.seed(),
+      },
+      this.clockMs,
+    );
+    world.watch.started(this);
+    this.step({ kind: "tick" });
+    world.network.started(this.index);
+  }
+
+  /** The process dies: what it held and what the disk was still to write is gone, all but a random prefix. */
+  crash(silent: boolean): void {
+    if (!this.isUp) return;
+    const { dice, watch, profile } = this.#world;
+    this.life++;
+    this.#replica = undefined;
+    this.dying = false;
+    this.pausedUntil = 0;
+    this.#held = [];
+    this.#linked.clear();
+    this.#timerAt = this.#timerEventAt = Number.POSITIVE_INFINITY;
+    for (const write of this.#writes.splice(0, dice.below(this.#writes.length + 1))) {
+      this.disk.apply(write);
+      watch.persisted(this, write);
+    }
+    this.#writes = [];
+    this.#inCommit = 0;
+    if (dice.chance(0.3)) this.stateDisk.takeBack(dice.integer(1, 6));
+    if (this.mayRot && dice.chance(profile.rot.chance)) this.disk.rot();
+    this.#world.network.crashed(this.index, silent);
+  }
+
+  /** Set for at most a minority: more lost acks than that are beyond what Raft bears. */
+  mayRot = false;
+
+  pause(ms: number): void {
+    if (this.isUp) this.pausedUntil = Math.max(this.pausedUntil, this.#world.queue.now + Math.ceil(ms * 1000));
+  }
+
+  step(input: Input): void {
+    const { watch, dice } = this.#world;
+    const { life } = this;
+    let effects = this.replica.step(input, this.clockMs);
+    const dies = this.dying && effects.length > 0;
+    if (dies) effects = effects.slice(0, dice.below(effects.length + 1));
+    watch.stepped(this, input, effects);
+    for (const effect of effects) {
+      this.#carryOut(effect);
+      if (this.life !== life) return;
+    }
+    if (dies) this.crash(dice.chance(this.#world.profile.crash.silent));
+  }
+
+  // Station
+
+  linkUp(peer: number): void {
+    this.#linked.add(peer);
+    this.#world.watch.linkUp(this, peer);
+    this.step({ kind: "peerUp", peer: this.#keyOf(peer) });
+  }
+
+  linkDown(peer: number, broken: boolean): void {
+    if (this.#linked.delete(peer)) this.step({ kind: "peerDown", peer: this.#keyOf(peer), broken });
+  }
+
+  deliver(from: number, lane: Lane, parts: readonly Uint8Array[]): void {
+    this.#world.watch.delivering(this, from, lane, parts);
+    this.step({ kind: "received", from: this.#keyOf(from), lane, frame: concatBytes(...parts) });
+  }
+
+  drained(peer: number, bytes: number): void {
+    this.step({ kind: "drained", peer: this.#keyOf(peer), bytes });
+  }
+
+  // Effects
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case "persist":
+        this.#writes.push(effect);
+        if (this.#inCommit === 0) this.#commit();
+        return;
+      case "send": {
+        const { to, lane, parts, after } = effect;
+        const peer = this.#world.indexOf(to);
+        if (after !== undefined && after > this.#durableToken) this.#held.push({ after, to: peer, lane, parts });
+        else this.#send(peer, lane, parts);
+        return;
+      }
+      case "checkSignatures": {
+        const { batch, claims } = effect;
+        const valid = claims.map((claim) => this.#world.keys.verify(claim));
+        return this.#later(this.#world.dice.between(20, 400), { kind: "signaturesChecked", batch, valid });
+      }
+      case "continue":
+        return this.#later(this.#world.dice.between(1, 2_000), { kind: "continue" });
+      case "setTimer":
+        return this.#setTimer(effect.at);
+      case "flush":
+        return this.#flush(effect);
+      case "disconnect":
+        return this.#world.network.close(this.index, this.#world.indexOf(effect.peer));
+      case "irreversible":
+      case "head":
+      case "submitted":
+      case "outcomes":
+      case "log":
+      case "halt":
+        return;
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  #send(to: number, lane: Lane, parts: readonly Uint8Array[]): void {
+    if (!this.#linked.has(to)) return;
+    this.#world.watch.sent(this, to, lane, parts);
+    this.#world.network.send(this.index, to, lane, parts);
+  }
+
+  /** Group commit: all that waits now shares one fsync. */
+  #commit(): void {
+    const { queue, dice, profile } = this.#world;
+    const { life } = this;
+    this.#inCommit = this.#writes.length;
+    const latencyMs = dice.heavyTailed(profile.disk.typicalMs, profile.disk.capMs);
+    // The disk goes on while the process is paused; the process hears of it afterwards.
+    queue.schedule(queue.now + latencyMs * 1000, () => this.life === life && this.#committed());
+  }
+
+  #committed(): void {
+    const done = this.#writes.splice(0, this.#inCommit);
+    for (const write of done) {
+      this.disk.apply(write);
+      this.#world.watch.persisted(this, write);
+    }
+    this.#inCommit = 0;
+    if (this.#writes.length > 0) this.#commit();
+    const { token } = done.at(-1) as Persist;
+    this.#world.queue.schedule(this.#world.queue.now, () => this.#tokenBack(token), this);
+  }
+
+  #tokenBack(token: number): void {
+    this.#durableToken = token;
+    const ready = this.#held.findIndex((send) => send.after > token);
+    for (const { to, lane, parts } of this.#held.splice(0, ready === -1 ? this.#held.length : ready))
+      this.#send(to, lane, parts);
+    this.step({ kind: "persisted", token });
+  }
+
+  #flush({ flush }: Extract<Effect, { kind: "flush" }>): void {
+    const { queue, dice, profile } = this.#world;
+    const { life } = this;
+    const latencyMs = dice.heavyTailed(profile.disk.typicalMs * 2, profile.disk.capMs);
+    queue.schedule(queue.now + latencyMs * 1000, () => {
+      if (this.life !== life) return;
+      this.stateDisk.apply(flush);
+      this.#later(dice.between(0, 500), { kind: "flushed", height: flush.height });
+    });
+  }
+
+  #later(delayUs: number, input: Input): void {
+    const { queue } = this.#world;
+    queue.schedule(queue.now + delayUs, () => this.step(input), this);
+  }
+
+  #setTimer(at: number): void {
+    this.#timerAt = at;
+    if (at !== Number.POSITIVE_INFINITY) this.#scheduleTimer();
+  }
+
+  #scheduleTimer(): void {
+    const { queue } = this.#world;
+    const clockMs = Math.ceil(this.#timerAt) - START_TIME_MS - this.#clockOffsetMs;
+    const at = Math.max(queue.now, Math.ceil((clockMs * 1000) / this.#clockRate) + 1);
+    // An event that is due earlier looks again when it comes.
+    if (at >= this.#timerEventAt) return;
+    this.#timerEventAt = at;
+    queue.schedule(at, () => this.#timerDue(at), this);
+  }
+
+  #timerDue(at: number): void {
+    if (at === this.#timerEventAt) this.#timerEventAt = Number.POSITIVE_INFINITY;
+    else return;
+    if (this.clockMs < this.#timerAt)
+      return this.#timerAt === Number.POSITIVE_INFINITY ? undefined : this.#scheduleTimer();
+    // A timer fires once: who wants another sets one.
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    this.step({ kind: "tick" });
+  }
+
+  #bottomFrontier(): Frontier {
+    const { irreversible } = this.disk;
+    if (irreversible === undefined) return append(EMPTY_FRONTIER, leafHash(hexBytes(this.#world.genesisBlock.id)));
+    const frontier = decodeFrontier(irreversible.frontier);
+    if (!frontier.ok) throw new Error(`frontier: ${frontier.error.detail}`);
+    return frontier.value;
+  }
+
+  #keyOf(index: number): string {
+    return (this.#world.nodes[index] as SimulatedNode).key;
+  }
+}

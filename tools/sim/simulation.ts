@@ -1,0 +1,262 @@
+/**
+ * A run: nodes, network, faults, workload and oracles in virtual time. Deterministic: the same options give the same
+ * run, byte for byte. Tests drive it step by step; `runSimulation` drives it through the two phases.
+ */
+import type { Block } from "../../chain/block.ts";
+import { makeConfiguration } from "../../chain/configuration.ts";
+import { GENESIS_DEFAULTS } from "../../chain/constants.ts";
+import type { Genesis } from "../../chain/genesis.ts";
+import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
+import { CONSENSUS_DEFAULTS, type ConsensusSettings } from "../../consensus/constants.ts";
+import { raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { utf8 } from "../../src/base/bytes.ts";
+import { sha256Hex } from "../../src/base/hash.ts";
+import { createKvApplication } from "../../src/node/applications/kv.ts";
+import { Dice } from "./dice.ts";
+import { EventQueue } from "./eventQueue.ts";
+import { Faults } from "./faults.ts";
+import { Network } from "./network.ts";
+import { Observer } from "./observer.ts";
+import { assertSameState, modelState } from "./oracles/state.ts";
+import {
+  DEFAULT_WORKLOAD,
+  drawProfile,
+  drawWorkload,
+  type FaultProfile,
+  NO_FAULTS,
+  type WorkloadProfile,
+} from "./profile.ts";
+import { KeyedHashes } from "./signatures.ts";
+import { SimulatedNode, START_TIME_MS, type World } from "./simulatedNode.ts";
+import { Trace } from "./trace.ts";
+import { RuleBroken } from "./violation.ts";
+import { Workload } from "./workload.ts";
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly producers: number;
+  /** Nodes outside the producer set. Default 0. */
+  readonly followers?: number;
+  /** "default" draws a profile from the seed; a name draws one of that kind. Default "none". */
+  readonly faults?: "default" | "none" | (string & {}) | FaultProfile;
+  /** "default" draws one from the seed. */
+  readonly workload?: "default" | WorkloadProfile;
+  readonly settings?: Partial<ConsensusSettings>;
+  /** Gets the trace as lines to read. */
+  readonly print?: (line: string) => void;
+}
+
+export class Simulation implements World {
+  readonly seed: number;
+  readonly queue = new EventQueue();
+  readonly dice: Dice;
+  readonly keys = new KeyedHashes();
+  readonly genesis: Genesis;
+  readonly genesisBlock: Block;
+  readonly settings: ConsensusSettings;
+  readonly nodes: readonly SimulatedNode[];
+  readonly network: Network;
+  readonly profile: FaultProfile;
+  readonly workloadProfile: WorkloadProfile;
+  readonly watch: Observer;
+  readonly workload: Workload;
+  readonly faults: Faults;
+  readonly trace: Trace;
+  readonly #indices = new Map<string, number>();
+  #working = true;
+
+  constructor(options: SimulationOptions) {
+    const { producers, followers = 0 } = options;
+    if (producers < 1 || followers < 0) throw new RangeError("at least one producer");
+    this.seed = options.seed;
+    this.dice = new Dice(options.seed);
+    this.profile = profileOf(options.faults, this.dice.split());
+    const { workload = DEFAULT_WORKLOAD } = options;
+    const workloadDice = this.dice.split();
+    this.workloadProfile = workload === "default" ? drawWorkload(workloadDice) : workload;
+    this.settings = { ...CONSENSUS_DEFAULTS, ...options.settings };
+    const keys = Array.from({ length: producers + followers }, (_, index) => this.keys.makeKey(`node ${index}`));
+    this.genesis = makeGenesis(options.seed, keys.slice(0, producers));
+    this.genesisBlock = makeGenesisBlock(this.genesis, createKvApplication()).block;
+    const record = raftRecordMessage.encode({ view: 0, ackedHead: { view: 0, height: 0, id: this.genesisBlock.id } });
+    this.nodes = keys.map((key, index) => {
+      this.#indices.set(key, index);
+      return new SimulatedNode(this, index, key, index < producers, index < producers ? record : undefined);
+    });
+    for (const node of this.dice.shuffled(this.nodes.slice(0, producers)).slice(0, Math.floor((producers - 1) / 2)))
+      node.mayRot = true;
+    this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, () => true);
+    this.trace = new Trace(this.nodes.length, options.print);
+    this.watch = new Observer(this);
+    this.workload = new Workload(workloadDice, this.workloadProfile, this.watch.transactions);
+    this.faults = new Faults(
+      {
+        queue: this.queue,
+        network: this.network,
+        nodes: this.nodes,
+        crash: (node, silent) => this.crash(node.index, silent),
+        start: (node) => this.start(node.index),
+        note: (what) => this.note(what),
+      },
+      this.dice.split(),
+      this.profile,
+    );
+  }
+
+  readonly application = createKvApplication;
+
+  get nowMs(): number {
+    return this.queue.now / 1000;
+  }
+
+  indexOf(key: string): number {
+    const index = this.#indices.get(key);
+    if (index === undefined) throw new Error(`no node has the key ${key}`);
+    return index;
+  }
+
+  node(index: number): SimulatedNode {
+    const node = this.nodes[index];
+    if (node === undefined) throw new RangeError(`no node ${index}`);
+    return node;
+  }
+
+  note(what: string): void {
+    this.trace.event(this.queue.now, undefined, what);
+  }
+
+  // Processes
+
+  start(index: number): void {
+    this.trace.event(this.queue.now, index, "starts");
+    this.node(index).start();
+  }
+
+  startAll(): void {
+    for (const { index, isUp } of this.nodes) if (!isUp) this.start(index);
+  }
+
+  crash(index: number, silent = false): void {
+    const node = this.node(index);
+    if (node.isUp) node.crash(silent);
+  }
+
+  // The run
+
+  /** Runs for so much virtual time. Throws RuleBroken. */
+  advance(ms: number): void {
+    const until = this.queue.now + Math.round(ms * 1000);
+    while (this.queue.runNext(until));
+  }
+
+  /** Runs until it holds, asked after every event. @returns virtual ms it took; throws when it does not in time */
+  until(what: string, holds: () => boolean, boundMs: number): number {
+    const began = this.queue.now;
+    const end = began + Math.round(boundMs * 1000);
+    while (!holds()) {
+      if (!this.queue.runNext(end) && !holds())
+        throw new RuleBroken(
+          "liveness",
+          what,
+          `not within ${boundMs} ms`,
+          this.nodes.map((node) => node.index),
+        );
+    }
+    return (this.queue.now - began) / 1000;
+  }
+
+  beginWorkload(): void {
+    if (this.workloadProfile.transactionsPerSecond === 0) return;
+    this.#working = true;
+    this.#submitLater();
+  }
+  endWorkload(): void {
+    this.#working = false;
+  }
+
+  #submitLater(): void {
+    this.queue.schedule(this.queue.now + this.workload.intervalMs * 1000, () => {
+      if (!this.#working) return;
+      const awake = this.nodes.filter((node) => node.isUp && node.pausedUntil <= this.queue.now);
+      if (awake.length > 0) this.workload.submitSome(this.dice.pick(awake));
+      this.#submitLater();
+    });
+  }
+
+  /** Index of the leader of the highest view, as the nodes themselves say. */
+  leader(): number | undefined {
+    let leader: SimulatedNode | undefined;
+    for (const node of this.nodes) {
+      if (!node.isUp || node.replica.status().engine.status !== "leader") continue;
+      if (leader === undefined || node.replica.status().engine.view > leader.replica.status().engine.view)
+        leader = node;
+    }
+    return leader?.index;
+  }
+
+  /** Why not all nodes hold one chain, all of it irreversible, with nothing open; undefined: they do. */
+  whyNotConverged(): string | undefined {
+    const down = this.nodes.find((node) => !node.isUp);
+    if (down !== undefined) return `node ${down.index} is down`;
+    const paused = this.nodes.find((node) => node.pausedUntil > this.queue.now);
+    if (paused !== undefined) return `node ${paused.index} is paused`;
+    if (!this.network.isWhole) return "a link is down";
+    const head = this.node(0).replica.ledger.head.id;
+    for (const { index, replica } of this.nodes) {
+      const { ledger } = replica;
+      if (ledger.head.id !== head) return `heads differ: node ${index} at ${ledger.head.view}/${ledger.head.height}`;
+      if (ledger.bottom.id !== head)
+        return `node ${index}: head ${ledger.head.height}, irreversible ${ledger.bottom.height}`;
+    }
+    const leader = this.leader();
+    if (leader === undefined) return "nobody leads";
+    const { view } = this.node(leader).replica.status().engine;
+    if (this.node(leader).replica.ledger.head.view !== view) return `node ${leader} has not opened view ${view}`;
+    const open = this.workload.unresolved[0];
+    if (open !== undefined) return `node ${open.node} has not told what became of ${open.id}`;
+    for (const { index, replica } of this.nodes) {
+      const stuck = replica.status().peers.find((peer) => peer.phase !== "idle");
+      if (stuck !== undefined) return `node ${index} is ${stuck.phase} with node ${this.indexOf(stuck.peer)}`;
+    }
+    return undefined;
+  }
+
+  /** Oracle 3, at the end: every node's state at its irreversible block is what the model says. */
+  assertStates(): void {
+    for (const node of this.nodes) {
+      if (!node.isUp) continue;
+      const { ledger } = node.replica;
+      const model = modelState(this.watch.decidedBlocks(ledger.bottom.height));
+      assertSameState(
+        node.index,
+        ledger.bottom.height,
+        ledger.readRange("", undefined, model.length + 1, "irreversible"),
+        model,
+      );
+    }
+  }
+}
+
+function profileOf(faults: SimulationOptions["faults"] = "none", dice: Dice): FaultProfile {
+  if (typeof faults !== "string") return faults;
+  if (faults === "none") return NO_FAULTS;
+  return drawProfile(dice, faults === "default" ? undefined : faults);
+}
+
+function makeGenesis(seed: number, producers: readonly string[]): Genesis {
+  return {
+    chainId: sha256Hex(utf8(`simulation ${seed}`)),
+    name: "simulation",
+    time: START_TIME_MS,
+    engine: "raft",
+    configuration: makeConfiguration(producers),
+    limits: {
+      blockBytes: 1024 * 1024,
+      blockTransactions: 10_000,
+      transactionBytes: 64 * 1024,
+      signaturesRequired: false,
+      ...GENESIS_DEFAULTS,
+    },
+    initialState: {},
+  };
+}

@@ -1,0 +1,109 @@
+/** Many runs, on several threads: the same results in the order of their seeds, however many threads there are. */
+import { Worker } from "node:worker_threads";
+import { Dice } from "./dice.ts";
+import { runSimulation, type SimulationResult } from "./run.ts";
+
+/** One run of a sweep: what can be sent to a worker and printed as a command. */
+export interface SweepRun {
+  readonly seed: number;
+  readonly producers: number;
+  readonly followers: number;
+  /** "default", "none", or a kind of profile. */
+  readonly faults: string;
+  readonly durationMs: number;
+}
+
+export interface SweepOptions {
+  readonly firstSeed: number;
+  readonly seeds: number;
+  /** A fixed number or a range to draw from; undefined: mixed sizes. */
+  readonly producers: readonly [number, number] | undefined;
+  readonly followers: readonly [number, number] | undefined;
+  readonly faults: string;
+  readonly durationMs: number;
+}
+
+/** Sizes of mixed sweeps: small quorums and large, three most often. */
+const PRODUCERS = [1, 2, 3, 3, 3, 4, 5, 5];
+const FOLLOWERS = [0, 0, 1, 2];
+
+export function* planSweep({
+  firstSeed,
+  seeds,
+  producers,
+  followers,
+  faults,
+  durationMs,
+}: SweepOptions): Generator<SweepRun> {
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+    // Not the run's own generator: a given size must not change what the seed means.
+    const dice = new Dice(seed ^ 0x51ed270b);
+    const drawn = { producers: dice.pick(PRODUCERS), followers: dice.pick(FOLLOWERS) };
+    yield {
+      seed,
+      producers: producers === undefined ? drawn.producers : dice.integer(...producers),
+      followers: followers === undefined ? drawn.followers : dice.integer(...followers),
+      faults,
+      durationMs,
+    };
+  }
+}
+
+export function runOne(run: SweepRun, print?: (line: string) => void): SimulationResult {
+  return runSimulation({ ...run, workload: "default", ...(print && { print }) });
+}
+
+/** The command that replays a run. */
+export function commandOf({ seed, producers, followers, faults, durationMs }: SweepRun): string {
+  return `cairn sim --seed ${seed} --producers ${producers} --followers ${followers} --faults ${faults} --until ${durationMs}ms`;
+}
+
+/**
+ * Runs the plan until a run breaks a rule, or to its end.
+ * @param jobs threads; 1 runs on this one
+ * @param each is told of every run, in order of their ends
+ * @returns the failing run with the lowest seed among those that were run
+ */
+export async function sweep(
+  plan: Iterable<SweepRun>,
+  jobs: number,
+  each: (run: SweepRun, result: SimulationResult) => void,
+): Promise<{ readonly run: SweepRun; readonly result: SimulationResult } | undefined> {
+  const runs = plan[Symbol.iterator]();
+  let failed: { run: SweepRun; result: SimulationResult } | undefined;
+  const next = (): SweepRun | undefined => {
+    const drawn = failed === undefined ? runs.next() : undefined;
+    return drawn?.done === false ? drawn.value : undefined;
+  };
+  const done = (run: SweepRun, result: SimulationResult): void => {
+    each(run, result);
+    if (result.violation !== undefined && (failed === undefined || run.seed < failed.run.seed))
+      failed = { run, result };
+  };
+  if (jobs <= 1) for (let run = next(); run !== undefined; run = next()) done(run, runOne(run));
+  else await Promise.all(Array.from({ length: jobs }, () => work(next, done)));
+  return failed;
+}
+
+const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./sweepWorker.ts" : "./sweepWorker.js", import.meta.url);
+
+function work(
+  next: () => SweepRun | undefined,
+  done: (run: SweepRun, result: SimulationResult) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(WORKER, { execArgv: [] });
+    let current: SweepRun | undefined;
+    const goOn = (): void => {
+      current = next();
+      if (current === undefined) void worker.terminate().then(() => resolve());
+      else worker.postMessage(current);
+    };
+    worker.on("message", (result: SimulationResult) => {
+      done(current as SweepRun, result);
+      goOn();
+    });
+    worker.on("error", reject);
+    goOn();
+  });
+}

@@ -1,0 +1,187 @@
+/**
+ * Reads frames on the wire without the product's decoders: what the oracles say of a message must not rest on the code
+ * under test. Protobuf's two wire types, and only the fields that a rule speaks of.
+ */
+import { concatBytes, toHex } from "../../src/base/bytes.ts";
+
+/** What was seen leaving a node. */
+export type WireMessage =
+  | {
+      readonly kind: "vote";
+      readonly signer: string;
+      readonly view: number;
+      readonly candidate: string;
+      readonly granted: boolean;
+      readonly preVote: boolean;
+    }
+  | { readonly kind: "requestVote"; readonly signer: string; readonly view: number; readonly preVote: boolean }
+  | {
+      readonly kind: "ack";
+      readonly signer: string;
+      readonly view: number;
+      readonly height: number;
+      readonly id: string;
+    }
+  | { readonly kind: "heartbeat" | "heartbeatReply" | "timeoutNow"; readonly signer: string; readonly view: number }
+  | {
+      readonly kind: "certificate";
+      readonly view: number;
+      readonly path: readonly Uint8Array[];
+      readonly acks: readonly { readonly signer: string; readonly position: number }[];
+    }
+  | { readonly kind: "block"; readonly requested: boolean; readonly header: WireHeader }
+  | { readonly kind: "hello"; readonly seq: number; readonly echo: number }
+  | { readonly kind: "blockRequest" | "transactions" };
+
+export interface WireHeader {
+  readonly height: number;
+  readonly parent: string;
+  readonly view: number;
+  readonly producer: string;
+}
+
+const SIGNED = new Map([
+  [16, "requestVote"],
+  [17, "vote"],
+  [18, "ack"],
+  [19, "heartbeat"],
+  [20, "heartbeatReply"],
+  [21, "timeoutNow"],
+] as const);
+const CERTIFICATE = 32;
+const SYNC_KINDS = ["hello", "block", "blockRequest", "blockResponse"] as const;
+
+/** Throws for what no node sends. */
+export function readWire(lane: "urgent" | "chain" | "bulk", parts: readonly Uint8Array[]): WireMessage {
+  return lane === "chain" ? readChainFrame(parts) : readPayload(payloadOf(parts));
+}
+
+function readChainFrame(parts: readonly Uint8Array[]): WireMessage {
+  const kind = SYNC_KINDS[((parts[0] as Uint8Array)[0] as number) - 1];
+  if (kind === undefined) throw new Error(`kind ${parts[0]?.[0]} on the chain lane`);
+  if (kind === "blockRequest") return { kind };
+  const content = (parts[0] as Uint8Array).length > 1 ? (parts[0] as Uint8Array).subarray(1) : (parts[1] as Uint8Array);
+  const fields = new FieldReader(content);
+  if (kind === "hello") return { kind, seq: fields.number(1), echo: fields.number(2) };
+  // The header is the first field of the block, in the same part as its tag.
+  const header = fields.only(1);
+  return { kind: "block", requested: kind === "blockResponse", header: readHeader(header) };
+}
+
+export function readHeader(bytes: Uint8Array): WireHeader {
+  const fields = new FieldReader(bytes);
+  return { height: fields.number(1), parent: fields.hex(2), view: fields.number(3), producer: fields.hex(4) };
+}
+
+/** The envelope is two bytes of length, a header of that length, and the payload behind it. */
+function payloadOf(parts: readonly Uint8Array[]): Uint8Array {
+  const first = parts[0] as Uint8Array;
+  const end = 2 + (first[0] as number) * 256 + (first[1] as number);
+  if (parts.length === 2 && first.length === end) return parts[1] as Uint8Array;
+  return concatBytes(...parts).subarray(end);
+}
+
+function readPayload(payload: Uint8Array): WireMessage {
+  const number = payload[0] as number;
+  if (number === CERTIFICATE) return readCertificate(payload.subarray(1));
+  const kind = SIGNED.get(number as 16);
+  if (kind === undefined) return { kind: "transactions" };
+  const outer = new FieldReader(payload.subarray(1));
+  const signer = outer.hex(1);
+  const content = new FieldReader(outer.bytes(2));
+  const view = content.number(1);
+  switch (kind as string) {
+    case "vote":
+      return {
+        kind: "vote",
+        signer,
+        view,
+        candidate: content.hex(2),
+        granted: content.number(3) === 1,
+        preVote: content.number(4) === 1,
+      };
+    case "requestVote":
+      return { kind: "requestVote", signer, view, preVote: content.number(3) === 1 };
+    case "ack":
+      return { kind: "ack", signer, view, height: content.number(2), id: content.hex(3) };
+    default:
+      return { kind, signer, view } as WireMessage;
+  }
+}
+
+/** As it is broadcast and persisted: `view`, header path from the certified block upwards, acks. */
+export function readCertificate(bytes: Uint8Array): Extract<WireMessage, { kind: "certificate" }> {
+  const fields = new FieldReader(bytes);
+  const acks = fields.all(3).map((ack) => {
+    const inner = new FieldReader(ack);
+    return { signer: inner.hex(1), position: inner.number(2) };
+  });
+  return { kind: "certificate", view: fields.number(1), path: fields.all(2), acks };
+}
+
+class FieldReader {
+  readonly #numbers = new Map<number, number>();
+  readonly #bytes = new Map<number, Uint8Array[]>();
+
+  constructor(bytes: Uint8Array) {
+    let at = 0;
+    const varint = (): number => {
+      let value = 0;
+      for (let scale = 1; ; scale *= 128) {
+        const byte = bytes[at++];
+        if (byte === undefined) throw new Error("a varint is cut short");
+        value += (byte & 0x7f) * scale;
+        if (byte < 0x80) return value;
+      }
+    };
+    while (at < bytes.length) {
+      const tag = varint();
+      const number = tag >>> 3;
+      const value = varint();
+      if ((tag & 7) === 0) this.#numbers.set(number, value);
+      else {
+        const list = this.#bytes.get(number);
+        const content = bytes.subarray(at, at + value);
+        if (list === undefined) this.#bytes.set(number, [content]);
+        else list.push(content);
+        at += value;
+      }
+    }
+  }
+
+  number(field: number): number {
+    return this.#numbers.get(field) ?? 0;
+  }
+  bytes(field: number): Uint8Array {
+    return this.#bytes.get(field)?.[0] ?? new Uint8Array(0);
+  }
+  only(field: number): Uint8Array {
+    const content = this.#bytes.get(field)?.[0];
+    if (content === undefined) throw new Error(`field ${field} is missing`);
+    return content;
+  }
+  all(field: number): readonly Uint8Array[] {
+    return this.#bytes.get(field) ?? [];
+  }
+  hex(field: number): string {
+    return toHex(this.only(field));
+  }
+}
+
+/** The durable record: view, votedFor if any, head acknowledged. */
+export interface WireRecord {
+  readonly view: number;
+  readonly votedFor: string | undefined;
+  readonly acked: { readonly view: number; readonly height: number; readonly id: string };
+}
+
+export function readRecord(bytes: Uint8Array): WireRecord {
+  const fields = new FieldReader(bytes);
+  const voted = fields.all(2)[0];
+  const acked = new FieldReader(fields.only(3));
+  return {
+    view: fields.number(1),
+    votedFor: voted && toHex(voted),
+    acked: { view: acked.number(1), height: acked.number(2), id: acked.hex(3) },
+  };
+}
