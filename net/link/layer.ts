@@ -22,7 +22,17 @@ import { protocolOf, Session } from "./session.ts";
 import type { SessionEvents } from "./session.ts";
 import { Counters } from "./stats.ts";
 import { LANES } from "./types.ts";
-import type { CloseReason, EndedBy, Lane, LinkEvents, LinkLimits, LinkOptions, LinkStats, PeerInfo, PeerKey } from "./types.ts";
+import type {
+  CloseReason,
+  EndedBy,
+  Lane,
+  LinkEvents,
+  LinkLimits,
+  LinkOptions,
+  LinkStats,
+  PeerInfo,
+  PeerKey,
+} from "./types.ts";
 
 export class LinkLayer {
   /** This node's identity. */

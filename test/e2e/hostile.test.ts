@@ -69,7 +69,10 @@ test("200 connections that stay open, with nothing, random bytes, or a header wi
     ],
   ] as const;
   const sockets = await Promise.all(
-    Array.from({ length: 200 }, (_, i) => intrude(...(kinds[i % kinds.length] as (typeof kinds)[number]))),
+    Array.from({ length: 200 }, (_, i) => {
+      const [port, bytes] = kinds[i % kinds.length] as readonly [number, Buffer];
+      return intrude(port, bytes);
+    }),
   );
   expect(await commits()).toBe("irreversible");
   expect(residentMegabytes()).toBeLessThan(before + 300);
