@@ -44,6 +44,8 @@ export class Mempool {
   /** Put back last: goes before all others, without sorting them. */
   #next: PoolEntry | undefined;
   readonly #taken: PoolEntry[] = [];
+  /** Taken, too, and for a later block than the one being produced. */
+  readonly #postponed: PoolEntry[] = [];
   readonly #doomed = new Set<PoolEntry>();
   #bytes = 0;
   #pendingBytes = 0;
@@ -133,6 +135,12 @@ export class Mempool {
     this.#next = entry;
   }
 
+  /** Too early for the block being produced: the entry taken last waits for a later one. */
+  postpone(entry: PoolEntry): void {
+    this.#taken.splice(this.#taken.lastIndexOf(entry), 1);
+    this.#postponed.push(entry);
+  }
+
   /** The block being produced was given up. */
   putAllBack(now: number): void {
     for (const entry of this.#taken) {
@@ -140,12 +148,21 @@ export class Mempool {
       if (entry.state === "taken" && !refused) this.#comeBack(entry, now);
     }
     this.#taken.length = 0;
+    this.#resumePostponed(now);
   }
 
   /** The block being produced is done; what it holds is told by {@link blockApplied}. Waiting starts anew. */
   taken(now: number): void {
     this.#taken.length = 0;
+    this.#resumePostponed(now);
     this.#pendingSince = now;
+  }
+
+  #resumePostponed(now: number): void {
+    for (const entry of this.#postponed) {
+      if (entry.state === "taken" && this.#entries.get(entry.id) === entry) this.#comeBack(entry, now);
+    }
+    this.#postponed.length = 0;
   }
 
   doom(entry: PoolEntry): void {

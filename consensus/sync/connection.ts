@@ -88,7 +88,7 @@ export class Connection {
     if (now < this.deadline) return undefined;
     this.#progressAt = now;
     this.#sendHello(this.#fullLocator());
-    return this.#phase === "initLow" ? this.peerHead : undefined;
+    return this.#phase === "initLow" ? this.#theirHead() : undefined;
   }
 
   /** A hello whose root certificate was checked and adopted before [H2]. */
@@ -240,8 +240,7 @@ export class Connection {
 
   /** What I waited for has arrived, from them or from others. */
   #leaveLow(): void {
-    // Not what I sent: that they have it does not make it their best chain.
-    const head = greater(this.#theirs?.head, this.#lastReceived);
+    const head = this.#theirHead();
     const root = this.#theirs?.root;
     if (head === undefined || root === undefined) return;
     if (this.#chain.extends(head)) this.#phase = "idle";
@@ -249,6 +248,11 @@ export class Connection {
       this.#phase = "start";
       this.#sendHello(this.#fullLocator());
     }
+  }
+
+  /** The head of their own chain. Not what I sent: that they have it does not make it their best chain. */
+  #theirHead(): BlockRef | undefined {
+    return greater(this.#theirs?.head, this.#lastReceived);
   }
 
   /** @returns true when the peer holds another block irreversible at a height that is irreversible here, too */

@@ -19,16 +19,20 @@ export interface ProducerHost {
   now(): number;
   signBlock(id: string): Uint8Array;
   produced(node: BlockNode): void;
-  /** Execution refused these on the state of `parent`. */
-  refused(
-    parent: BlockNode,
-    refusals: readonly { readonly entry: PoolEntry; readonly refusal: TransactionRefusal }[],
-  ): void;
+  /** Execution refused these on the state of `on`. */
+  refused(on: BlockNode, refusals: readonly Refused[]): void;
+}
+
+interface Refused {
+  readonly entry: PoolEntry;
+  readonly refusal: TransactionRefusal;
 }
 
 export class BlockProducer {
   readonly #host: ProducerHost;
   #deadline = Number.POSITIVE_INFINITY;
+  /** Refused after transactions of the block being produced: on its state, should it ever be done. */
+  #refusals: Refused[] = [];
 
   constructor(host: ProducerHost) {
     this.#host = host;
@@ -87,7 +91,7 @@ export class BlockProducer {
   #fill(opening: boolean): boolean {
     const { ledger, mempool, settings } = this.#host;
     const production = ledger.production as NonNullable<Ledger["production"]>;
-    const refusals: { entry: PoolEntry; refusal: TransactionRefusal }[] = [];
+    const refusals: Refused[] = [];
     let full = false;
     for (let i = 0; i < EXECUTION_SLICE_TRANSACTIONS && !full; i++) {
       if (production.bytes >= settings.blockBytes || production.count >= settings.blockTransactions) full = true;
@@ -115,8 +119,16 @@ export class BlockProducer {
         case "TRANSACTION_EXPIRED":
           mempool.doom(entry);
           break;
-        default:
+        case "EXPIRES_TOO_LATE":
+          // By the time of this block. A later one may hold it, and whoever was told no would have been told wrong.
+          mempool.postpone(entry);
+          break;
+        case "DUPLICATE":
           refusals.push({ entry, refusal: pushed.error });
+          break;
+        default:
+          // What came before it in the block may be why, and goes with the block if another takes its place.
+          (production.count === 0 ? refusals : this.#refusals).push({ entry, refusal: pushed.error });
       }
     }
     if (refusals.length > 0) this.#host.refused(production.parent, refusals);
@@ -132,10 +144,14 @@ export class BlockProducer {
     if (production.count === 0 && !opening && !proves) return this.#abort();
     const node = ledger.finishBlock((id) => this.#host.signBlock(id));
     mempool.taken(this.#host.now());
+    const refusals = this.#refusals;
+    this.#refusals = [];
+    if (refusals.length > 0) this.#host.refused(node, refusals);
     this.#host.produced(node);
   }
 
   #abort(): void {
+    this.#refusals = [];
     this.#host.ledger.abortBlock();
     this.#host.mempool.putAllBack(this.#host.now());
   }

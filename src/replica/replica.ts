@@ -377,6 +377,8 @@ export class Replica {
   #isAhead(block: Block): boolean {
     const { clockToleranceMs } = this.#start.genesis.limits;
     if (block.header.time <= this.#now + clockToleranceMs) return false;
+    // Not taken in at all, and its signature was not checked: it must not take the place of one that was.
+    if (block.header.height <= this.#ledger.bottom.height) return false;
     return this.#certificate === undefined || block.header.height > this.#certificate.height;
   }
 
@@ -548,7 +550,7 @@ export class Replica {
         this.#blockAdded(node);
         this.#engine.produced(node);
       },
-      refused: (parent, refusals) => this.#submissions.refused(parent, refusals),
+      refused: (on, refusals) => this.#submissions.refused(on, refusals),
     });
   }
 

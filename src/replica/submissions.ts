@@ -42,7 +42,7 @@ export interface Refusal {
 
 interface HeldRefusal extends Refusal {
   /** The block on whose state it was refused. */
-  readonly parent: BlockNode;
+  readonly on: BlockNode;
 }
 
 /** Results in one message at most. */
@@ -52,7 +52,7 @@ export class Submissions {
   readonly #host: SubmissionHost;
   /** Submitted here and not yet forwarded to the present leader. */
   readonly #unforwarded = new Map<string, PoolEntry>();
-  /** Waiting for their verdict to be final, in order of the parents' heights. */
+  /** Waiting for their verdict to be final, in order of the blocks' heights. */
   #refusals: HeldRefusal[] = [];
   #forwardAgainAt = Number.POSITIVE_INFINITY;
   #forwardedTo: PeerKey | undefined;
@@ -102,18 +102,18 @@ export class Submissions {
   }
 
   /**
-   * Execution refused these on the state of `parent`. A submitter is told when that state is irreversible: until then
+   * Execution refused these on the state of `on`. A submitter is told when that state is irreversible: until then
    * another leader may build on another one.
    */
-  refused(parent: BlockNode, refusals: readonly Refusal[]): void {
+  refused(on: BlockNode, refusals: readonly Refusal[]): void {
     for (const { entry, refusal } of refusals) {
       if (refusal.code === "DUPLICATE") this.#alreadyIn(entry);
       else {
         this.#host.mempool.refuse(entry);
-        this.#refusals.push({ entry, refusal, parent });
+        this.#refusals.push({ entry, refusal, on });
       }
     }
-    if (parent.height <= this.#host.ledger.bottom.height) this.#settleRefusals(parent);
+    if (on.height <= this.#host.ledger.bottom.height) this.#settleRefusals(on);
   }
 
   blockApplied(node: BlockNode): void {
@@ -136,10 +136,10 @@ export class Submissions {
     const bySource = new Map<PeerKey, TransactionResult[]>();
     const left: HeldRefusal[] = [];
     for (const each of this.#refusals) {
-      const { entry, refusal, parent } = each;
-      if (parent.height > node.height) left.push(each);
+      const { entry, refusal, on } = each;
+      if (on.height > node.height) left.push(each);
       else if (entry.state !== "refused" || this.#host.mempool.get(entry.id) !== entry) continue;
-      else if (parent !== node) this.#host.mempool.reconsider(entry, this.#host.now());
+      else if (on !== node) this.#reconsider(entry);
       else if (entry.source === undefined) this.#reject(entry, refusal.code, refusal.detail);
       else {
         this.#host.mempool.remove(entry);
@@ -154,6 +154,12 @@ export class Submissions {
         this.#host.unicast(source, encodeTransactionResults(results.slice(at, at + RESULTS_MAX)));
       }
     }
+  }
+
+  /** It waits again, and whoever leads now may not have it. */
+  #reconsider(entry: PoolEntry): void {
+    this.#host.mempool.reconsider(entry, this.#host.now());
+    if (entry.source === undefined) this.#unforwarded.set(entry.id, entry);
   }
 
   tick(): void {

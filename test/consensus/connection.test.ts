@@ -6,7 +6,7 @@ import { compareRefs } from "../../chain/header.ts";
 import type { Hello } from "../../consensus/messages.ts";
 import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import { Connection } from "../../consensus/sync/connection.ts";
-import { IDLE_HELLO_MS, SEARCH_STALL_MS, SEND_BUDGET_BYTES } from "../../consensus/sync/constants.ts";
+import { IDLE_HELLO_MS, PUSH_BLOCKS_MAX, SEARCH_STALL_MS, SEND_BUDGET_BYTES } from "../../consensus/sync/constants.ts";
 import { fromUtf8, utf8 } from "../../src/base/bytes.ts";
 import { makeLedger, settle } from "../fixtures/memoryLedger.ts";
 import { lineOf, type NaiveBlock, naiveChild, naiveGenesis, testGenesis } from "../fixtures/naiveChain.ts";
@@ -148,9 +148,16 @@ class Pair {
     (from === this.left ? this.right : this.left).receive(message, this.now);
     return true;
   }
+  /** A push that was cut short goes on, as it does in a replica's next step. */
+  pushOn(peer: Peer): boolean {
+    const { hasMore } = peer.connection;
+    if (hasMore) peer.connection.push();
+    return hasMore;
+  }
   /** Delivers until nothing is under way. */
   run(): void {
-    while (this.deliver(this.left) || this.deliver(this.right))
+    const { left, right } = this;
+    while (this.deliver(left) || this.deliver(right) || this.pushOn(left) || this.pushOn(right))
       expect(this.delivered, "the two talk for ever").toBeLessThan(3_000);
   }
   expectSame(): void {
@@ -400,6 +407,99 @@ describe("budget and time", () => {
     expect(left.blocksSent).toHaveLength(5);
     left.connection.drained(2);
     expect([left.blocksSent.length, left.connection.phase]).toEqual([6, "idle"]);
+  });
+
+  /** The left has `length` blocks, the right none and says so; the left has begun to send. */
+  function pushing(length: number): Pair & { hello: Hello } {
+    const pair = pairOf(grow(root, length, 1), []);
+    pair.left.connection.open();
+    pair.right.connection.open();
+    const [{ hello }] = pair.right.outgoing as [{ hello: Hello }];
+    pair.left.connection.receiveHello({ ...hello, echo: 1 }, 0);
+    return Object.assign(pair, { hello });
+  }
+
+  it("a push sends at most PUSH_BLOCKS_MAX blocks a step, and goes on with the next", () => {
+    const { left } = pushing(2 * PUSH_BLOCKS_MAX + 5);
+    const seen = [];
+    for (let step = 0; step < 4; step++) {
+      seen.push([left.blocksSent.length, left.connection.hasMore, left.connection.phase]);
+      left.connection.push();
+    }
+    expect(seen).toEqual([
+      [PUSH_BLOCKS_MAX, true, "syncing"],
+      [2 * PUSH_BLOCKS_MAX, true, "syncing"],
+      [2 * PUSH_BLOCKS_MAX + 5, false, "idle"],
+      [2 * PUSH_BLOCKS_MAX + 5, false, "idle"],
+    ]);
+  });
+
+  it("it has no more to do when the budget is spent, until the link has taken something", () => {
+    const { left } = pushing(2 * PUSH_BLOCKS_MAX);
+    left.connection.spend(SEND_BUDGET_BYTES);
+    left.connection.push();
+    expect([left.blocksSent.length, left.connection.hasMore]).toEqual([PUSH_BLOCKS_MAX, false]);
+    left.connection.drained(SEND_BUDGET_BYTES);
+    expect(left.blocksSent).toHaveLength(2 * PUSH_BLOCKS_MAX);
+  });
+
+  it("nor when the peer has a better chain by now", () => {
+    const { left, hello } = pushing(2 * PUSH_BLOCKS_MAX);
+    const head = naiveChild(genesis, root, { view: 9 });
+    left.connection.receiveHello({ ...hello, seq: 2, echo: 1, head: { view: 9, height: 1, id: head.id } }, 0);
+    expect([left.connection.phase, left.connection.hasMore]).toEqual(["initLow", false]);
+    left.connection.push();
+    expect(left.blocksSent).toHaveLength(PUSH_BLOCKS_MAX);
+  });
+
+  /** The left waits for the right's better chain. */
+  function waiting(): Pair {
+    const pair = pairOf(grow(root, 1, 1), grow(root, 2, 3));
+    pair.left.connection.open();
+    pair.right.connection.open();
+    const [{ hello }] = pair.right.outgoing as [{ hello: Hello }];
+    pair.left.connection.receiveHello({ ...hello, echo: 1 }, 0);
+    expect(pair.left.connection.phase).toBe("initLow");
+    return pair;
+  }
+
+  it("who waits for a better chain gets its head named when the time is over, to ask for it; nobody else does", () => {
+    const { left, right } = waiting();
+    expect(left.connection.tick(SEARCH_STALL_MS - 1)).toBeUndefined();
+    expect(left.connection.tick(SEARCH_STALL_MS)).toMatchObject({ view: 3, height: 2, id: right.ledger.head.id });
+    const pair = pairOf([], []);
+    pair.open();
+    expect(pair.left.connection.tick(SEARCH_STALL_MS)).toBeUndefined();
+    pair.run();
+    expect(pair.left.connection.tick(SEARCH_STALL_MS + IDLE_HELLO_MS)).toBeUndefined();
+  });
+
+  it("it is their head that is named, not a block that was sent to them and is no part of their chain", () => {
+    const pair = pairOf(grow(root, 1, 1), grow(root, 2, 3));
+    const { left, right } = pair;
+    left.hold(naiveChild(genesis, naiveOf(left.ledger.head.id), { view: 9 }));
+    left.connection.open();
+    right.connection.open();
+    const [{ hello }] = right.outgoing as [{ hello: Hello }];
+    left.connection.receiveHello({ ...hello, head: hello.root, locator: [], echo: 1 }, 0);
+    expect(left.blocksSent).toContain(left.ledger.head.id);
+    // They have decided a branch of their own since.
+    const { view, height, id } = right.ledger.head;
+    const decided = { view, height: height - 1, id: right.chain.idAt(height - 1) as string };
+    left.connection.receiveHello({ ...hello, seq: 2, echo: 1, head: { view, height, id }, root: decided }, 0);
+    expect(left.connection.phase).toBe("initLow");
+    expect(left.connection.tick(SEARCH_STALL_MS)).toEqual({ view, height, id });
+  });
+
+  it("a head that moves by what others send does not postpone the time of who waits, but that of an idle connection", () => {
+    const { left } = waiting();
+    left.connection.headMoved(SEARCH_STALL_MS / 2);
+    expect([left.connection.phase, left.connection.deadline]).toEqual(["initLow", SEARCH_STALL_MS]);
+    const pair = pairOf([], []);
+    pair.open();
+    pair.run();
+    pair.left.connection.headMoved(SEARCH_STALL_MS / 2);
+    expect(pair.left.connection.deadline).toBe(SEARCH_STALL_MS / 2 + IDLE_HELLO_MS);
   });
 
   it("without progress the chain is described afresh: soon while searching, later when idle", () => {

@@ -1,11 +1,15 @@
 import { describe, expect, it } from "vitest";
+import { decodeBlock, encodeBlockParts } from "../../chain/block.ts";
+import { VIEW_MAX } from "../../chain/constants.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { CONSENSUS_DEFAULTS, LEADER_STALL_TIMEOUTS, WINDOW_BLOCKS } from "../../consensus/constants.ts";
 import { decodeCertificate } from "../../consensus/certificate.ts";
 import type { DurableAction } from "../../consensus/engine.ts";
-import type { ConsensusMessage, SignedContent } from "../../consensus/messages.ts";
+import { headerMessage } from "../../chain/header.ts";
+import { type ConsensusMessage, decodePayload, encodeSigned, type SignedContent } from "../../consensus/messages.ts";
 import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
 import { Raft } from "../../consensus/raft/raft.ts";
+import { concatBytes } from "../../src/base/bytes.ts";
 import { makeLedger, settle } from "../fixtures/memoryLedger.ts";
 import {
   CHAIN_ID,
@@ -61,6 +65,7 @@ class Replica {
           this.ledger.setIrreversible(node);
           for (const event of settle(this.ledger))
             if (event.kind === "final") this.ledger.release(event.nodes.at(-1) as BlockNode);
+          this.raft.irreversibleMoved();
         },
         log: () => undefined,
       },
@@ -105,14 +110,23 @@ class Replica {
     this.raft.headMoved(node);
     return node;
   }
-  /** Through pre-vote and vote to leadership of view 1. */
+  /** Through pre-vote and vote to leadership of the next view. */
   lead(): void {
+    const view = this.record.view + 1;
     this.pass(TIMEOUT);
-    this.receive(B, vote(1, SELF, { preVote: true }));
+    this.receive(B, vote(view, SELF, { preVote: true }));
     this.flush();
-    this.receive(B, vote(1, SELF));
-    expect(this.raft.state).toEqual({ view: 1, leader: SELF, status: "leader" });
+    this.receive(B, vote(view, SELF));
+    expect(this.raft.state).toEqual({ view, leader: SELF, status: "leader" });
     this.sent.length = 0;
+  }
+  /** Time passes for a leader whose heartbeats are answered. */
+  passAnswered(ms: number): void {
+    for (let left = ms; left > 0; left -= 100) {
+      const { view } = this.record;
+      this.receive(B, { kind: "heartbeatReply", content: { view, round: 1 } });
+      this.pass(Math.min(100, left));
+    }
   }
   #add(block: NaiveBlock): BlockNode {
     this.ledger.add(block.block);
@@ -330,6 +344,19 @@ describe("leading", () => {
     expect(replica.raft.production()).toBeUndefined();
   });
 
+  it("a new leader opens its view although W blocks of its predecessors are undecided, and then waits: with its own block all are decided", () => {
+    const held = chainOf(...Array.from({ length: WINDOW_BLOCKS }, () => 1));
+    const replica = new Replica({ view: 1, ackedHead: GENESIS_REF }, held);
+    replica.lead();
+    expect(replica.raft.production()).toEqual({ view: 2, opening: true });
+    const node = replica.produce();
+    expect([node.height, replica.raft.production()]).toEqual([WINDOW_BLOCKS + 1, undefined]);
+    replica.receive(B, ackOf(node));
+    replica.flush();
+    expect(replica.certified.map(({ id }) => id)).toEqual([node.id]);
+    expect(replica.raft.production()).toEqual({ view: 2, opening: false });
+  });
+
   it("heartbeats carry a growing round; one without a quorum of replies steps down", () => {
     const replica = new Replica();
     replica.lead();
@@ -350,10 +377,27 @@ describe("leading", () => {
     const replica = new Replica();
     replica.lead();
     replica.produce();
-    for (let passed = 0; passed <= LEADER_STALL_TIMEOUTS * TIMEOUT; passed += 100) {
-      replica.receive(B, { kind: "heartbeatReply", content: { view: 1, round: 1 } });
-      replica.pass(100);
-    }
+    replica.passAnswered(LEADER_STALL_TIMEOUTS * TIMEOUT);
+    expect(replica.raft.state.status).toBe("leader");
+    replica.passAnswered(1);
+    expect(replica.raft.state.status).toBe("follower");
+  });
+
+  it("a leader that was idle for longer than that is not deposed by its first block, but by a first block that stays undecided", () => {
+    const patience = LEADER_STALL_TIMEOUTS * TIMEOUT;
+    const replica = new Replica();
+    replica.lead();
+    replica.receive(B, ackOf(replica.produce()));
+    replica.flush();
+    replica.passAnswered(2 * patience);
+    replica.produce();
+    replica.passAnswered(patience / 2);
+    expect([replica.certified.length, replica.raft.state.status]).toEqual([1, "leader"]);
+    // More blocks behind it are no progress.
+    replica.produce();
+    replica.passAnswered(patience / 2);
+    expect(replica.raft.state.status).toBe("leader");
+    replica.passAnswered(1);
     expect(replica.raft.state.status).toBe("follower");
   });
 
@@ -442,6 +486,27 @@ describe("after a restart", () => {
     expect(replica.sent.map(({ content }) => [content.kind, content.content.view])).toEqual([["requestVote", 5]]);
   });
 
+  it("a head that was restored but not acked is acked on a heartbeat that shows it undecided, the record first", () => {
+    const [block] = chainOf(1) as [NaiveBlock];
+    const replica = new Replica({ view: 1, ackedHead: GENESIS_REF }, [block]);
+    const { view, height, id } = block;
+    const before = replica.persists;
+    replica.receive(B, heartbeat(1, 1, height));
+    expect([replica.take("ack"), replica.persists]).toEqual([[], before]);
+    replica.receive(B, heartbeat(1, 2, height - 1));
+    const ack = { to: B, durable: true, content: { kind: "ack", content: { view, height, id } } };
+    expect(replica.take("ack")).toEqual([ack]);
+    expect([replica.record.ackedHead, replica.persists]).toEqual([{ view, height, id }, before + 1]);
+    replica.receive(B, heartbeat(1, 3, height - 1));
+    expect([replica.take("ack"), replica.persists]).toEqual([[ack], before + 1]);
+  });
+
+  it("such a head is not acked in another view than its own [S4]", () => {
+    const replica = new Replica({ view: 2, ackedHead: GENESIS_REF }, chainOf(1));
+    replica.receive(C, heartbeat(2, 1));
+    expect([replica.take("ack"), replica.record.ackedHead]).toEqual([[], GENESIS_REF]);
+  });
+
   it("the vote given before is kept: no second one in that view [R1]", () => {
     const replica = new Replica(record, held);
     replica.receive(C, requestVote(1, { view: 1, height: 9, id: acked.id }));
@@ -471,5 +536,41 @@ describe("a follower of the chain", () => {
     replica.receive(B, requestVote(9));
     expect(replica.raft.state).toEqual({ view: 3, leader: B, status: "observer" });
     expect(replica.sent).toEqual([]);
+  });
+
+  it("that restarts knows who made the head as the leader; a producer that restarts waits to hear one", () => {
+    const held = chainOf(3);
+    expect(new Replica("lost", held, STRANGER).raft.state).toEqual({ view: 3, leader: B, status: "observer" });
+    expect(new Replica("lost", [], STRANGER).raft.state).toEqual({ view: 0, leader: undefined, status: "observer" });
+    const record = { view: 3, ackedHead: GENESIS_REF };
+    expect(new Replica(record, held).raft.state).toEqual({ view: 3, leader: undefined, status: "follower" });
+  });
+});
+
+describe("views above VIEW_MAX are refused wherever they come in: what follows a view must be a safe integer", () => {
+  const id = GENESIS_REF.id;
+  const contents = (view: number): SignedContent[] => [
+    requestVote(view),
+    vote(view, SELF),
+    { kind: "ack", content: { view, height: 1, id } },
+    heartbeat(view, 1),
+    { kind: "heartbeatReply", content: { view, round: 1 } },
+    { kind: "timeoutNow", content: { view, target: SELF } },
+  ];
+  it.each(contents(0).map(({ kind }, i) => [kind, i] as const))("in a signed %s", (_kind, i) => {
+    const decode = (view: number): boolean => {
+      const message = { ...(contents(view)[i] as SignedContent), signer: B, signature: fakeSignature(B) };
+      return decodePayload(CHAIN_ID, encodeSigned(message as ConsensusMessage)).ok;
+    };
+    expect([decode(VIEW_MAX), decode(VIEW_MAX + 1), decode(Number.MAX_SAFE_INTEGER)]).toEqual([true, false, false]);
+  });
+
+  it("in a block", () => {
+    const { block } = chainOf(1)[0] as NaiveBlock;
+    const decode = (view: number): boolean => {
+      const headerBytes = headerMessage.encode({ ...block.header, view });
+      return decodeBlock(concatBytes(...encodeBlockParts({ ...block, headerBytes }))).ok;
+    };
+    expect([decode(VIEW_MAX), decode(VIEW_MAX + 1), decode(Number.MAX_SAFE_INTEGER)]).toEqual([true, false, false]);
   });
 });

@@ -71,7 +71,7 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
     }
     return block;
   };
-  const decide = (block: NaiveBlock): void => {
+  const decide = (block: { readonly id: string }): void => {
     const node = ledger.get(block.id) as BlockNode;
     ledger.setIrreversible(node);
     ledger.work(1);
@@ -294,6 +294,56 @@ describe("forwarding", () => {
   });
 });
 
+describe("what others forwarded", () => {
+  it("is dropped with the leadership, unless it is in a block: they keep it, and ask the next leader", () => {
+    for (const next of [LEADER, undefined]) {
+      const { submissions, mempool, world, apply } = makeNode();
+      world.leader = SELF;
+      submissions.receiveForward(OTHER, encodeList([put(1), put(2), put(3)]));
+      submissions.submit([put(3), put(4)]);
+      submissions.forward();
+      apply([put(1)]);
+      submissions.forward();
+      expect(mempool.count).toBe(4);
+      world.leader = next;
+      submissions.forward();
+      expect([1, 2, 3, 4].map((n) => mempool.get(idOf(put(n)))?.state)).toEqual([
+        "included",
+        undefined,
+        "pending",
+        "pending",
+      ]);
+    }
+  });
+
+  it("is dropped with its block, when that is undone after the leadership is lost", () => {
+    const { submissions, mempool, world, apply, naive } = makeNode();
+    world.leader = SELF;
+    submissions.receiveForward(OTHER, encodeList([put(1)]));
+    submissions.forward();
+    apply([put(1)]);
+    world.leader = LEADER;
+    submissions.forward();
+    expect(mempool.count).toBe(1);
+    apply([], 2, naive[0]);
+    expect(mempool.count).toBe(0);
+  });
+
+  it("leaves a quarter of the pool to those who submit here: of its places, and of its bytes", () => {
+    const size = put(1).length;
+    for (const pool of [
+      { maxCount: 8, maxBytes: 1e6 },
+      { maxCount: 1_000, maxBytes: 8 * size },
+    ]) {
+      const { submissions, mempool } = makeNode({}, pool);
+      submissions.receiveForward(OTHER, encodeList([1, 2, 3, 4, 5, 6, 7, 8].map((n) => put(n))));
+      expect(mempool.count).toBe(6);
+      const answers = submissions.submit([put(7), put(8), put(9)]);
+      expect(answers.map(({ status }) => status)).toEqual(["accepted", "accepted", "full"]);
+    }
+  });
+});
+
 describe("expiry of what others forwarded", () => {
   it("is judged by the chain, not by the clock: the leader has to know of it to prove it expired", () => {
     const { submissions, mempool, world, apply, decide, told } = makeNode();
@@ -311,6 +361,13 @@ describe("refusals of the block producer", () => {
   const refusalOf = (entry: PoolEntry | undefined, code: "DUPLICATE" | "TRANSACTION_FAILED") => [
     { entry: entry as PoolEntry, refusal: { code, detail: "détail" } },
   ];
+  /** Everything that waits is taken for a block and refused. */
+  const refuseAll = (mempool: Mempool): ReturnType<typeof refusalOf> => {
+    const refused = [];
+    for (let entry = mempool.take(); entry !== undefined; entry = mempool.take())
+      refused.push(...refusalOf(entry, "TRANSACTION_FAILED"));
+    return refused;
+  };
 
   it("are told to the submitter here, or sent to the node that forwarded it", () => {
     const { submissions, mempool, told, sent, ledger } = makeNode();
@@ -328,6 +385,72 @@ describe("refusals of the block producer", () => {
       },
     ]);
     expect(mempool.count).toBe(0);
+  });
+
+  it("on a state that is not irreversible are told only when that state is", () => {
+    const { submissions, mempool, told, sent, apply, decide, ledger } = makeNode();
+    const block = apply([]);
+    submissions.submit([put(1)]);
+    submissions.receiveForward(OTHER, encodeList([put(2)]));
+    submissions.refused(ledger.head, refuseAll(mempool));
+    expect([told, sent, mempool.count, mempool.pendingCount]).toEqual([[], [], 2, 0]);
+    decide(block);
+    expect(told).toMatchObject([{ status: "rejected", id: idOf(put(1)), code: "TRANSACTION_FAILED" }]);
+    expect(sent).toMatchObject([{ to: OTHER, payload: { kind: "transactionResults" } }]);
+    expect(mempool.count).toBe(0);
+  });
+
+  it("are told with the block they are on, not with one below it", () => {
+    const { submissions, mempool, told, apply, decide, ledger } = makeNode();
+    const [below, above] = [apply([]), apply([])];
+    submissions.submit([put(1)]);
+    submissions.refused(ledger.head, refuseAll(mempool));
+    decide(below);
+    expect(told).toEqual([]);
+    decide(above);
+    expect(statuses(told)).toEqual(["rejected"]);
+  });
+
+  it("are void when another block becomes irreversible at that height: the transaction waits again, forwarded or not", () => {
+    const { submissions, mempool, told, sent, apply, decide, naive, ledger } = makeNode();
+    apply([]);
+    submissions.submit([put(1)]);
+    submissions.receiveForward(OTHER, encodeList([put(2)]));
+    submissions.refused(ledger.head, refuseAll(mempool));
+    const other = apply([], 2, naive[0]);
+    decide(other);
+    expect([told, sent.filter(({ payload }) => payload.kind === "transactionResults")]).toEqual([[], []]);
+    expect([1, 2].map((n) => mempool.get(idOf(put(n)))?.state)).toEqual(["pending", "pending"]);
+    expect([mempool.take()?.id, mempool.take()?.id]).toEqual([idOf(put(1)), idOf(put(2))]);
+  });
+
+  it("a void one is forwarded to whoever leads by then", () => {
+    const { submissions, mempool, world, apply, decide, naive, ledger, forwarded } = makeNode();
+    world.leader = SELF;
+    apply([]);
+    submissions.submit([put(1)]);
+    submissions.forward();
+    submissions.refused(ledger.head, refuseAll(mempool));
+    world.leader = LEADER;
+    const other = apply([], 2, naive[0]);
+    world.now += FORWARD_AGAIN_MS;
+    submissions.tick();
+    submissions.forward();
+    expect(forwarded()).toEqual([]);
+    decide(other);
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1))]]);
+  });
+
+  it("one that is included by another leader meanwhile is void, too", () => {
+    const { submissions, mempool, told, apply, decide, ledger } = makeNode();
+    const block = apply([]);
+    submissions.submit([put(1)]);
+    submissions.refused(ledger.head, refuseAll(mempool));
+    const above = apply([put(1)], 2);
+    decide(block);
+    decide(above);
+    expect(statuses(told)).toEqual(["included", "irreversible"]);
   });
 
   it("a duplicate is no refusal: it is in the chain", () => {
@@ -412,6 +535,89 @@ describe("the block producer and the mempool (DESIGN section 8, producing)", () 
     }
     expect(order).toEqual(many(8).map(idOf));
     expect(ledger.head.height).toBe(3);
+  });
+
+  /** The chain goes on to the block that was made. */
+  function work({ ledger, submissions }: ReturnType<typeof makeNode>): BlockNode {
+    for (const event of settle(ledger))
+      if (event.kind === "head") for (const block of event.applied) submissions.blockApplied(block);
+    return ledger.head;
+  }
+  const countOf = ({ block }: BlockNode): number => block.transactions.count;
+
+  it("a transaction that is larger than a block is refused, alone or after others, and others after it go on", () => {
+    const large = makeTransaction(`put k ${"x".repeat(400)}`, 9);
+    for (const transactions of [
+      [large, put(1), put(2)],
+      [put(1), large, put(2)],
+      [put(1), put(2), large],
+    ]) {
+      const node = makeNode({ blockBytes: 300 });
+      const { submissions, told, mempool } = node;
+      const { producer } = makeProducer(node);
+      submissions.submit(transactions);
+      let included = 0;
+      for (let step = 0; step < 2; step++) {
+        node.world.now += 100;
+        producer.step();
+        const head = work(node);
+        included += node.ledger.bottom === head ? 0 : countOf(head);
+        node.decide(head);
+      }
+      expect([included, mempool.count]).toEqual([2, 0]);
+      expect(told.filter(({ status }) => status === "rejected")).toMatchObject([
+        { id: idOf(large), code: "TRANSACTION_TOO_LARGE" },
+      ]);
+    }
+  });
+
+  const failing = makeTransaction("fail ODD", 99);
+
+  it("one that is refused first in a block is refused on the parent, which may be irreversible: it is told at once", () => {
+    const node = makeNode();
+    node.submissions.submit([failing, put(1)]);
+    makeProducer(node).producer.step();
+    expect(node.told).toMatchObject([{ status: "rejected", id: idOf(failing), code: "TRANSACTION_FAILED" }]);
+    expect(countOf(work(node))).toBe(1);
+  });
+
+  it("one that is refused after others is refused on the block that holds them: told when that is irreversible", () => {
+    const node = makeNode();
+    node.submissions.submit([put(1), failing]);
+    makeProducer(node).producer.step();
+    const made = work(node);
+    expect([countOf(made), statuses(node.told)]).toEqual([1, ["included"]]);
+    node.decide(made);
+    expect(statuses(node.told)).toEqual(["included", "irreversible", "rejected"]);
+    expect(node.mempool.count).toBe(0);
+  });
+
+  it("and waits again when another block takes the place of that one", () => {
+    const node = makeNode();
+    node.submissions.submit([put(1), failing]);
+    makeProducer(node).producer.step();
+    work(node);
+    node.decide(node.apply([], 7, node.naive[0]));
+    expect(statuses(node.told)).toEqual(["included"]);
+    expect([...node.mempool.localPending()].map(({ id }) => id)).toEqual([idOf(put(1)), idOf(failing)]);
+  });
+
+  it("or when the block is given up before it is done", () => {
+    const node = makeNode();
+    const made = makeProducer(node);
+    const transactions = [put(1_000), failing, ...many(EXECUTION_SLICE_TRANSACTIONS)];
+    node.submissions.submit(transactions);
+    expect(made.producer.step()).toBe(true);
+    made.permit = undefined;
+    made.producer.step();
+    expect(node.told).toEqual([]);
+    expect([...node.mempool.localPending()].map(({ id }) => id)).toEqual(transactions.map(idOf));
+    // Nor does the next block bring it up again.
+    made.permit = { view: 1, opening: true };
+    node.mempool.remove(node.mempool.get(idOf(failing)) as PoolEntry);
+    while (made.producer.step());
+    node.decide(work(node));
+    expect(statuses(node.told)).not.toContain("rejected");
   });
 
   it("an idle leader makes no blocks; one that opens its view, or owes a proof of expiry, does", () => {

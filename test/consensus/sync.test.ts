@@ -1,0 +1,224 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { Hello, SyncMessage } from "../../consensus/messages.ts";
+import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
+import {
+  PUSH_BLOCKS_MAX,
+  REQUEST_AGAIN_MS,
+  REQUESTS_MAX,
+  SEARCH_STALL_MS,
+  SEND_BUDGET_BYTES,
+} from "../../consensus/sync/constants.ts";
+import { Sync } from "../../consensus/sync/sync.ts";
+import { makeLedger, settle } from "../fixtures/memoryLedger.ts";
+import { KEYS, type NaiveBlock, naiveChild, naiveGenesis, testGenesis } from "../fixtures/naiveChain.ts";
+
+const genesis = testGenesis();
+const root = naiveGenesis(genesis);
+const [A, B, C] = KEYS as [string, string, string];
+/** A block that only the disk holds. */
+const STORED: RawBlock = { ...root.block, id: "stored", height: 0, view: 0 };
+
+/** A node's sync machine around a real ledger; its peers are what the test says. */
+class Node {
+  readonly ledger = makeLedger(genesis).ledger;
+  now = 0;
+  readonly requests: [to: string, id: string][] = [];
+  readonly blocks: { to: string; id: string; requested: boolean }[] = [];
+  readonly misbehaved: string[] = [];
+  diskReads = 0;
+  bytesABlock = 1;
+  readonly sync = new Sync({
+    chain: new BestChain(this.ledger, this.#log()),
+    now: () => this.now,
+    sendHello: () => undefined,
+    sendBlock: (to, { id }, requested) => {
+      this.blocks.push({ to, id, requested });
+      return this.bytesABlock;
+    },
+    sendBlockRequest: (to, id) => void this.requests.push([to, id]),
+    acceptBlock: (_from, block) => {
+      const outcome = this.ledger.add(block);
+      settle(this.ledger);
+      return outcome;
+    },
+    isKnown: (id) => this.ledger.get(id) !== undefined || this.ledger.isOrphan(id),
+    lowestMissing: (orphan) => this.ledger.lowestMissing(orphan),
+    rootCertificate: () => undefined,
+    misbehaved: (peer) => void this.misbehaved.push(peer),
+    finalityConflict: () => undefined,
+  });
+
+  #log(): BlockLog {
+    const byId = (id: string): RawBlock | undefined => {
+      this.diskReads++;
+      return id === STORED.id ? STORED : undefined;
+    };
+    return { idAt: () => undefined, heightOf: () => undefined, blockAt: () => undefined, byId };
+  }
+  hold(blocks: readonly NaiveBlock[]): void {
+    for (const { block } of blocks) this.ledger.add(block);
+    settle(this.ledger);
+  }
+  hello(from: string, { view, height, id }: NaiveBlock): void {
+    const rootRef = { view: 0, height: 0, id: root.id };
+    const locator = [{ height, id }, ...(height > 0 ? [{ height: 0, id: root.id }] : [])];
+    const hello: Hello = { seq: 1, echo: 1, head: { view, height, id }, root: rootRef, locator };
+    this.sync.receive(from, { kind: "hello", hello });
+  }
+  block(from: string, { block }: NaiveBlock): void {
+    this.sync.receive(from, { kind: "block", block });
+  }
+  respond(from: string, { block }: NaiveBlock): void {
+    this.sync.receive(from, { kind: "blockResponse", block });
+  }
+  pass(ms: number): void {
+    this.now += ms;
+    this.sync.tick();
+  }
+}
+
+function grow(length: number, view = 1): NaiveBlock[] {
+  const line: NaiveBlock[] = [];
+  while (line.length < length) line.push(naiveChild(genesis, line.at(-1) ?? root, { view }));
+  return line;
+}
+
+let node: Node;
+beforeEach(() => {
+  node = new Node();
+  for (const peer of [A, B, C]) node.sync.peerUp(peer);
+});
+
+describe("a request for a block (docs/protocol.md, section 3)", () => {
+  it("is not served without budget, nor is the disk read for it: not until the peer has taken what it asked for", () => {
+    const request: SyncMessage = { kind: "blockRequest", id: STORED.id };
+    node.bytesABlock = SEND_BUDGET_BYTES;
+    for (let i = 0; i < 3; i++) node.sync.receive(A, request);
+    expect([node.blocks, node.diskReads]).toEqual([[{ to: A, id: STORED.id, requested: true }], 1]);
+    node.sync.receive(B, request);
+    expect(node.blocks.map(({ to }) => to)).toEqual([A, B]);
+    node.sync.drained(A, SEND_BUDGET_BYTES);
+    node.sync.receive(A, request);
+    expect(node.blocks.map(({ to }) => to)).toEqual([A, B, A]);
+  });
+
+  it("for a block that is not held is answered with nothing", () => {
+    node.sync.receive(A, { kind: "blockRequest", id: root.id.replace(/./g, "0") });
+    expect(node.blocks).toEqual([]);
+  });
+});
+
+describe("a block whose parent is not here", () => {
+  const line = grow(6);
+  const [, second, third, fourth, fifth, sixth] = line as [
+    NaiveBlock,
+    NaiveBlock,
+    NaiveBlock,
+    NaiveBlock,
+    NaiveBlock,
+    NaiveBlock,
+  ];
+
+  it("asks its sender for its lowest missing ancestor, once, and not again for each child", () => {
+    for (const each of [fourth, fifth, sixth]) node.block(A, each);
+    node.block(B, fifth);
+    expect(node.requests).toEqual([[A, third.id]]);
+    expect([node.sync.requests, node.sync.asked(third.id), node.sync.asked(fourth.id)]).toEqual([1, true, false]);
+  });
+
+  it("the answer may be an orphan, too: so on down, until all of them are in", () => {
+    for (const each of [fourth, fifth, sixth]) node.block(A, each);
+    node.respond(A, third);
+    expect(node.requests.slice(1)).toEqual([[A, second.id]]);
+    node.hold(line.slice(0, 1));
+    node.respond(A, second);
+    expect([node.ledger.head.id, node.requests.length, node.sync.requests]).toEqual([sixth.id, 2, 0]);
+    expect(node.misbehaved).toEqual([]);
+  });
+
+  it("another peer is asked when the answer does not come, each once; then it is given up", () => {
+    node.block(A, fourth);
+    node.pass(REQUEST_AGAIN_MS - 1);
+    expect(node.requests).toHaveLength(1);
+    node.pass(1);
+    node.pass(REQUEST_AGAIN_MS);
+    expect(node.requests).toEqual([A, B, C].map((peer) => [peer, third.id]));
+    node.pass(REQUEST_AGAIN_MS);
+    expect([node.requests.length, node.sync.requests]).toEqual([3, 0]);
+  });
+
+  it("nobody else is asked for what has come by other ways", () => {
+    node.block(A, fourth);
+    node.hold(line.slice(0, 3));
+    node.pass(REQUEST_AGAIN_MS);
+    expect([node.requests.length, node.sync.requests]).toEqual([1, 0]);
+  });
+
+  it("requests are bounded", () => {
+    for (let i = 0; i <= REQUESTS_MAX; i++)
+      node.block(A, naiveChild(genesis, naiveChild(genesis, root, { view: 2, time: root.block.header.time + 1 + i })));
+    expect([node.requests.length, node.sync.requests]).toEqual([REQUESTS_MAX, REQUESTS_MAX]);
+  });
+
+  it("a response that nobody asked for is not taken in", () => {
+    node.respond(A, line[0] as NaiveBlock);
+    expect(node.ledger.head.height).toBe(0);
+  });
+});
+
+describe("who waits for a peer's better chain", () => {
+  const theirs = grow(2, 5);
+  const head = theirs[1] as NaiveBlock;
+
+  it("asks that peer for its head when nothing came in time, though its own head moved by what others sent", () => {
+    node.hello(A, head);
+    expect(node.sync.connections().get(A)?.phase).toBe("initLow");
+    node.now = SEARCH_STALL_MS - 1;
+    node.hold(grow(1));
+    node.sync.headMoved();
+    node.sync.tick();
+    expect(node.requests).toEqual([]);
+    node.pass(1);
+    expect(node.requests).toEqual([[A, head.id]]);
+    // With its head comes what it takes to find the rest.
+    node.respond(A, head);
+    expect(node.requests.slice(1)).toEqual([[A, theirs[0]?.id]]);
+    node.respond(A, theirs[0] as NaiveBlock);
+    expect(node.ledger.head.id).toBe(head.id);
+  });
+
+  it("asks for nothing that is here already, as an orphan, say", () => {
+    node.hello(A, head);
+    node.block(B, head);
+    node.requests.length = 0;
+    node.pass(SEARCH_STALL_MS);
+    expect(node.requests.filter(([, id]) => id === head.id)).toEqual([]);
+  });
+});
+
+/** A node with a chain, when its peers come. */
+function nodeWith(length: number): Node {
+  const made = new Node();
+  made.hold(grow(length));
+  for (const peer of [A, B, C]) made.sync.peerUp(peer);
+  return made;
+}
+
+it("pushes that were cut short go on for every peer, as long as there is more, and end when the budget does", () => {
+  node = nodeWith(2 * PUSH_BLOCKS_MAX + 1);
+  for (const peer of [A, B]) node.hello(peer, root);
+  const sentTo = (): number[] => [A, B, C].map((peer) => node.blocks.filter(({ to }) => to === peer).length);
+  expect(sentTo()).toEqual([PUSH_BLOCKS_MAX, PUSH_BLOCKS_MAX, 0]);
+  node.bytesABlock = SEND_BUDGET_BYTES;
+  expect([node.sync.pushOn(), sentTo()]).toEqual([false, [PUSH_BLOCKS_MAX + 1, PUSH_BLOCKS_MAX + 1, 0]]);
+  node.bytesABlock = 1;
+  node.sync.drained(A, SEND_BUDGET_BYTES);
+  expect([node.sync.pushOn(), sentTo()]).toEqual([false, [2 * PUSH_BLOCKS_MAX + 1, PUSH_BLOCKS_MAX + 1, 0]]);
+});
+
+it("that there is more is said while one of the peers lacks something and may be sent it", () => {
+  node = nodeWith(2 * PUSH_BLOCKS_MAX + 1);
+  node.hello(A, root);
+  expect([node.sync.pushOn(), node.sync.pushOn(), node.sync.pushOn()]).toEqual([true, false, false]);
+  expect(node.blocks).toHaveLength(2 * PUSH_BLOCKS_MAX + 1);
+});

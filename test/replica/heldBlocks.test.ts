@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import type { Block } from "../../chain/block.ts";
+import { HELD_BLOCKS_MAX } from "../../consensus/constants.ts";
+import { HeldBlocks } from "../../src/replica/heldBlocks.ts";
+import { fakeSignature, KEYS, naiveChild, naiveGenesis, START_TIME, testGenesis } from "../fixtures/naiveChain.ts";
+
+const genesis = testGenesis();
+const [A, B] = KEYS as [string, string];
+/** A block of some header time after the start. */
+const blockAt = (ms: number): Block => naiveChild(genesis, naiveGenesis(genesis), { time: START_TIME + ms }).block;
+/** Ahead of a clock that shows this time. */
+const aheadOf =
+  (ms: number) =>
+  ({ header }: Block): boolean =>
+    header.time > START_TIME + ms;
+
+describe("blocks whose time is ahead of this node's clock (docs/protocol.md, section 4, time)", () => {
+  it("wait until their time has come, and come out once, with who sent them", () => {
+    const held = new HeldBlocks();
+    const [early, late] = [blockAt(10), blockAt(30)];
+    held.hold(late, B);
+    held.hold(early, A);
+    expect([held.size, held.has(early.id), held.earliestTime]).toEqual([2, true, START_TIME + 10]);
+    expect(held.takeDue(aheadOf(9))).toEqual([]);
+    expect(held.takeDue(aheadOf(10))).toEqual([{ block: early, from: A }]);
+    expect(held.takeDue(aheadOf(10))).toEqual([]);
+    expect([held.size, held.has(early.id), held.earliestTime]).toEqual([1, false, START_TIME + 30]);
+    expect(held.takeDue(aheadOf(50))).toEqual([{ block: late, from: B }]);
+    expect([held.size, held.earliestTime]).toEqual([0, Number.POSITIVE_INFINITY]);
+  });
+
+  it("the first copy stays: its signature was checked, and a later one of the same id may bear another", () => {
+    const held = new HeldBlocks();
+    const first = blockAt(10);
+    held.hold(first, A);
+    held.hold({ ...first, signature: fakeSignature("forged") }, B);
+    expect(held.size).toBe(1);
+    const [due] = held.takeDue(() => false);
+    expect(due?.block).toBe(first);
+    expect(due?.from).toBe(A);
+  });
+
+  it("are bounded: what is held stays, what comes above the bound is dropped, and room is made by those that come out", () => {
+    const held = new HeldBlocks();
+    const blocks = Array.from({ length: HELD_BLOCKS_MAX + 1 }, (_, i) => blockAt(i + 1));
+    for (const block of blocks) held.hold(block, A);
+    const last = blocks.at(-1) as Block;
+    expect([held.size, held.has(last.id), held.has((blocks[0] as Block).id)]).toEqual([HELD_BLOCKS_MAX, false, true]);
+    expect(held.takeDue(aheadOf(1))).toHaveLength(1);
+    held.hold(last, B);
+    expect([held.size, held.has(last.id)]).toEqual([HELD_BLOCKS_MAX, true]);
+  });
+});

@@ -1,0 +1,424 @@
+import { describe, expect, it } from "vitest";
+import { type Block, encodeBlockParts } from "../../chain/block.ts";
+import { encodeList } from "../../chain/byteList.ts";
+import type { SignatureClaim } from "../../chain/signing.ts";
+import { encodeTransaction } from "../../chain/transaction.ts";
+import { certificateMessage } from "../../consensus/certificate.ts";
+import {
+  BLOCK_PREFIX,
+  BLOCK_RESPONSE_PREFIX,
+  type ConsensusMessage,
+  encodeBlockRequest,
+  encodeCertificatePayload,
+  encodeHello,
+  encodeSigned,
+  encodeTransactionForward,
+  encodeTransactionResults,
+  type Hello,
+} from "../../consensus/messages.ts";
+import type { Lane, PeerKey } from "../../net/link/types.ts";
+import { DirectTransport } from "../../net/transport/directTransport.ts";
+import { encodeEnvelope } from "../../net/transport/envelope.ts";
+import { concatBytes, toHex, utf8 } from "../../src/base/bytes.ts";
+import { GATE_BOUNDS } from "../../src/replica/constants.ts";
+import { type Arrival, Intake } from "../../src/replica/intake.ts";
+import {
+  fakeSignature,
+  idOf,
+  KEYS,
+  makeTransaction,
+  type NaiveBlock,
+  naiveChild,
+  naiveGenesis,
+  START_TIME,
+  testGenesis,
+} from "../fixtures/naiveChain.ts";
+
+const genesis = testGenesis();
+const root = naiveGenesis(genesis);
+/** The first three are producers. */
+const [SELF, A, B, STRANGER] = KEYS as [string, string, string, string];
+const LANES: Lane[] = ["urgent", "bulk"];
+
+/** A node's intake; what it asks of the node is what the test says. */
+class Node {
+  readonly known = new Set<string>();
+  readonly knownTransactions = new Set<string>();
+  readonly requested = new Set<string>();
+  irreversibleHeight = 0;
+  certifiedHeight = 0;
+  isLeading = true;
+  readonly batches: { readonly batch: number; readonly claims: readonly SignatureClaim[] }[] = [];
+  readonly delivered: { readonly from: PeerKey; readonly arrival: Arrival }[] = [];
+  readonly misbehaved: PeerKey[] = [];
+  readonly disconnected: [PeerKey, string][] = [];
+  readonly intake = new Intake({
+    genesis,
+    transport: new DirectTransport(SELF, () => undefined),
+    isKnown: (id) => this.known.has(id),
+    isKnownTransaction: (id) => this.knownTransactions.has(toHex(id)),
+    asked: (id) => this.requested.has(id),
+    irreversibleHeight: () => this.irreversibleHeight,
+    isNews: (height) => height > this.certifiedHeight,
+    isLeading: () => this.isLeading,
+    checkSignatures: (batch, claims) => void this.batches.push({ batch, claims }),
+    deliver: (from, arrival) => void this.delivered.push({ from, arrival }),
+    misbehaved: (peer) => void this.misbehaved.push(peer),
+    disconnect: (peer, reason) => void this.disconnected.push([peer, reason]),
+  });
+
+  /** On the chain lane. */
+  sync(from: PeerKey, frame: Uint8Array): void {
+    this.intake.received(from, "chain", frame);
+  }
+  unicast(from: PeerKey, payload: Uint8Array, lane: Lane = "bulk"): void {
+    this.intake.received(from, lane, enveloped(from, payload, false));
+  }
+  broadcast(from: PeerKey, payload: Uint8Array): void {
+    this.intake.received(from, "urgent", enveloped(from, payload, true));
+  }
+  /** All signatures that were given out are checked. */
+  check(valid = true): void {
+    for (const { batch } of this.batches.splice(0)) this.intake.checked(batch, valid);
+  }
+  /** Keys whose signatures were given out to be checked, since the last time. */
+  get signers(): string[] {
+    return this.batches.flatMap(({ claims }) => claims.map(({ key }) => key));
+  }
+  /** What came through, for short. */
+  get kinds(): string[] {
+    return this.delivered.map(({ arrival }) => (arrival.kind === "sync" ? arrival.message.kind : arrival.kind));
+  }
+  expectNothing(): void {
+    expect([this.delivered, this.batches, this.misbehaved, this.disconnected, this.intake.waiting]).toEqual([
+      [],
+      [],
+      [],
+      [],
+      0,
+    ]);
+  }
+}
+
+function enveloped(source: PeerKey, payload: Uint8Array, broadcast: boolean): Uint8Array {
+  const destinations = broadcast ? [] : [SELF];
+  return concatBytes(...encodeEnvelope({ source, destinations, ttl: 1, broadcast }, payload));
+}
+
+function blockFrame(block: Block, prefix = BLOCK_PREFIX): Uint8Array {
+  return concatBytes(prefix, ...encodeBlockParts(block));
+}
+const responseFrame = (block: Block): Uint8Array => blockFrame(block, BLOCK_RESPONSE_PREFIX);
+
+function signedTransaction(n: number, author: string, payload = utf8(`put k ${n}`)): Uint8Array {
+  const nonce = fakeSignature(`nonce ${n}`).subarray(0, 16);
+  return encodeTransaction({ payload, nonce, expiresAt: START_TIME + 1_000, author, signature: fakeSignature(author) });
+}
+
+const child = (parent: NaiveBlock, transactions: readonly Uint8Array[] = []): NaiveBlock =>
+  naiveChild(genesis, parent, { view: 1, producer: A, transactions });
+const first = child(root);
+const second = child(first);
+const third = child(second);
+
+/** Of a block by acks of these, for its shape. */
+function certificateOf({ block }: NaiveBlock, signers = [A, B]): Uint8Array {
+  const acks = signers.map((signer) => ({ signer, position: 0, signature: fakeSignature(signer) }));
+  return certificateMessage.encode({ view: block.header.view, path: [block.headerBytes], acks });
+}
+
+function helloOf({ view, height, id }: NaiveBlock, rootCertificate?: Uint8Array): Uint8Array {
+  const hello: Hello = {
+    seq: 1,
+    echo: 0,
+    head: { view, height, id },
+    root: { view, height, id },
+    ...(rootCertificate && { rootCertificate }),
+    locator: [{ height, id }],
+  };
+  return encodeHello(hello);
+}
+
+function signedBy(signer: string): Uint8Array {
+  const content = { view: 1, round: 1, irreversibleHeight: 0 };
+  return encodeSigned({ kind: "heartbeat", content, signer, signature: fakeSignature(signer) } as ConsensusMessage);
+}
+const RESULTS = encodeTransactionResults([{ id: first.id, outcome: "ODD", detail: "why" }]);
+const forwardOf = (...transactions: readonly Uint8Array[]): Uint8Array =>
+  encodeTransactionForward(encodeList(transactions));
+
+describe("a block (docs/protocol.md, section 1, access)", () => {
+  it("is taken from anybody once its producer's signature, and its transactions' authors', were checked", () => {
+    const block = child(root, [signedTransaction(1, STRANGER), makeTransaction("put k v", 2)]);
+    const node = new Node();
+    node.sync(STRANGER, blockFrame(block.block));
+    expect([node.signers, node.kinds, node.intake.waiting]).toEqual([[A, STRANGER], [], 1]);
+    node.check();
+    expect([node.kinds, node.delivered[0]?.from]).toEqual([["block"], STRANGER]);
+  });
+
+  it("with a signature that is not valid is its sender's misbehaviour, and goes no further", () => {
+    const node = new Node();
+    node.sync(B, blockFrame(first.block));
+    node.check(false);
+    expect([node.kinds, node.misbehaved]).toEqual([[], [B]]);
+  });
+
+  it.each(["block", "blockResponse"])(
+    "of somebody who is no producer is misbehaviour, and costs no check: %s",
+    (kind) => {
+      const { block } = naiveChild(genesis, root, { producer: STRANGER });
+      const node = new Node();
+      node.requested.add(block.id);
+      node.sync(A, kind === "block" ? blockFrame(block) : responseFrame(block));
+      expect(node.misbehaved.splice(0)).toEqual([A]);
+      node.expectNothing();
+    },
+  );
+
+  it("as a response that nobody asked for is dropped unchecked", () => {
+    const node = new Node();
+    node.sync(A, responseFrame(first.block));
+    node.expectNothing();
+    node.requested.add(first.id);
+    node.sync(A, responseFrame(first.block));
+    expect(node.signers).toEqual([A]);
+    node.check();
+    expect(node.kinds).toEqual(["blockResponse"]);
+  });
+
+  it("that is known, or at or below the irreversible height, costs no check, and is passed on: its sender has it", () => {
+    const node = new Node();
+    node.irreversibleHeight = 2;
+    node.known.add(third.id);
+    for (const { block } of [first, second, third]) node.sync(A, blockFrame(block));
+    expect([node.kinds, node.batches]).toEqual([["block", "block", "block"], []]);
+    node.sync(A, blockFrame(child(third).block));
+    expect([node.kinds.length, node.signers]).toEqual([3, [A]]);
+  });
+});
+
+describe("an arrival let in unchecked because it was known", () => {
+  it("waits behind others of its lane that are being checked", () => {
+    const node = new Node();
+    node.known.add(first.id);
+    node.sync(A, blockFrame(second.block));
+    node.sync(A, blockFrame(first.block));
+    node.sync(A, encodeBlockRequest(third.id));
+    node.sync(B, blockFrame(first.block));
+    expect(node.delivered.map(({ from }) => from)).toEqual([B]);
+    node.check();
+    expect(node.kinds).toEqual(["block", "block", "block", "blockRequest"]);
+  });
+
+  it("is not delivered when its block was forgotten meanwhile: another copy of that id was the one checked", () => {
+    const node = new Node();
+    node.known.add(first.id);
+    node.sync(A, blockFrame(second.block));
+    node.sync(A, blockFrame({ ...first.block, signature: fakeSignature("forged") }));
+    node.known.clear();
+    node.check();
+    expect(node.delivered.map(({ arrival }) => arrival)).toMatchObject([{ message: { block: { id: second.id } } }]);
+    expect([node.misbehaved, node.intake.waiting]).toEqual([[], 0]);
+  });
+
+  it("is, when it has become irreversible", () => {
+    const node = new Node();
+    node.known.add(first.id);
+    node.sync(A, blockFrame(second.block));
+    node.sync(A, blockFrame(first.block));
+    node.known.clear();
+    node.irreversibleHeight = 1;
+    node.check();
+    expect(node.kinds).toEqual(["block", "block"]);
+  });
+
+  it("is not, when it is a forward whose transactions are not known any more", () => {
+    const node = new Node();
+    const transaction = signedTransaction(1, STRANGER);
+    node.knownTransactions.add(idOf(transaction));
+    node.unicast(A, forwardOf(signedTransaction(2, STRANGER)));
+    node.unicast(A, forwardOf(transaction));
+    node.unicast(A, RESULTS);
+    node.knownTransactions.clear();
+    node.check();
+    expect(node.kinds).toEqual(["transactions", "results"]);
+  });
+});
+
+describe("a hello", () => {
+  it("costs no check without a certificate, nor with one that is no news; with one that is, its signatures", () => {
+    const node = new Node();
+    node.certifiedHeight = 1;
+    node.sync(A, helloOf(first));
+    node.sync(A, helloOf(first, certificateOf(first)));
+    expect(node.delivered.map(({ arrival }) => arrival)).toMatchObject([
+      { certificate: undefined },
+      { certificate: undefined },
+    ]);
+    node.sync(A, helloOf(second, certificateOf(second)));
+    expect(node.signers).toEqual([A, B]);
+    node.check();
+    expect(node.delivered[2]?.arrival).toMatchObject({ message: { kind: "hello" }, certificate: { id: second.id } });
+  });
+
+  it("whose certificate does not hold, by its shape or its signatures, is misbehaviour", () => {
+    const node = new Node();
+    node.sync(A, helloOf(first, certificateOf(first, [A])));
+    expect([node.misbehaved, node.batches]).toEqual([[A], []]);
+    node.sync(A, helloOf(first, certificateOf(first)));
+    node.check(false);
+    expect([node.misbehaved, node.kinds]).toEqual([[A, A], []]);
+  });
+});
+
+describe("a signed consensus message", () => {
+  it("counts from its signer's own link, once its signature was checked", () => {
+    const node = new Node();
+    node.unicast(A, signedBy(A));
+    expect([node.signers, node.kinds]).toEqual([[A], []]);
+    node.check();
+    expect(node.delivered).toMatchObject([{ from: A, arrival: { kind: "consensus", message: { signer: A } } }]);
+  });
+
+  it("of another is dropped unchecked: unicasts are not relayed; nor may a stranger say anything", () => {
+    const node = new Node();
+    node.unicast(B, signedBy(A));
+    node.unicast(STRANGER, signedBy(A));
+    node.unicast(STRANGER, signedBy(STRANGER));
+    node.expectNothing();
+  });
+
+  it("never counts by broadcast", () => {
+    const node = new Node();
+    node.broadcast(A, signedBy(A));
+    node.expectNothing();
+  });
+});
+
+describe("a certificate", () => {
+  it("is taken from anybody, by broadcast or not, once its signatures were checked", () => {
+    const node = new Node();
+    node.broadcast(STRANGER, encodeCertificatePayload(certificateOf(first)));
+    node.unicast(STRANGER, encodeCertificatePayload(certificateOf(second)), "urgent");
+    expect(node.signers).toEqual([A, B, A, B]);
+    node.check();
+    expect(node.delivered.map(({ arrival }) => arrival)).toMatchObject([
+      { kind: "certificate", certificate: { id: first.id } },
+      { kind: "certificate", certificate: { id: second.id } },
+    ]);
+  });
+
+  it("that is no news is dropped unchecked", () => {
+    const node = new Node();
+    node.certifiedHeight = 2;
+    node.broadcast(A, encodeCertificatePayload(certificateOf(first)));
+    node.unicast(A, encodeCertificatePayload(certificateOf(second)));
+    node.expectNothing();
+  });
+
+  it.each([
+    ["of no majority", [A]],
+    ["of a stranger's ack", [A, STRANGER]],
+    ["with one ack twice", [A, A]],
+  ])("%s is misbehaviour, and costs no check", (_, signers) => {
+    const node = new Node();
+    node.unicast(B, encodeCertificatePayload(certificateOf(first, signers)));
+    expect([node.misbehaved, node.batches, node.kinds]).toEqual([[B], [], []]);
+  });
+});
+
+describe("transactions that another node forwards", () => {
+  it("are taken while leading only, and not by broadcast: whoever forwards keeps them", () => {
+    const node = new Node();
+    const forward = forwardOf(makeTransaction("put k v", 1));
+    node.isLeading = false;
+    node.unicast(STRANGER, forward);
+    node.isLeading = true;
+    node.broadcast(STRANGER, forward);
+    node.expectNothing();
+    node.unicast(STRANGER, forward);
+    expect(node.delivered).toMatchObject([{ from: STRANGER, arrival: { kind: "transactions" } }]);
+  });
+
+  it("cost a check for each signature of those that are not known, and none for the others", () => {
+    const node = new Node();
+    const [known, unknown] = [signedTransaction(1, A), signedTransaction(2, B)];
+    node.knownTransactions.add(idOf(known));
+    node.unicast(STRANGER, forwardOf(known, makeTransaction("put k v", 3)));
+    expect([node.kinds, node.batches]).toEqual([["transactions"], []]);
+    node.unicast(STRANGER, forwardOf(known, unknown));
+    expect([node.kinds.length, node.signers]).toEqual([1, [B]]);
+    node.check();
+    expect(node.kinds).toEqual(["transactions", "transactions"]);
+  });
+});
+
+it("results come by unicast: by broadcast they are dropped", () => {
+  const node = new Node();
+  node.broadcast(A, RESULTS);
+  node.expectNothing();
+  node.unicast(A, RESULTS);
+  expect(node.delivered).toMatchObject([{ from: A, arrival: { kind: "results", results: [{ outcome: "ODD" }] } }]);
+});
+
+describe("a frame", () => {
+  const frame = blockFrame(child(root, [makeTransaction("put k v", 1)]).block);
+  const wrongBody = frame.slice();
+  wrongBody[frame.length - 1] = (frame[frame.length - 1] as number) ^ 1;
+  const other = enveloped(B, RESULTS, false);
+  it.each<[string, Lane, Uint8Array]>([
+    ["an empty one", "chain", new Uint8Array(0)],
+    ["an unknown kind on the chain lane", "chain", Uint8Array.of(99, 1)],
+    ["a block cut short", "chain", frame.subarray(0, frame.length - 1)],
+    ["a body that does not match its header", "chain", wrongBody],
+    ["no envelope", "urgent", Uint8Array.of(1)],
+    ["a unicast in another's name", "urgent", other],
+    ["an unknown kind in an envelope", "bulk", enveloped(A, Uint8Array.of(99, 1), false)],
+    ["a forward that is no list", "bulk", enveloped(A, Uint8Array.of(33, 1), false)],
+  ])("that does not decode costs its sender the link: %s", (_, lane, bytes) => {
+    const node = new Node();
+    node.intake.received(A, lane, bytes);
+    expect([node.disconnected, node.kinds, node.batches, node.misbehaved]).toEqual([[[A, "undecodable"]], [], [], []]);
+  });
+
+  it("for somebody else, or a broadcast that came before, is dropped", () => {
+    const node = new Node();
+    const elsewhere = encodeEnvelope({ source: A, destinations: [B], ttl: 1, broadcast: false }, RESULTS);
+    node.intake.received(A, "urgent", concatBytes(...elsewhere));
+    node.expectNothing();
+    for (const from of [A, B]) node.broadcast(from, encodeCertificatePayload(certificateOf(first)));
+    expect(node.batches).toHaveLength(1);
+  });
+});
+
+describe("more than can be checked", () => {
+  const large = Array.from({ length: 4 }, (_, n) => signedTransaction(n, STRANGER, new Uint8Array(1_040_000)));
+  const fill = Math.floor(GATE_BOUNDS.maxBytes / 4_160_000);
+
+  it("on the chain lane ends the link as overloaded: a stream with a hole is of no use", () => {
+    const bytes = blockFrame(child(root, large).block);
+    const node = new Node();
+    for (let i = 0; i < fill; i++) node.sync(A, bytes);
+    expect([node.intake.waiting, node.disconnected]).toEqual([fill, []]);
+    node.sync(A, bytes);
+    expect([node.intake.waiting, node.batches.length, node.disconnected]).toEqual([fill, fill, [[A, "overloaded"]]]);
+    // It is a bound of each peer, and ends with it.
+    node.sync(B, blockFrame(first.block));
+    expect(node.disconnected).toHaveLength(1);
+    node.intake.peerDown(A);
+    expect(node.intake.waiting).toBe(1);
+    node.check();
+    expect(node.delivered.map(({ from }) => from)).toEqual([B]);
+  });
+
+  it.each(LANES)("on the %s lane is dropped: it is sent again", (lane) => {
+    const bytes = forwardOf(...large);
+    const node = new Node();
+    for (let i = 0; i <= fill; i++) node.unicast(A, bytes, lane);
+    expect([node.intake.waiting, node.batches.length]).toEqual([fill, fill]);
+    expect([node.disconnected, node.misbehaved]).toEqual([[], []]);
+    node.check();
+    expect(node.kinds).toHaveLength(fill);
+  });
+});
