@@ -209,7 +209,9 @@ it("pushes that were cut short go on for every peer, as long as there is more, a
   for (const peer of [A, B]) node.hello(peer, root);
   const sentTo = (): number[] => [A, B, C].map((peer) => node.blocks.filter(({ to }) => to === peer).length);
   expect(sentTo()).toEqual([PUSH_BLOCKS_MAX, PUSH_BLOCKS_MAX, 0]);
+  // A has room for one more, B for none, after what it asked for.
   node.bytesABlock = SEND_BUDGET_BYTES;
+  node.sync.receive(B, { kind: "blockRequest", id: STORED.id });
   expect([node.sync.pushOn(), sentTo()]).toEqual([false, [PUSH_BLOCKS_MAX + 1, PUSH_BLOCKS_MAX + 1, 0]]);
   node.bytesABlock = 1;
   node.sync.drained(A, SEND_BUDGET_BYTES);

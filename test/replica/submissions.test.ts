@@ -465,13 +465,17 @@ describe("refusals of the block producer", () => {
 });
 
 describe("the block producer and the mempool (DESIGN section 8, producing)", () => {
-  function makeProducer(node: ReturnType<typeof makeNode>): {
-    producer: BlockProducer;
+  interface Made {
+    readonly producer: BlockProducer;
     permit: { view: number; opening: boolean } | undefined;
-  } {
+    /** Ids of what execution refused. */
+    readonly refused: string[];
+  }
+  function makeProducer(node: ReturnType<typeof makeNode>): Made {
     const { ledger, mempool, submissions, world } = node;
-    const self: { producer: BlockProducer; permit: { view: number; opening: boolean } | undefined } = {
+    const self: Made = {
       permit: { view: 1, opening: false },
+      refused: [],
       producer: new BlockProducer({
         self: KEYS[1] as string,
         ledger,
@@ -481,7 +485,10 @@ describe("the block producer and the mempool (DESIGN section 8, producing)", () 
         now: () => world.now,
         signBlock: fakeSignature,
         produced: () => undefined,
-        refused: (parent, refusals) => submissions.refused(parent, refusals),
+        refused: (on, refusals) => {
+          self.refused.push(...refusals.map(({ entry }) => entry.id));
+          submissions.refused(on, refusals);
+        },
       }),
     };
     return self;
@@ -613,11 +620,10 @@ describe("the block producer and the mempool (DESIGN section 8, producing)", () 
     expect(node.told).toEqual([]);
     expect([...node.mempool.localPending()].map(({ id }) => id)).toEqual(transactions.map(idOf));
     // Nor does the next block bring it up again.
-    made.permit = { view: 1, opening: true };
+    made.permit = { view: 1, opening: false };
     node.mempool.remove(node.mempool.get(idOf(failing)) as PoolEntry);
     while (made.producer.step());
-    node.decide(work(node));
-    expect(statuses(node.told)).not.toContain("rejected");
+    expect([countOf(work(node)), made.refused]).toEqual([EXECUTION_SLICE_TRANSACTIONS + 1, []]);
   });
 
   it("an idle leader makes no blocks; one that opens its view, or owes a proof of expiry, does", () => {
