@@ -261,6 +261,18 @@ export class Ledger {
     return abandoned;
   }
 
+  /** Irreversible transactions that the state database does not hold yet. */
+  get unflushedTransactions(): number {
+    return this.#unflushedTransactions;
+  }
+  get isFlushing(): boolean {
+    return this.#flushing !== undefined;
+  }
+  /** Are there irreversible blocks that no flush has taken yet? */
+  get hasUnflushed(): boolean {
+    return this.#unflushed.length > 0;
+  }
+
   /** Everything releasable to the state database, once the flush before is done; undefined when there is nothing. */
   takeFlush(): Flush | undefined {
     if (this.#flushing !== undefined || this.#unflushed.length === 0) return undefined;

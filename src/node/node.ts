@@ -19,7 +19,7 @@ import { Metrics } from "./metrics.ts";
 import { NodeReads } from "./nodeReads.ts";
 import { ReplicaDriver, type TellEffect } from "./replicaDriver.ts";
 import { derivedWriteOf, restoreFromDisk, type Restored } from "./restoreFromDisk.ts";
-import { verifySignatures } from "./signatures.ts";
+import { verifySignature, verifySignatures } from "./signatures.ts";
 import type { RunningNode, StartOptions } from "./startTypes.ts";
 import { StatusReporter } from "./statusReporter.ts";
 import { makeBlockLog } from "./storedBlocks.ts";
@@ -200,6 +200,7 @@ class Node implements RunningNode {
           if (!this.#link.send(to, lane, parts) && lane === "chain")
             this.#link.close(to, "overloaded", "the lane is full");
         },
+        checkSignature: verifySignature,
         checkSignatures: verifySignatures,
         flush: (effect) => this.#derived.apply(derivedWriteOf(effect.flush)),
         tell: (effect) => this.#tell(effect),

@@ -11,3 +11,8 @@ export const ADMISSION_SLACK_MS = 1_000;
 
 /** A node this many blocks behind what it knows of others is still live: those blocks are on their way. */
 export const LIVE_LAG_BLOCKS = 3;
+
+/** Irreversible blocks wait this long for others before they go to the state database together, ms, */
+export const FLUSH_DELAY_MS = 100;
+/** or until so many transactions wait. */
+export const FLUSH_TRANSACTIONS = 5_000;

@@ -37,7 +37,7 @@ import type { CloseReason } from "../../net/link/types.ts";
 import { DirectTransport } from "../../net/transport/directTransport.ts";
 import type { Transport } from "../../net/transport/types.ts";
 import { BlockProducer } from "./blockProducer.ts";
-import { EXECUTION_SLICE_TRANSACTIONS, LIVE_LAG_BLOCKS } from "./constants.ts";
+import { EXECUTION_SLICE_TRANSACTIONS, FLUSH_DELAY_MS, FLUSH_TRANSACTIONS, LIVE_LAG_BLOCKS } from "./constants.ts";
 import { HeldBlocks } from "./heldBlocks.ts";
 import { type Arrival, Intake } from "./intake.ts";
 import { Outbox } from "./outbox.ts";
@@ -83,6 +83,7 @@ export class Replica {
   #certificate: { readonly height: number; readonly id: string; readonly bytes: Uint8Array } | undefined;
   #now = 0;
   #timerAt = Number.POSITIVE_INFINITY;
+  #flushAt = Number.POSITIVE_INFINITY;
   #headMoved = false;
   #continuing = false;
   #halted: string | undefined;
@@ -194,7 +195,9 @@ export class Replica {
         this.#continuing = false;
         return;
       case "flushed":
-        return this.#ledger.flushed();
+        this.#ledger.flushed();
+        if (this.#ledger.hasUnflushed) this.#flushAt = Math.min(this.#flushAt, this.#now + FLUSH_DELAY_MS);
+        return;
       case "submit":
         this.#outbox.effect({
           kind: "submitted",
@@ -295,12 +298,17 @@ export class Replica {
     this.#sync.beforeRelease(node);
     for (const each of nodes.reverse()) this.#submissions.irreversible(each);
     this.#ledger.release(node);
+    this.#flushAt = Math.min(this.#flushAt, this.#now + FLUSH_DELAY_MS);
     this.#engine.irreversibleMoved(node);
   }
 
+  /** Now and then, or when much waits: a write for every small block would cost more than the block. */
   #flush(): void {
+    const waiting = this.#ledger.unflushedTransactions;
+    if (this.#now < this.#flushAt && waiting < FLUSH_TRANSACTIONS) return;
     const flush = this.#ledger.takeFlush();
     if (flush === undefined) return;
+    this.#flushAt = Number.POSITIVE_INFINITY;
     const last = flush.nodes.at(-1) as BlockNode;
     this.#outbox.effect({
       kind: "flush",
@@ -530,6 +538,7 @@ export class Replica {
       application,
       limits: genesis.limits,
       now: () => this.#now,
+      view: () => this.#engine.state.view,
       leader: () => this.#engine.state.leader,
       unicast: (to, payload) => this.#transport.unicast(to, "bulk", payload, { durable: false }),
       tell: (outcomes) => this.#outbox.effect({ kind: "outcomes", outcomes }),
@@ -583,6 +592,7 @@ export class Replica {
       this.#submissions.deadline,
       this.#producer.deadline,
       this.#heldDeadline(),
+      this.#ledger.isFlushing ? Number.POSITIVE_INFINITY : this.#flushAt,
     );
     if (at === this.#timerAt) return;
     this.#timerAt = at;

@@ -29,6 +29,7 @@ export interface SubmissionHost {
   readonly application: Application;
   readonly limits: ChainLimits;
   now(): number;
+  view(): number;
   leader(): PeerKey | undefined;
   /** @returns false when there is no way to it now */
   unicast(to: PeerKey, payload: Uint8Array): boolean;
@@ -55,7 +56,8 @@ export class Submissions {
   /** Waiting for their verdict to be final, in order of the blocks' heights. */
   #refusals: HeldRefusal[] = [];
   #forwardAgainAt = Number.POSITIVE_INFINITY;
-  #forwardedTo: PeerKey | undefined;
+  /** View and leader to whom everything was forwarded last. */
+  #forwardedIn = "";
   /** Was this node the leader when it was asked last? */
   #led = false;
 
@@ -173,8 +175,10 @@ export class Submissions {
     if (leader !== this.#host.self && this.#led) this.#host.mempool.dropForwarded();
     this.#led = leader === this.#host.self;
     if (leader === undefined) return;
-    if (leader !== this.#forwardedTo) {
-      this.#forwardedTo = leader;
+    // A view later even the same leader may have dropped what it was given before.
+    const reign = `${this.#host.view()} ${leader}`;
+    if (reign !== this.#forwardedIn) {
+      this.#forwardedIn = reign;
       this.#forwardAllSoon();
     }
     if (this.#unforwarded.size === 0) return;

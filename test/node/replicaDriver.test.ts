@@ -29,6 +29,7 @@ function makeDriver(answer: (input: Input) => readonly Effect[] = () => []) {
   const handlers: EffectHandlers = {
     persist: ({ token }) => void done.push(`persist ${token}`),
     send: (to) => void done.push(`send ${to}`),
+    checkSignature: ({ key }) => key === "good",
     checkSignatures: () => world.check(),
     flush: ({ flush }) => void done.push(`flush ${flush.height}`),
     tell: (effect) => {
@@ -45,6 +46,8 @@ function makeDriver(answer: (input: Input) => readonly Effect[] = () => []) {
   return { driver, done, inputs, crashes, world };
 }
 const tick: Input = { kind: "tick" };
+const claim = (key: string) => ({ key, digest: new Uint8Array(32), signature: new Uint8Array(64) });
+const many = Array.from({ length: 20 }, () => claim("good"));
 const kinds = (inputs: readonly Input[]): string[] => inputs.map((input) => input.kind);
 
 describe("durable before visible (DESIGN section 3, rule 1)", () => {
@@ -108,9 +111,17 @@ describe("one step at a time", () => {
     expect(kinds(inputs)).toEqual(["tick", "peerUp", "continue"]);
   });
 
-  it("checked signatures come back with their batch", async () => {
+  it("few signatures are checked at once, and come back before anything else", () => {
+    const { driver, inputs } = makeDriver((input) =>
+      input.kind === "tick" ? [{ kind: "checkSignatures", batch: 7, claims: [claim("good"), claim("bad")] }] : [],
+    );
+    driver.step(tick);
+    expect(inputs.at(-1)).toEqual({ kind: "signaturesChecked", batch: 7, valid: [true, false] });
+  });
+
+  it("many are checked elsewhere, and come back with their batch", async () => {
     const { driver, inputs, world } = makeDriver((input) =>
-      input.kind === "tick" ? [{ kind: "checkSignatures", batch: 7, claims: [] }] : [],
+      input.kind === "tick" ? [{ kind: "checkSignatures", batch: 7, claims: many }] : [],
     );
     const valid = [true, false];
     world.check = () => Promise.resolve(valid);
@@ -183,7 +194,7 @@ describe("the end", () => {
   });
 
   it("a check of signatures that fails is one, too", async () => {
-    const { driver, crashes, world } = makeDriver(() => [{ kind: "checkSignatures", batch: 1, claims: [] }]);
+    const { driver, crashes, world } = makeDriver(() => [{ kind: "checkSignatures", batch: 1, claims: many }]);
     world.check = () => Promise.reject(new Error("no pool"));
     driver.step(tick);
     await vi.waitFor(() => expect(crashes.map((error) => error.message)).toEqual(["no pool"]));

@@ -38,7 +38,7 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
   const mempool = new Mempool(pool);
   const told: TransactionOutcome[] = [];
   const sent: { to: string; payload: Payload }[] = [];
-  const world = { now: START_TIME, leader: LEADER as string | undefined, reachable: true };
+  const world = { now: START_TIME, view: 1, leader: LEADER as string | undefined, reachable: true };
   const submissions = new Submissions({
     self: SELF,
     ledger,
@@ -46,6 +46,7 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
     application: toyApplication,
     limits: genesis.limits,
     now: () => world.now,
+    view: () => world.view,
     leader: () => world.leader,
     unicast: (to, payload) => {
       const decoded = decodePayload(CHAIN_ID, payload);
@@ -222,6 +223,10 @@ describe("forwarding", () => {
     expect(forwarded()).toEqual([[idOf(put(1)), idOf(put(2))]]);
 
     world.leader = OTHER;
+    submissions.forward();
+    expect(forwarded()).toHaveLength(1);
+
+    world.view++; // the same leader, elected again, may have forgotten what it was given
     submissions.forward();
     expect(forwarded()).toHaveLength(1);
 
