@@ -12,6 +12,7 @@ import type { Logger } from "../logging.ts";
 import { boundBodies, guardWriting } from "./access.ts";
 import { addBatchRoutes, NDJSON } from "./batchRoutes.ts";
 import { addBlockRoutes } from "./blockRoutes.ts";
+import { Closing } from "./closing.ts";
 import type { HttpContext } from "./context.ts";
 import { answerClientError, answerFrameworkError, HttpError, installErrors } from "./errors.ts";
 import { addKvRoutes } from "./kvRoutes.ts";
@@ -83,10 +84,10 @@ export async function makeHttpApp(
     frameworkErrors: answerFrameworkError,
   });
   app.server.maxConnections = CONNECTIONS_MAX;
-  const closing = Promise.withResolvers<"closing">();
-  app.addHook("preClose", async () => closing.resolve("closing"));
+  const closing = new Closing();
+  app.addHook("preClose", async () => closing.begin());
   const { log, transactionBytes = api.genesis.limits.transactionBytes } = options;
-  const context: HttpContext = { api, log, transactionBytes, closing: closing.promise };
+  const context: HttpContext = { api, log, transactionBytes, closing };
   installErrors(app, options.log);
   guardWriting(app, options.token);
   boundBodies(app);

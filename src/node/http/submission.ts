@@ -21,7 +21,7 @@ export async function submitted(
   wait: WaitFor,
   timeoutMs: number,
 ): Promise<SubmitResult[]> {
-  const results = await Promise.race([api.submit(transactions, wait, timeoutMs), closing]);
+  const results = await closing.orClosing(api.submit(transactions, wait, timeoutMs));
   if (results !== "closing") return results;
   throw new HttpError(503, "STOPPING", "this node stops; what was submitted may still come into the chain");
 }
