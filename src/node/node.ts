@@ -33,6 +33,9 @@ import { PROTOCOL_VERSION } from "./version.ts";
 /** Without a leader for this many election timeouts, submitters are told so. */
 const LEADERLESS_TIMEOUTS = 2;
 
+/** A stop waits at most so long for the state database; what it then lacks is executed again at the next start. */
+const FINAL_FLUSH_MAX_MS = 5_000;
+
 /** Blocks in memory, executed or not: with more, nothing is taken in until some are irreversible and on disk. */
 const BLOCKS_IN_MEMORY_MAX_BYTES = 512 * 1024 * 1024;
 
@@ -76,6 +79,7 @@ class Node implements RunningNode {
   #reporter!: StatusReporter;
   /** Waiters of start-up for the derived store; afterwards the driver is told. */
   #appliedWaiters: { readonly height: number; readonly resolve: () => void }[] = [];
+  #onFlushed: () => void = () => undefined;
   #diskFault: string | undefined;
   #leaderlessSince: number | undefined;
   #stopped: Promise<void> | undefined;
@@ -126,10 +130,27 @@ class Node implements RunningNode {
   async #stop(): Promise<void> {
     this.#reporter.stop();
     await this.#link.stop();
+    await this.#flushed();
     this.#driver.stop();
     this.#desk.stop();
     await this.#closeStores();
     this.#lock.release();
+  }
+
+  /** Lets the state database take what it lacks, so that the next start has nothing to execute again. */
+  #flushed(): Promise<void> {
+    const { ledger } = this.#replica;
+    const isDone = (): boolean => this.#isFailed || !(ledger.hasUnflushed || ledger.isFlushing);
+    this.#driver.step({ kind: "stopping" });
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, FINAL_FLUSH_MAX_MS);
+      this.#onFlushed = () => {
+        if (!isDone()) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#onFlushed();
+    });
   }
 
   async #openStores(dir: string, chainId: string, index: boolean): Promise<void> {
@@ -329,7 +350,10 @@ class Node implements RunningNode {
 
   #applied(height: number): void {
     const waiting = this.#appliedWaiters;
-    if (waiting.length === 0) return this.#driver.step({ kind: "flushed", height });
+    if (waiting.length === 0) {
+      this.#driver.step({ kind: "flushed", height });
+      return this.#onFlushed();
+    }
     this.#appliedWaiters = waiting.filter((waiter) => waiter.height > height);
     for (const waiter of waiting) if (waiter.height <= height) waiter.resolve();
   }

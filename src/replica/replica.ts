@@ -84,6 +84,7 @@ export class Replica {
   #now = 0;
   #timerAt = Number.POSITIVE_INFINITY;
   #flushAt = Number.POSITIVE_INFINITY;
+  #flushDelayMs = FLUSH_DELAY_MS;
   #headMoved = false;
   #continuing = false;
   #halted: string | undefined;
@@ -196,7 +197,11 @@ export class Replica {
         return;
       case "flushed":
         this.#ledger.flushed();
-        if (this.#ledger.hasUnflushed) this.#flushAt = Math.min(this.#flushAt, this.#now + FLUSH_DELAY_MS);
+        if (this.#ledger.hasUnflushed) this.#flushAt = Math.min(this.#flushAt, this.#now + this.#flushDelayMs);
+        return;
+      case "stopping":
+        this.#flushDelayMs = 0;
+        if (this.#ledger.hasUnflushed) this.#flushAt = this.#now;
         return;
       case "submit":
         this.#outbox.effect({
@@ -298,7 +303,7 @@ export class Replica {
     this.#sync.beforeRelease(node);
     for (const each of nodes.reverse()) this.#submissions.irreversible(each);
     this.#ledger.release(node);
-    this.#flushAt = Math.min(this.#flushAt, this.#now + FLUSH_DELAY_MS);
+    this.#flushAt = Math.min(this.#flushAt, this.#now + this.#flushDelayMs);
     this.#engine.irreversibleMoved(node);
   }
 

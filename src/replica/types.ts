@@ -25,6 +25,8 @@ export type Input =
   | { readonly kind: "continue" }
   /** The state database holds everything up to this height and can be read. */
   | { readonly kind: "flushed"; readonly height: number }
+  /** The node is about to stop: what waits for company goes to the state database now. */
+  | { readonly kind: "stopping" }
   /** Encoded transactions of local submitters; answered by one `submitted` effect with the same `request`. */
   | { readonly kind: "submit"; readonly request: number; readonly transactions: readonly Uint8Array[] };
 
