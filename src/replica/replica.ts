@@ -10,7 +10,7 @@ import type { Application } from "../../chain/application.ts";
 import { type Block, encodeBlockParts } from "../../chain/block.ts";
 import { isProducer } from "../../chain/configuration.ts";
 import type { ExecutionSetting } from "../../chain/execution.ts";
-import { ancestorAt, type BlockNode, type InvalidReason, isAncestorOrEqual } from "../../chain/forkDatabase.ts";
+import { ancestorAt, type BlockNode, isAncestorOrEqual } from "../../chain/forkDatabase.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { type AddOutcome, Ledger, type LedgerEvent } from "../../chain/ledger.ts";
 import { encodeFrontier, type Frontier } from "../../chain/merkle.ts";
@@ -30,6 +30,7 @@ import {
   type SignedContent,
 } from "../../consensus/messages.ts";
 import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { raftHeaderRule } from "../../consensus/raft/headerRule.ts";
 import { Raft } from "../../consensus/raft/raft.ts";
 import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
@@ -37,11 +38,13 @@ import type { CloseReason } from "../../net/link/types.ts";
 import { DirectTransport } from "../../net/transport/directTransport.ts";
 import type { Transport } from "../../net/transport/types.ts";
 import { BlockProducer } from "./blockProducer.ts";
-import { EXECUTION_SLICE_TRANSACTIONS, FLUSH_DELAY_MS, FLUSH_TRANSACTIONS, LIVE_LAG_BLOCKS } from "./constants.ts";
+import { EXECUTION_SLICE_TRANSACTIONS } from "./constants.ts";
 import { HeldBlocks } from "./heldBlocks.ts";
 import { type Arrival, Intake } from "./intake.ts";
 import { Outbox } from "./outbox.ts";
+import { StateFlusher } from "./stateFlusher.ts";
 import { Submissions } from "./submissions.ts";
+import { syncStatus } from "./syncStatus.ts";
 import type { Effect, Input, LogLevel, ReplicaStatus } from "./types.ts";
 
 /** What a replica starts from: what the shell read from disk, and the services that stay outside. */
@@ -77,14 +80,13 @@ export class Replica {
   readonly #chain: BestChain;
   readonly #outbox = new Outbox();
   readonly #intake: Intake;
+  readonly #flusher: StateFlusher;
   readonly #random: Random;
   readonly #held = new HeldBlocks();
   /** The newest certificate known, whether or not its block is here. */
   #certificate: { readonly height: number; readonly id: string; readonly bytes: Uint8Array } | undefined;
   #now = 0;
   #timerAt = Number.POSITIVE_INFINITY;
-  #flushAt = Number.POSITIVE_INFINITY;
-  #flushDelayMs = FLUSH_DELAY_MS;
   #headMoved = false;
   #continuing = false;
   #halted: string | undefined;
@@ -93,7 +95,8 @@ export class Replica {
     this.#start = start;
     this.#now = now;
     this.#random = seededRandom(start.seed);
-    this.#ledger = new Ledger(start.execution, start.bottom, (block, parent) => this.#headerRule(block, parent));
+    this.#ledger = new Ledger(start.execution, start.bottom, raftHeaderRule(start.genesis.configuration));
+    this.#flusher = new StateFlusher(this.#ledger);
     this.#chain = new BestChain(this.#ledger, start.log);
     const { mempoolBytes, mempoolTransactions } = start.settings;
     this.#mempool = new Mempool({ maxBytes: mempoolBytes, maxCount: mempoolTransactions });
@@ -144,7 +147,13 @@ export class Replica {
       engine: { ...engine, status: this.#halted === undefined ? engine.status : "halted" },
       head: { view: head.view, height: head.height, id: head.id, time: head.block.header.time },
       irreversible: { view: bottom.view, height: bottom.height, id: bottom.id, time: bottom.block.header.time },
-      sync: this.#syncStatus(),
+      sync: syncStatus({
+        configuration: this.#start.genesis.configuration,
+        self: this.#start.self,
+        headHeight: head.height,
+        certifiedHeight: this.#certificate?.height ?? 0,
+        connections: this.#sync.connections(),
+      }),
       mempool: { count: this.#mempool.count, bytes: this.#mempool.bytes },
       peers: connections.map(([peer, connection]) => ({
         peer,
@@ -197,12 +206,9 @@ export class Replica {
         return;
       case "flushed":
         this.#ledger.flushed();
-        if (this.#ledger.hasUnflushed) this.#flushAt = Math.min(this.#flushAt, this.#now + this.#flushDelayMs);
-        return;
+        return this.#flusher.changed(this.#now);
       case "stopping":
-        this.#flushDelayMs = 0;
-        if (this.#ledger.hasUnflushed) this.#flushAt = this.#now;
-        return;
+        return this.#flusher.stopping(this.#now);
       case "submit":
         this.#outbox.effect({
           kind: "submitted",
@@ -230,7 +236,8 @@ export class Replica {
     }
     more = this.#sync.pushOn() || more;
     this.#submissions.forward();
-    this.#flush();
+    const flush = this.#flusher.take(this.#now);
+    if (flush !== undefined) this.#outbox.effect({ kind: "flush", flush });
     if (more && !this.#continuing) {
       this.#continuing = true;
       this.#outbox.effect({ kind: "continue" });
@@ -303,31 +310,8 @@ export class Replica {
     this.#sync.beforeRelease(node);
     for (const each of nodes.reverse()) this.#submissions.irreversible(each);
     this.#ledger.release(node);
-    this.#flushAt = Math.min(this.#flushAt, this.#now + this.#flushDelayMs);
+    this.#flusher.changed(this.#now);
     this.#engine.irreversibleMoved(node);
-  }
-
-  /** Now and then, or when much waits: a write for every small block would cost more than the block. */
-  #flush(): void {
-    const waiting = this.#ledger.unflushedTransactions;
-    if (this.#now < this.#flushAt && waiting < FLUSH_TRANSACTIONS) return;
-    const flush = this.#ledger.takeFlush();
-    if (flush === undefined) return;
-    this.#flushAt = Number.POSITIVE_INFINITY;
-    const last = flush.nodes.at(-1) as BlockNode;
-    this.#outbox.effect({
-      kind: "flush",
-      flush: {
-        height: last.height,
-        id: last.id,
-        changes: flush.changes,
-        blocks: flush.nodes.map((node) => ({
-          height: node.height,
-          receipts: node.execution?.receipts.buffer ?? NOTHING,
-          transactionIds: node.block.transactionIds,
-        })),
-      },
-    });
   }
 
   // What comes in
@@ -437,23 +421,6 @@ export class Replica {
   }
 
   // Rules and hosts
-
-  #headerRule(block: Block, parent: BlockNode): InvalidReason | undefined {
-    const { header } = block;
-    const fault = (code: string, detail: string): InvalidReason => ({
-      code,
-      detail: `block ${header.height} ${block.id}: ${detail}`,
-    });
-    if (!isProducer(this.#start.genesis.configuration, header.producer))
-      return fault("NOT_A_PRODUCER", header.producer);
-    const sameView = header.view === parent.view;
-    if (sameView && parent.block.header.closing) return fault("FOLLOWS_CLOSING", `in view ${header.view}`);
-    if (sameView && header.producer !== parent.block.header.producer)
-      return fault("TWO_LEADERS", `in view ${header.view}`);
-    if (header.entryHash !== undefined || header.proofHash !== undefined)
-      return fault("UNSUPPORTED", "entry or proof under raft");
-    return undefined;
-  }
 
   /** Blocks of this node's own disk: checked and persisted before. */
   #restoreBlocks(blocks: readonly Block[]): void {
@@ -568,28 +535,6 @@ export class Replica {
     });
   }
 
-  /**
-   * What others have is taken from certificates, and from the words of producers: a stranger may say any height, and
-   * must not make a node look behind.
-   */
-  #syncStatus(): ReplicaStatus["sync"] {
-    const { configuration } = this.#start.genesis;
-    const own = this.#ledger.head.height;
-    let target = Math.max(own, this.#certificate?.height ?? 0);
-    let isMatched = false;
-    let isWaiting = false;
-    for (const [peer, connection] of this.#sync.connections()) {
-      isMatched ||= connection.phase !== "start";
-      if (!isProducer(configuration, peer)) continue;
-      target = Math.max(target, connection.peerHead?.height ?? 0);
-      isWaiting ||= connection.phase === "initLow";
-    }
-    const isAlone = configuration.producers.every((key) => key === this.#start.self);
-    // Certificates overtake blocks on their way: a live node is some blocks behind at any time.
-    if (target > own + LIVE_LAG_BLOCKS || isWaiting) return { state: "syncing", target };
-    return { state: isMatched || isAlone ? "synced" : "searching", target };
-  }
-
   #setTimer(effects: Effect[]): void {
     const at = Math.min(
       this.#engine.deadline,
@@ -597,7 +542,7 @@ export class Replica {
       this.#submissions.deadline,
       this.#producer.deadline,
       this.#heldDeadline(),
-      this.#ledger.isFlushing ? Number.POSITIVE_INFINITY : this.#flushAt,
+      this.#flusher.deadline,
     );
     if (at === this.#timerAt) return;
     this.#timerAt = at;
