@@ -273,6 +273,13 @@ export class Ledger {
     return this.#unflushed.length > 0;
   }
 
+  /** The irreversible block of a height while the state database does not hold what its execution gave. */
+  unflushedAt(height: number): BlockNode | undefined {
+    const flushing = this.#flushing ?? [];
+    const index = height - (flushing[0] ?? this.#unflushed[0] ?? this.bottom).height;
+    return flushing[index] ?? this.#unflushed[index - flushing.length];
+  }
+
   /** Everything releasable to the state database, once the flush before is done; undefined when there is nothing. */
   takeFlush(): Flush | undefined {
     if (this.#flushing !== undefined || this.#unflushed.length === 0) return undefined;

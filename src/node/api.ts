@@ -117,6 +117,10 @@ export interface NodeApi {
   block(ref: string): BlockView | "ambiguous" | undefined;
   /** Blocks of the best chain from `from` upwards, at most `limit`. */
   blocks(from: number, limit: number): BlockView[];
+  /** The lowest height from which on this node holds every irreversible block; 0 is the genesis block. */
+  firstHeight(): number;
+  /** Tells the irreversible height whenever it has moved. @returns ends that */
+  onIrreversible(listener: (height: number) => void): () => void;
   forks(): ForkView;
   /** Results in the order of the transactions. Never rejects; a timeout gives `pending`. */
   submit(transactions: readonly Uint8Array[], wait: WaitFor, timeoutMs: number): Promise<SubmitResult[]>;

@@ -85,6 +85,7 @@ class Node implements RunningNode {
   #stopped: Promise<void> | undefined;
   #isFailed = false;
   readonly #damagedTold = new Set<string>();
+  readonly #irreversibleListeners = new Set<(height: number) => void>();
   api!: NodeApi;
 
   constructor(options: StartOptions, lock: Lock) {
@@ -326,7 +327,9 @@ class Node implements RunningNode {
         return this.#desk.outcomes(effect.outcomes);
       case "irreversible":
         this.#metrics.irreversible(effect.transactions);
-        return this.#reporter.irreversible(effect.transactions);
+        this.#reporter.irreversible(effect.transactions);
+        for (const listener of this.#irreversibleListeners) listener(effect.block.height);
+        return;
       case "head":
         if (effect.undone > 0) this.#forkSwitched(effect);
         return;
@@ -427,6 +430,11 @@ class Node implements RunningNode {
       status: () => this.#reporter.status(),
       block: (ref) => this.#reads.block(ref),
       blocks: (from, limit) => this.#reads.blocks(from, limit),
+      firstHeight: () => this.#reads.firstHeight(),
+      onIrreversible: (listener) => {
+        this.#irreversibleListeners.add(listener);
+        return () => this.#irreversibleListeners.delete(listener);
+      },
       forks: () => this.#reads.forks(),
       submit: async (transactions, wait, timeoutMs) => {
         if (this.#isLeaderless()) return transactions.map(() => ({ status: "noLeader", id: "" }));

@@ -47,6 +47,12 @@ export class NodeReads {
     return views;
   }
 
+  /** The lowest height from which on every irreversible block is held. */
+  firstHeight(): number {
+    const first = this.#chainStore.firstHeight() ?? 1;
+    return first === 1 ? 0 : first;
+  }
+
   forks(): ForkView {
     const { ledger } = this.#replica;
     const viewOf = (node: BlockNode): ForkView => {
@@ -124,6 +130,8 @@ export class NodeReads {
       return node && this.#viewOfNode(node);
     }
     if (height === 0) return this.#view(this.#genesis, "irreversible", undefined);
+    const unflushed = ledger.unflushedAt(height);
+    if (unflushed !== undefined) return this.#viewOfNode(unflushed);
     const stored = this.#chainStore.byHeight(height);
     return stored && this.#view(decodeStored(this.#chainStore.file, stored), "irreversible", undefined);
   }

@@ -11,12 +11,14 @@ import { toHex } from "../../base/bytes.ts";
 import { HASH_BYTES } from "../../base/hash.ts";
 import type { BlockView } from "../api.ts";
 import { base64url, operationsJson, receiptText } from "./kvText.ts";
-import { JSON_SLICE } from "./limits.ts";
+import { JSON_SLICE, PIECE_LENGTH } from "./limits.ts";
 
 export interface BlockJsonOptions {
   readonly isKv: boolean;
   /** False: without transactions and receipts. */
   readonly transactions: boolean;
+  /** Indexes of the transactions that are shown with their receipts; all when it is left out. */
+  readonly only?: readonly number[];
 }
 
 /** The header's fields by their names in the documentation. */
@@ -49,12 +51,15 @@ export function* blockJson(view: BlockView, options: BlockJsonOptions): Generato
     yield text;
     return;
   }
+  const { isKv, only } = options;
+  const count = only?.length ?? block.transactions.count;
+  const shown = (position: number): number => only?.[position] ?? position;
   yield `${text.slice(0, -1)},"transactions":[`;
-  yield* inSlices(block.transactions.count, (index) => JSON.stringify(transactionJson(view, index, options.isKv)));
+  yield* inSlices(count, (position) => JSON.stringify(transactionJson(view, shown(position), isKv)));
   if (receipts === undefined) yield '],"receipts":null}';
   else {
     yield '],"receipts":[';
-    yield* inSlices(receipts.length, (index) => receiptText(receipts[index] as Uint8Array, options.isKv));
+    yield* inSlices(count, (position) => receiptText(receipts[shown(position)] as Uint8Array, isKv));
     yield "]}";
   }
 }
@@ -105,13 +110,14 @@ function transactionJson({ block }: BlockView, index: number, isKv: boolean) {
   return { id, index, ...transactionContentJson(elementAt(block.transactions, index), isKv) };
 }
 
-/** Elements with commas between them, some hundred a piece. */
+/** Elements with commas between them, in pieces of some hundred elements or of {@link PIECE_LENGTH}. */
 function* inSlices(count: number, textOf: (index: number) => string): Generator<string, void, undefined> {
-  for (let start = 0; start < count; start += JSON_SLICE) {
-    let piece = "";
-    for (let index = start; index < Math.min(start + JSON_SLICE, count); index++) {
-      piece += `${index === 0 ? "" : ","}${textOf(index)}`;
-    }
+  let piece = "";
+  for (let index = 0; index < count; index++) {
+    piece += `${index === 0 ? "" : ","}${textOf(index)}`;
+    if (piece.length < PIECE_LENGTH && index % JSON_SLICE !== JSON_SLICE - 1) continue;
     yield piece;
+    piece = "";
   }
+  if (piece !== "") yield piece;
 }

@@ -1,12 +1,11 @@
 /** `/v1/kv`: reading the key-value application's state. */
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
-import { utf8 } from "../../base/bytes.ts";
 import type { NodeApi } from "../api.ts";
 import { decodeKvValue, KV_LIMITS } from "../applications/kvPayload.ts";
 import { type HttpContext, isKv } from "./context.ts";
 import { HttpError } from "./errors.ts";
-import { base64url, bytesJson, exactText } from "./kvText.ts";
+import { base64url, bytesJson, exactText, keyBytes } from "./kvText.ts";
 import { KV_PAGE, LIST_BYTES } from "./limits.ts";
 import { documented, errorSchema, kvListQuery, kvListSchema, kvQuery, kvSchema } from "./schemas.ts";
 
@@ -57,13 +56,6 @@ function needKv(context: HttpContext): void {
   if (isKv(context)) return;
   const { name } = context.api.genesis.application;
   throw new HttpError(404, "NO_KV", `this chain runs the application ${JSON.stringify(name)}, not kv`);
-}
-
-function keyBytes(text: string, encoding: "utf-8" | "base64url", what: string): Uint8Array {
-  if (encoding === "utf-8") return utf8(text);
-  const bytes = Buffer.from(text, "base64url");
-  if (base64url(bytes) === text) return bytes;
-  throw new HttpError(400, "INVALID_REQUEST", `${what}: must be unpadded base64url text`);
 }
 
 function heightOf(api: NodeApi, at: At): number {

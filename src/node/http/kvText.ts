@@ -1,6 +1,7 @@
 /** Bytes of the key-value application as JSON: text where they are UTF-8, `{"base64url": ...}` where not. */
-import { toHex } from "../../base/bytes.ts";
+import { toHex, utf8 } from "../../base/bytes.ts";
 import { decodeKvPayload, type KvReceipt, type Operation, receiptToJson } from "../applications/kvPayload.ts";
+import { HttpError } from "./errors.ts";
 
 export type BytesJson = string | { readonly base64url: string };
 
@@ -22,6 +23,14 @@ export function bytesJson(bytes: Uint8Array): BytesJson {
 
 export function base64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
+}
+
+/** Bytes that a parameter of a request names. Throws HttpError for what is no base64url. */
+export function keyBytes(text: string, encoding: "utf-8" | "base64url", what: string): Uint8Array {
+  if (encoding === "utf-8") return utf8(text);
+  const bytes = Buffer.from(text, "base64url");
+  if (base64url(bytes) === text) return bytes;
+  throw new HttpError(400, "INVALID_REQUEST", `${what}: must be unpadded base64url text`);
 }
 
 /** Operations as a submitter would write them; undefined for a payload that is not of this application. */

@@ -37,6 +37,18 @@ export const KV_PAGE = 16;
 /** Transactions written as JSON between two looks at the event loop. */
 export const JSON_SLICE = 500;
 
+/** or characters of it: what a slow reader leaves in memory is some pieces. */
+export const PIECE_LENGTH = 64 * 1024;
+
+/** Streams of irreversible blocks at once. */
+export const STREAMS_MAX = 200;
+/** A stream that has nothing to say says so this often, so that nobody on the way takes it for dead. */
+export const STREAM_KEEP_ALIVE_MS = 15_000;
+/** Blocks with nothing of a stream's topic, after which it is told how far it is. */
+export const STREAM_PROGRESS_BLOCKS = 1_000;
+/** What a browser is told to wait before it connects again, ms. */
+export const STREAM_RETRY_MS = 1_000;
+
 /** What a client that was refused for lack of room or of a leader is told to wait. */
 export const RETRY_AFTER_SECONDS = 1;
 

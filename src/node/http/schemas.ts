@@ -36,6 +36,21 @@ export const blocksQuery = z.strictObject({
   transactions: flag.default(true).describe("false: without the transactions and receipts"),
 });
 
+export const streamQuery = z.strictObject({
+  from: wholeNumber(0, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe("the first block told; above the head: waits for it. Without it: the next to become irreversible"),
+  topic: z.string().min(1).optional().describe("kv: what a key begins with; other transactions are left out"),
+  encoding: z.enum(["utf-8", "base64url"]).default("utf-8").describe("how the topic is written"),
+});
+export const streamHeaders = z.object({
+  "last-event-id": z
+    .string()
+    .regex(/^\d{0,15}$/, "must be the id of an event, a height")
+    .optional()
+    .describe("resumes behind this event; wins over from"),
+});
+
 export const blockParams = z.object({
   ref: z
     .string()

@@ -28,6 +28,7 @@ import {
 } from "./limits.ts";
 import { addOpenApi, installSchemas } from "./openapi.ts";
 import { addStatusRoutes } from "./statusRoutes.ts";
+import { addStreamRoutes } from "./streamRoutes.ts";
 import { addTransactionRoutes } from "./transactionRoutes.ts";
 
 export interface HttpOptions {
@@ -95,6 +96,7 @@ export async function makeHttpApp(
   await installSchemas(app);
   addStatusRoutes(app, context);
   addBlockRoutes(app, context);
+  addStreamRoutes(app, context);
   addTransactionRoutes(app, context);
   addBatchRoutes(app, context);
   addKvRoutes(app, context);

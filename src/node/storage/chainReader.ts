@@ -102,6 +102,11 @@ export class ChainReader {
     }));
   }
 
+  /** The lowest irreversible height stored; undefined while there is none. */
+  firstHeight(): number | undefined {
+    return this.#read(() => this.#statements.firstHeight.get() ?? undefined);
+  }
+
   /** A block of any branch, by its id in hex. Throws DAMAGED. */
   byId(id: string): StoredBlock | undefined {
     return this.#read(() => this.#checked(this.#statements.byId.get(Buffer.from(id, "hex"))));

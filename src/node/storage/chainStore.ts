@@ -92,6 +92,10 @@ export class ChainStore {
     return this.#reader.byId(id);
   }
 
+  firstHeight(): number | undefined {
+    return this.#reader.firstHeight();
+  }
+
   byHeight(height: number): StoredBlock | undefined {
     return this.#reader.byHeight(height);
   }

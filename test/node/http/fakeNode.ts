@@ -127,6 +127,24 @@ export class FakeNode implements NodeApi {
     return this.chain.slice(from, from + limit).map((block) => this.#view(block) as BlockView);
   }
 
+  first = 0;
+  readonly listeners = new Set<(height: number) => void>();
+
+  firstHeight(): number {
+    return this.first;
+  }
+
+  onIrreversible(listener: (height: number) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Makes everything up to `height` irreversible and says so. */
+  decide(height = this.head.header.height): void {
+    this.irreversibleHeight = height;
+    for (const listener of this.listeners) listener(height);
+  }
+
   #view(block: Block | undefined): BlockView | undefined {
     if (block === undefined) return undefined;
     const receipts = Array.from({ length: block.transactions.count }, () => encodeKvReceipt({ ok: true, version: 5 }));

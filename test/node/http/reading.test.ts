@@ -284,6 +284,7 @@ test("the OpenAPI document names every path and the bodies of submissions", asyn
     "/v1/kv/{key}",
     "/v1/peers",
     "/v1/status",
+    "/v1/stream",
     "/v1/transactions",
     "/v1/transactions/batch",
     "/v1/transactions/{id}",
