@@ -82,6 +82,11 @@ export class DuplicateWindow {
     return this.#blocks.length - this.#firstBlock;
   }
 
+  /** Height of the oldest block; undefined when there is none. */
+  get firstHeight(): number | undefined {
+    return this.#blocks[this.#firstBlock]?.height;
+  }
+
   /** Memory held outside the heap. */
   get bytes(): number {
     return this.#ring.byteLength + this.#slots.byteLength;

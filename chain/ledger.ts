@@ -163,6 +163,11 @@ export class Ledger {
     return ids !== undefined && equalBytes(ids.subarray(at, at + 32), id) ? place : undefined;
   }
 
+  /** Every transaction of the current branch from this height on is found by {@link findTransaction}. */
+  get duplicatesFrom(): number {
+    return this.#setting.duplicates.firstHeight ?? this.#head.height + 1;
+  }
+
   /** Adds a block whose signature was checked. Orphans that waited for it follow it in. */
   add(block: Block): AddOutcome {
     const known = this.#forks.get(block.id);

@@ -83,7 +83,11 @@ export type SubmitResult =
   | { readonly status: "noLeader"; readonly id: string };
 
 export type TransactionState =
-  | { readonly status: "unknown" }
+  /**
+   * Neither waiting nor in the chain as far as this node knows. `absentThrough` is there when it knows for sure: no
+   * irreversible block up to that one holds it. Where its time is past `expiresAt`, no later block can.
+   */
+  | { readonly status: "unknown"; readonly absentThrough?: { readonly height: number; readonly time: number } }
   | { readonly status: "pending" }
   | {
       readonly status: "included" | "irreversible";

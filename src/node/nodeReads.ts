@@ -83,11 +83,21 @@ export class NodeReads {
     if (found !== undefined) return found;
     const pooled = mempool.get(id);
     if (pooled !== undefined) return { status: "pending" };
-    for (const place of await this.#derived.lookup(id)) {
+    // As of now: while the index is asked, blocks leave the window that `findTransaction` looked into.
+    const { height, time } = ledger.bottom.block.header;
+    const isSearchedWhole = recent === undefined && this.#indexReaches(ledger.duplicatesFrom - 1);
+    const places = await this.#derived.lookup(id);
+    for (const place of places) {
       const state = this.#stateAt(place, idBytes);
       if (state !== undefined) return state;
     }
-    return { status: "unknown" };
+    const isHeld = places.every((place) => this.#viewAt(place.height) !== undefined);
+    return isSearchedWhole && isHeld ? { status: "unknown", absentThrough: { height, time } } : { status: "unknown" };
+  }
+
+  /** Does the index hold every transaction up to this height? */
+  #indexReaches(height: number): boolean {
+    return height <= Math.min(this.#derived.indexedHeight() ?? 0, this.#derived.appliedHeight() ?? 0);
   }
 
   /** The transaction at a place, if it is the one with this id. */

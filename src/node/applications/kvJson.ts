@@ -7,6 +7,7 @@
  *
  * or an array of them, done all or none. Keys and values are UTF-8 text or `{"base64url": "..."}`.
  */
+import { fromBase64Url } from "../../base/base64url.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { KV_LIMITS, type Operation } from "./kvPayload.ts";
@@ -97,7 +98,8 @@ function readBytes(fields: Fields, name: string, parent: string, minBytes: numbe
   } else if (isObject(value)) {
     const stray = unknownField(value, ["base64url"], path);
     if (stray !== undefined) return stray;
-    const decoded = fromBase64Url(value["base64url"]);
+    const encoded = value["base64url"];
+    const decoded = typeof encoded === "string" ? fromBase64Url(encoded) : undefined;
     if (decoded === undefined)
       return refuse("KV_INVALID_VALUE", `${path}.base64url`, "must be unpadded base64url text");
     bytes = decoded;
@@ -107,14 +109,6 @@ function readBytes(fields: Fields, name: string, parent: string, minBytes: numbe
   if (bytes.length >= minBytes && bytes.length <= maxBytes) return ok(bytes);
   const code = bytes.length > maxBytes ? "KV_TOO_LARGE" : "KV_INVALID_VALUE";
   return refuse(code, path, `has ${bytes.length} bytes, must have ${minBytes} to ${maxBytes}`);
-}
-
-/** Bytes of unpadded base64url in its one canonical form. */
-function fromBase64Url(value: unknown): Uint8Array | undefined {
-  if (typeof value !== "string") return undefined;
-  const bytes = Buffer.from(value, "base64url");
-  // Buffer skips what it does not know; writing it again shows whether it did.
-  return bytes.toString("base64url") === value ? bytes : undefined;
 }
 
 function unknownField(value: Fields, known: readonly string[], path: string): Read<never> | undefined {

@@ -1,6 +1,7 @@
 /** `POST /v1/transactions`, `GET /v1/transactions/{id}`. */
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { TransactionState } from "../api.ts";
 import { transactionContentJson } from "./blockJson.ts";
 import { type HttpContext, isKv } from "./context.ts";
 import { HttpError } from "./errors.ts";
@@ -85,7 +86,7 @@ async function transactionState(id: string, context: HttpContext) {
   const hasJson = isKv(context);
   switch (state.status) {
     case "unknown":
-      throw new HttpError(404, "TRANSACTION_NOT_FOUND", `this node knows no transaction ${id}`);
+      throw new HttpError(404, "TRANSACTION_NOT_FOUND", `this node knows no transaction ${id}`, absence(state));
     case "pending":
       return { id, status: state.status };
     case "included":
@@ -102,4 +103,9 @@ async function transactionState(id: string, context: HttpContext) {
       };
     }
   }
+}
+
+/** What a client needs to know that the transaction will never be in the chain: up to where it is not. */
+function absence({ absentThrough }: Extract<TransactionState, { readonly status: "unknown" }>) {
+  return absentThrough && { absentThrough };
 }
