@@ -88,7 +88,7 @@ export type TransactionState =
    * irreversible block up to that one holds it. Where its time is past `expiresAt`, no later block can.
    */
   | { readonly status: "unknown"; readonly absentThrough?: { readonly height: number; readonly time: number } }
-  | { readonly status: "pending" }
+  | { readonly status: "pending"; readonly transaction: Uint8Array }
   | {
       readonly status: "included" | "irreversible";
       readonly place: TransactionPlace;

@@ -5,9 +5,10 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
+import { transactionId } from "../../chain/transaction.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
 import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
-import { toBinaryString, fromBinaryString } from "../base/bytes.ts";
+import { fromBinaryString, toBinaryString, toHex } from "../base/bytes.ts";
 import { Replica } from "../replica/replica.ts";
 import type { Effect } from "../replica/types.ts";
 import type { NodeApi, PeerView } from "./api.ts";
@@ -437,7 +438,9 @@ class Node implements RunningNode {
       },
       forks: () => this.#reads.forks(),
       submit: async (transactions, wait, timeoutMs) => {
-        if (this.#isLeaderless()) return transactions.map(() => ({ status: "noLeader", id: "" }));
+        if (this.#isLeaderless()) {
+          return transactions.map((bytes) => ({ status: "noLeader", id: toHex(transactionId(bytes)) }));
+        }
         return submitGenuine(genesis.chainId, transactions, verifySignatures, (genuine) =>
           this.#desk.submit(genuine, wait, timeoutMs),
         );

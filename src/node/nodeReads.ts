@@ -82,7 +82,7 @@ export class NodeReads {
     const found = recent && this.#stateAt(recent, idBytes);
     if (found !== undefined) return found;
     const pooled = mempool.get(id);
-    if (pooled !== undefined) return { status: "pending" };
+    if (pooled !== undefined) return { status: "pending", transaction: pooled.bytes };
     // As of now: while the index is asked, blocks leave the window that `findTransaction` looked into.
     const { height, time } = ledger.bottom.block.header;
     const isSearchedWhole = recent === undefined && this.#indexReaches(ledger.duplicatesFrom - 1);
@@ -153,9 +153,10 @@ export class NodeReads {
 
   #view(block: Block, status: BlockView["status"], receipts: ByteList | undefined): BlockView {
     const { height } = block.header;
-    const list = receipts ?? (status === "irreversible" ? this.#storedReceipts(height) : undefined);
+    const isEmpty = block.transactions.count === 0;
+    const list = receipts ?? (status === "irreversible" && !isEmpty ? this.#storedReceipts(height) : undefined);
     const certificate = status === "irreversible" ? this.#chainStore.certificateFor(height)?.certificate : undefined;
-    return { block, status, receipts: list && elementsOf(list), certificate };
+    return { block, status, receipts: isEmpty ? [] : list && elementsOf(list), certificate };
   }
 
   #storedReceipts(height: number): ByteList | undefined {

@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { LOOPBACK } from "../settings.ts";
+import type { Closing } from "./closing.ts";
 import { HttpError } from "./errors.ts";
 import { BODIES_TOTAL_BYTES } from "./limits.ts";
 
@@ -39,6 +40,14 @@ function isBearer(header: string | undefined, token: string): boolean {
 
 function sha256(text: string): Buffer {
   return createHash("sha256").update(text).digest();
+}
+
+/** What comes on a connection that is open still while the server closes. Nothing may be kept of any answer but a block. */
+export function refuseWhenClosing(app: FastifyInstance, closing: Closing): void {
+  app.addHook("onRequest", async (_, reply) => {
+    void reply.header("cache-control", "no-store");
+    if (closing.hasBegun) throw new HttpError(503, "STOPPING", "this node stops; ask another");
+  });
 }
 
 /** Bodies that are received or worked on never hold more than {@link BODIES_TOTAL_BYTES}; the next is told to wait. */

@@ -1,20 +1,22 @@
 /** `POST /v1/transactions/batch`: thousands of transactions in one request, one line of answer each. */
+import { Readable } from "node:stream";
 import { setImmediate as eventLoop } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { SubmitResult } from "../api.ts";
 import { type BatchItem, jsonLines, lengthPrefixed } from "./batchLines.ts";
+import { bufferChunks } from "./blockJson.ts";
 import { type HttpContext, isKv } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import { BATCH_BODY_BYTES, BATCH_SLICE, BATCH_TRANSACTIONS } from "./limits.ts";
+import { BYTES_TYPE, mediaTypeOf, takes } from "./negotiation.ts";
 import { invalidLine, resultLine } from "./resultJson.ts";
 import { documented, errorSchema, rawBytes, submitQuery } from "./schemas.ts";
 import { defaultExpiry, submitted, tooLarge } from "./submission.ts";
 import { Nonces } from "./transactionJson.ts";
 
 export const NDJSON = "application/x-ndjson";
-const BYTES = "application/octet-stream";
 type SubmitQuery = z.output<typeof submitQuery>;
 
 export function addBatchRoutes(instance: FastifyInstance, context: HttpContext): void {
@@ -26,9 +28,10 @@ export function addBatchRoutes(instance: FastifyInstance, context: HttpContext):
     "/v1/transactions/batch",
     {
       bodyLimit: BATCH_BODY_BYTES,
+      onRequest: isKv(context) ? takes(NDJSON, BYTES_TYPE) : takes(BYTES_TYPE),
       schema: {
         querystring: submitQuery,
-        body: { content: { [NDJSON]: { schema: lines }, [BYTES]: { schema: rawBytes } } } as never,
+        body: { content: { [NDJSON]: { schema: lines }, [BYTES_TYPE]: { schema: rawBytes } } } as never,
         response: documented({
           200: { content: { [NDJSON]: { schema: lines } } } as never,
           400: errorSchema,
@@ -39,19 +42,16 @@ export function addBatchRoutes(instance: FastifyInstance, context: HttpContext):
       },
     },
     async (request, reply) => {
-      const type = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
-      const items = readItems(type, request.body, context, nonces);
+      const items = readItems(mediaTypeOf(request), request.body, context, nonces);
       const text = await answer(items, request.query, context);
-      return reply.type(NDJSON).serializer(String).send(text);
+      return reply.type(NDJSON).send(Readable.from(bufferChunks(Buffer.from(text))));
     },
   );
 }
 
 function readItems(type: string | undefined, body: unknown, context: HttpContext, nonces: Nonces): Iterable<BatchItem> {
-  if (type === BYTES && Buffer.isBuffer(body)) return lengthPrefixed(body);
-  if (type === NDJSON && Buffer.isBuffer(body) && isKv(context)) return jsonLines(body, nonces, defaultExpiry(context));
-  const taken = isKv(context) ? `${NDJSON} or ${BYTES}` : BYTES;
-  throw new HttpError(415, "UNSUPPORTED_MEDIA_TYPE", `a batch is ${taken}, not ${JSON.stringify(type ?? "nothing")}`);
+  if (!Buffer.isBuffer(body)) throw new HttpError(400, "BODY_MISSING", "a batch belongs in the body");
+  return type === NDJSON ? jsonLines(body, nonces, defaultExpiry(context)) : lengthPrefixed(body);
 }
 
 /** Submits slice after slice while the rest is parsed; a line of answer for each item, in order. */

@@ -11,7 +11,7 @@ import { toHex } from "../../base/bytes.ts";
 import { HASH_BYTES } from "../../base/hash.ts";
 import type { BlockView } from "../api.ts";
 import { base64url, operationsJson, receiptText } from "./kvText.ts";
-import { JSON_SLICE, PIECE_LENGTH } from "./limits.ts";
+import { CHUNK_BYTES, JSON_SLICE } from "./limits.ts";
 
 export interface BlockJsonOptions {
   readonly isKv: boolean;
@@ -94,15 +94,20 @@ export function transactionContentJson(bytes: Uint8Array, isKv: boolean) {
   };
 }
 
-/** The pieces as a stream that waits for a slow reader and for the event loop. */
-export function streamOf(pieces: Iterable<string>): Readable {
-  const source = async function* (): AsyncGenerator<string, void, undefined> {
-    for (const piece of pieces) {
-      yield piece;
+/** The pieces as a stream of chunks that waits for a slow reader and, at each, for the event loop. */
+export function chunksOf(pieces: Iterable<string> | AsyncIterable<string>): Readable {
+  const source = async function* (): AsyncGenerator<Buffer, void, undefined> {
+    for await (const piece of pieces) {
+      yield* bufferChunks(Buffer.from(piece));
       await eventLoop();
     }
   };
   return Readable.from(source());
+}
+
+/** Bytes in chunks: whether a reader comes on is seen at each. */
+export function* bufferChunks(bytes: Buffer): Generator<Buffer, void, undefined> {
+  for (let start = 0; start < bytes.length; start += CHUNK_BYTES) yield bytes.subarray(start, start + CHUNK_BYTES);
 }
 
 function transactionJson({ block }: BlockView, index: number, isKv: boolean) {
@@ -110,12 +115,12 @@ function transactionJson({ block }: BlockView, index: number, isKv: boolean) {
   return { id, index, ...transactionContentJson(elementAt(block.transactions, index), isKv) };
 }
 
-/** Elements with commas between them, in pieces of some hundred elements or of {@link PIECE_LENGTH}. */
+/** Elements with commas between them, in pieces of some hundred elements or of {@link CHUNK_BYTES}. */
 function* inSlices(count: number, textOf: (index: number) => string): Generator<string, void, undefined> {
   let piece = "";
   for (let index = 0; index < count; index++) {
     piece += `${index === 0 ? "" : ","}${textOf(index)}`;
-    if (piece.length < PIECE_LENGTH && index % JSON_SLICE !== JSON_SLICE - 1) continue;
+    if (piece.length < CHUNK_BYTES && index % JSON_SLICE !== JSON_SLICE - 1) continue;
     yield piece;
     piece = "";
   }

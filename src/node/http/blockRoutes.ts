@@ -1,17 +1,18 @@
 /** `/v1/blocks`. */
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { blockBytes, encodeBlockParts } from "../../../chain/block.ts";
 import { concatBytes } from "../../base/bytes.ts";
 import type { BlockView } from "../api.ts";
-import { blockJson, blockListJson, streamOf } from "./blockJson.ts";
+import { blockJson, blockListJson, bufferChunks, chunksOf } from "./blockJson.ts";
 import { type HttpContext, isKv } from "./context.ts";
-import { HttpError } from "./errors.ts";
+import { HttpError, JSON_TYPE } from "./errors.ts";
 import { LIST_BYTES } from "./limits.ts";
+import { BYTES_TYPE, isHeld, prefersBytes } from "./negotiation.ts";
 import { documented, blockParams, blockSchema, blocksQuery, blocksSchema, errorSchema, noQuery } from "./schemas.ts";
 
-const JSON_TYPE = "application/json; charset=utf-8";
-const BYTES_TYPE = "application/octet-stream";
+const FOR_EVER = "public, max-age=31536000, immutable";
 
 export function addBlockRoutes(instance: FastifyInstance, context: HttpContext): void {
   const app = instance.withTypeProvider<ZodTypeProvider>();
@@ -26,7 +27,7 @@ export function addBlockRoutes(instance: FastifyInstance, context: HttpContext):
       const last = views.at(-1)?.block.header.height ?? from - 1;
       const next = last < api.status().head.height && views.length > 0 ? last + 1 : null;
       const options = { isKv: isKv(context), transactions };
-      return reply.type(JSON_TYPE).send(streamOf(blockListJson(views, next, options)));
+      return reply.type(JSON_TYPE).send(chunksOf(blockListJson(views, next, options)));
     },
   );
 
@@ -46,9 +47,16 @@ export function addBlockRoutes(instance: FastifyInstance, context: HttpContext):
       if (view === "ambiguous") {
         throw new HttpError(400, "AMBIGUOUS_ID", `more than one block's id begins with ${ref}; give more digits`);
       }
+      const asBytes = prefersBytes(request);
       void reply.header("vary", "accept");
-      if (prefersBytes(request.headers.accept)) return sendBytes(reply, view);
-      return reply.type(JSON_TYPE).send(streamOf(blockJson(view, { isKv: isKv(context), transactions: true })));
+      if (view.status === "irreversible" && (asBytes || view.receipts !== undefined)) {
+        const etag = asBytes ? `"${view.block.id}"` : `W/"${view.block.id}"`;
+        // A height is another block's on another chain, which the same address may serve tomorrow.
+        void reply.headers({ etag, "cache-control": ref === view.block.id ? FOR_EVER : "no-cache" });
+        if (isHeld(request, etag)) return reply.code(304).send();
+      }
+      if (asBytes) return sendBytes(reply, view);
+      return reply.type(JSON_TYPE).send(chunksOf(blockJson(view, { isKv: isKv(context), transactions: true })));
     },
   );
 }
@@ -67,11 +75,9 @@ function blocksWithin({ api }: HttpContext, from: number, limit: number): BlockV
 }
 
 function sendBytes(reply: FastifyReply, { block }: BlockView): FastifyReply {
-  const parts = encodeBlockParts(block);
-  return reply.type(BYTES_TYPE).send(Buffer.from(concatBytes(...parts)));
-}
-
-/** Whoever names octet-stream and not JSON wants bytes. */
-function prefersBytes(accept: string | undefined): boolean {
-  return accept !== undefined && accept.includes(BYTES_TYPE) && !accept.includes("application/json");
+  const bytes = Buffer.from(concatBytes(...encodeBlockParts(block)));
+  return reply
+    .type(BYTES_TYPE)
+    .header("content-length", bytes.length)
+    .send(Readable.from(bufferChunks(bytes)));
 }

@@ -6,6 +6,10 @@ export class Closing {
   readonly #waiting = new Set<() => void>();
   #hasBegun = false;
 
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   begin(): void {
     this.#hasBegun = true;
     for (const end of this.#waiting) end();

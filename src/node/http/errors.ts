@@ -1,5 +1,5 @@
 /** Errors of the HTTP interface: all bodies are `{"error": {"code", "message", "details"?}}`. */
-import { STATUS_CODES } from "node:http";
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "../logging.ts";
@@ -28,6 +28,7 @@ export function errorBody(code: string, message: string, details?: unknown): Err
   return { error: details === undefined ? { code, message } : { code, message, details } };
 }
 
+export const JSON_TYPE = "application/json; charset=utf-8";
 /** Retry-After goes with every answer that only asks to come again. */
 const RETRYABLE = new Set([429, 503]);
 
@@ -35,7 +36,7 @@ export function sendError(reply: FastifyReply, error: HttpError): FastifyReply {
   if (RETRYABLE.has(error.statusCode)) void reply.header("retry-after", String(RETRY_AFTER_SECONDS));
   return reply
     .code(error.statusCode)
-    .type("application/json; charset=utf-8")
+    .type(JSON_TYPE)
     .serializer(JSON.stringify)
     .send(errorBody(error.code, error.message, error.details));
 }
@@ -43,13 +44,19 @@ export function sendError(reply: FastifyReply, error: HttpError): FastifyReply {
 export function installErrors(app: FastifyInstance, log: Logger): void {
   const allowed = methodsByPath(app);
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(reply, httpErrorOf(error, request, log)));
-  app.setNotFoundHandler((request, reply) => {
+  // Before anything is read of a body that nobody wants.
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.raw.httpVersion === "1.1" && request.headers.host === undefined) {
+      throw new HttpError(400, "INVALID_REQUEST", "the header Host is missing");
+    }
+    if (!request.is404) return;
     const path = request.url.split("?", 1)[0] ?? "";
     const methods = allowed(path);
-    if (methods === undefined) return sendError(reply, new HttpError(404, "NOT_FOUND", `there is nothing at ${path}`));
+    if (methods === undefined) throw new HttpError(404, "NOT_FOUND", `there is nothing at ${path}`);
     void reply.header("allow", methods.join(", "));
+    if (request.method === "OPTIONS") return reply.code(204).send();
     const message = `${request.method} is not possible at ${path}, only ${methods.join(", ")}`;
-    return sendError(reply, new HttpError(405, "METHOD_NOT_ALLOWED", message));
+    throw new HttpError(405, "METHOD_NOT_ALLOWED", message);
   });
 }
 
@@ -61,6 +68,8 @@ export function answerFrameworkError(error: FastifyError, _: unknown, reply: Fas
     "the path is not percent-encoded UTF-8, or a part of it is too long",
   );
   if (error.code === "FST_ERR_BAD_URL") sendError(reply, invalidUrl);
+  else if (error.statusCode === 414)
+    sendError(reply, new HttpError(414, "URL_TOO_LONG", "a part of the path is too long"));
   else sendError(reply, new HttpError(error.statusCode ?? 400, "INVALID_REQUEST", error.message));
 }
 
@@ -105,32 +114,59 @@ function methodsByPath(app: FastifyInstance): (path: string) => string[] | undef
   });
   return (path) => {
     const methods = new Set(routes.flatMap(({ pattern, method }) => (pattern.test(path) ? [method] : [])));
-    return methods.size === 0 ? undefined : [...methods];
+    return methods.size === 0 ? undefined : [...methods, "OPTIONS"];
   };
 }
 
-/** What is no HTTP, too long or too slow never becomes a request: it is answered here, if at all. */
-export function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
-  // Nothing can be said to one who has gone, and nothing more after an answer has begun.
-  if (error.code === "ECONNRESET" || !socket.writable || socket.bytesWritten > 0) {
-    socket.destroy();
-    return;
-  }
-  const [statusCode, code, message] = clientError(error.code);
+/**
+ * What is no HTTP, too long or too slow never becomes a request: it is answered here, if at all.
+ * @param isAnswering an answer to an earlier request of the connection is under way, into which nothing may be written
+ */
+export function answerClientError(error: ClientError, socket: Socket, isAnswering: boolean): void {
+  // Nothing can be said to one who has gone.
+  if (error.code === "ECONNRESET" || !socket.writable || isAnswering) socket.destroy();
+  else socket.end(rawAnswer(clientError(error)));
+}
+
+/** Answers a request that the server does not hand on: CONNECT, and expectations other than 100-continue. */
+export function answerUnusual(server: Server): void {
+  server.on("connect", (request: IncomingMessage, socket: Socket) => {
+    socket.end(rawAnswer(new HttpError(405, "METHOD_NOT_ALLOWED", `${request.method} is not possible here`)));
+  });
+  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+    const message = `the expectation ${JSON.stringify(request.headers.expect)} is not known`;
+    const body = JSON.stringify(errorBody("EXPECTATION_FAILED", message));
+    const length = Buffer.byteLength(body);
+    response.writeHead(417, { "content-type": JSON_TYPE, "content-length": length, connection: "close" }).end(body);
+  });
+}
+
+function rawAnswer({ statusCode, code, message }: HttpError): string {
   const body = JSON.stringify(errorBody(code, message));
-  socket.end(
-    `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  return (
+    `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\nContent-Type: ${JSON_TYPE}\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   );
 }
 
-function clientError(code: string | undefined): [number, string, string] {
+interface ClientError extends Error {
+  readonly code?: string;
+  readonly rawPacket?: unknown;
+}
+
+/** Is what could not be read a request but for its method? */
+const REQUEST_LINE = /^[A-Z]{1,32} \S+ HTTP\/1\.[01]\r?\n/;
+
+function clientError({ code, rawPacket }: ClientError): HttpError {
   switch (code) {
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return [408, "REQUEST_TIMEOUT", "the request took too long to arrive"];
+      return new HttpError(408, "REQUEST_TIMEOUT", "the request took too long to arrive");
     case "HPE_HEADER_OVERFLOW":
-      return [431, "HEADERS_TOO_LARGE", "the request's head is too large"];
+      return new HttpError(431, "HEADERS_TOO_LARGE", "the request's head is too large");
+    case "HPE_INVALID_METHOD":
+      if (!Buffer.isBuffer(rawPacket) || !REQUEST_LINE.test(rawPacket.toString("latin1"))) break;
+      return new HttpError(501, "METHOD_UNKNOWN", "there is no such method");
     default:
-      return [400, "INVALID_REQUEST", "this is not HTTP"];
   }
+  return new HttpError(400, "INVALID_REQUEST", "this is not HTTP");
 }

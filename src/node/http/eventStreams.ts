@@ -4,28 +4,37 @@
  * a slow one holds one block and some pieces of text.
  */
 import type { ServerResponse } from "node:http";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { setImmediate as eventLoop } from "node:timers/promises";
 import type { BlockView } from "../api.ts";
 import { messageOf } from "../systemError.ts";
-import { blockJson } from "./blockJson.ts";
+import { blockJson, chunksOf } from "./blockJson.ts";
 import { type HttpContext, isKv } from "./context.ts";
 import { HttpError } from "./errors.ts";
-import { STREAM_KEEP_ALIVE_MS, STREAM_PROGRESS_BLOCKS, STREAM_RETRY_MS, STREAMS_MAX } from "./limits.ts";
+import { HeldBlocks, type Holder } from "./heldBlocks.ts";
+import {
+  STREAM_BLOCKS_BYTES,
+  STREAM_KEEP_ALIVE_MS,
+  STREAM_PROGRESS_BLOCKS,
+  STREAM_RETRY_MS,
+  STREAMS_MAX,
+} from "./limits.ts";
 import { transactionsOf } from "./topic.ts";
 
 export class EventStreams {
   readonly #context: HttpContext;
-  readonly #open = new Set<Waiting>();
+  readonly #open = new Set<Stream>();
+  readonly #blocks: HeldBlocks;
   readonly #unsubscribe: () => void;
   #height: number;
 
   constructor(context: HttpContext) {
     this.#context = context;
+    this.#blocks = new HeldBlocks(STREAM_BLOCKS_BYTES, (height) => this.#read(height));
     this.#height = context.api.status().irreversible.height;
     this.#unsubscribe = context.api.onIrreversible((height) => {
       this.#height = height;
-      for (const waiting of this.#open) waiting.wake();
+      for (const stream of this.#open) stream.wake();
     });
   }
 
@@ -43,55 +52,58 @@ export class EventStreams {
     if (this.#open.size >= STREAMS_MAX) {
       throw new HttpError(503, "TOO_MANY_STREAMS", `this node serves ${STREAMS_MAX} streams at once; try again`);
     }
-    const waiting = new Waiting();
-    this.#open.add(waiting);
+    const stream = new Stream(response);
+    this.#open.add(stream);
     response.once("close", () => {
-      this.#open.delete(waiting);
-      waiting.end();
+      this.#open.delete(stream);
+      stream.end();
     });
-    return Readable.from(this.#events(first, topic, waiting));
+    return chunksOf(this.#events(first, topic, stream));
   }
 
   /** Ends all streams between two events. */
   end(): void {
     this.#unsubscribe();
-    for (const waiting of this.#open) waiting.end();
+    for (const stream of this.#open) stream.end();
   }
 
-  async *#events(first: number, topic: Uint8Array | undefined, waiting: Waiting): AsyncGenerator<string> {
+  async *#events(first: number, topic: Uint8Array | undefined, stream: Stream): AsyncGenerator<string> {
     yield `retry: ${STREAM_RETRY_MS}\n\n`;
     let told = first - 1;
     let saidAt = performance.now();
-    for (let next = first; !waiting.hasEnded;) {
+    for (let next = first; !stream.hasEnded;) {
       const quietMs = performance.now() - saidAt;
       if (quietMs >= STREAM_KEEP_ALIVE_MS || next - told > STREAM_PROGRESS_BLOCKS) {
         // An id without data moves where a reader resumes and is no event.
         yield next - 1 > told ? `id: ${next - 1}\n\n` : ": keep-alive\n\n";
         told = next - 1;
         saidAt = performance.now();
-      } else if (next > this.#height) await waiting.forMs(STREAM_KEEP_ALIVE_MS - quietMs);
+      } else if (next > this.#height) await stream.sleep(STREAM_KEEP_ALIVE_MS - quietMs);
       else {
-        const view = this.#read(next);
-        const only = topic && transactionsOf(view.block, topic);
-        if (only === undefined || only.length > 0) {
-          yield* this.#event(view, only);
+        for await (const piece of this.#block(next, topic, stream)) {
+          yield piece;
           told = next;
           saidAt = performance.now();
         }
         next++;
-        await eventLoop();
       }
     }
   }
 
-  async *#event(view: BlockView, only: readonly number[] | undefined): AsyncGenerator<string> {
-    yield `id: ${view.block.header.height}\ndata: `;
-    const options = { isKv: isKv(this.#context), transactions: true, ...(only && { only }) };
-    for (const piece of blockJson(view, options)) {
-      yield piece;
+  /** The event of a block; nothing when it holds nothing of the topic. */
+  async *#block(height: number, topic: Uint8Array | undefined, stream: Stream): AsyncGenerator<string> {
+    const view = this.#blocks.take(height, stream);
+    try {
+      const only = topic && transactionsOf(view.block, topic);
       await eventLoop();
+      if (only?.length === 0) return;
+      const options = { isKv: isKv(this.#context), transactions: true, ...(only && { only }) };
+      yield `id: ${height}\ndata: `;
+      for (const piece of blockJson(view, options)) yield piece;
+      yield "\n\n";
+    } finally {
+      this.#blocks.giveBack(height, stream);
     }
-    yield "\n\n";
   }
 
   /** Throws when the block cannot be read: the connection breaks, and whoever comes again is told why. */
@@ -108,10 +120,15 @@ export class EventStreams {
   }
 }
 
-/** A stream's sleep, until there is something to do. */
-class Waiting {
+/** An open stream: its sleep until there is something to do, and its end. */
+class Stream implements Holder {
+  readonly #response: ServerResponse;
   #wake: () => void = () => undefined;
   hasEnded = false;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
 
   wake(): void {
     this.#wake();
@@ -122,8 +139,13 @@ class Waiting {
     this.#wake();
   }
 
+  cutOff(): void {
+    this.#response.destroy();
+    this.end();
+  }
+
   /** Until somebody wakes it, at most so long. */
-  forMs(ms: number): Promise<void> {
+  sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wake = () => {

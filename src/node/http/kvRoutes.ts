@@ -1,12 +1,15 @@
 /** `/v1/kv`: reading the key-value application's state. */
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { z } from "zod";
 import type { NodeApi } from "../api.ts";
 import { decodeKvValue, KV_LIMITS } from "../applications/kvPayload.ts";
 import { type HttpContext, isKv } from "./context.ts";
-import { HttpError } from "./errors.ts";
+import { chunksOf } from "./blockJson.ts";
+import { HttpError, JSON_TYPE } from "./errors.ts";
 import { base64url, bytesJson, exactText, keyBytes } from "./kvText.ts";
 import { KV_PAGE, LIST_BYTES } from "./limits.ts";
+import { BYTES_TYPE, prefersBytes } from "./negotiation.ts";
 import { documented, errorSchema, kvListQuery, kvListSchema, kvQuery, kvSchema } from "./schemas.ts";
 
 type At = "irreversible" | "head";
@@ -18,12 +21,11 @@ export function addKvRoutes(instance: FastifyInstance, context: HttpContext): vo
   app.get(
     "/v1/kv",
     { schema: { querystring: kvListQuery, response: documented({ 200: kvListSchema, 400: errorSchema }) } },
-    (request) => {
+    (request, reply) => {
       needKv(context);
-      const { prefix, after, limit, at, encoding } = request.query;
-      const start = keyBytes(prefix, encoding, "prefix");
-      const afterKey = after === undefined ? undefined : keyBytes(after, encoding, "after");
-      return { ...readList(api, start, afterKey, limit, at), height: heightOf(api, at) };
+      const { prefix, limit, at, encoding } = request.query;
+      const list = readList(api, keyBytes(prefix, encoding, "prefix"), afterOf(request.query), limit, at);
+      return reply.type(JSON_TYPE).send(chunksOf(listJson(list, heightOf(api, at))));
     },
   );
 
@@ -36,7 +38,7 @@ export function addKvRoutes(instance: FastifyInstance, context: HttpContext): vo
         response: documented({ 200: kvSchema, 400: errorSchema, 404: errorSchema, 501: errorSchema }),
       },
     },
-    (request) => {
+    (request, reply) => {
       needKv(context);
       const { at, encoding, linearizable } = request.query;
       if (linearizable) throw new HttpError(501, "NOT_IMPLEMENTED", "linearizable reads are not built yet");
@@ -47,9 +49,20 @@ export function addKvRoutes(instance: FastifyInstance, context: HttpContext): vo
       if (value === undefined) {
         throw new HttpError(404, "KEY_NOT_FOUND", `there is no such key at height ${height}`, { height });
       }
-      return { ...entryJson(key, value), height };
+      void reply.header("vary", "accept");
+      if (!prefersBytes(request)) return { ...entryJson(key, value), height };
+      const entry = decodeKvValue(value);
+      void reply.headers({ "cairn-version": entry.version, "cairn-height": height });
+      return reply.type(BYTES_TYPE).send(Buffer.from(entry.value));
     },
   );
+}
+
+/** The key that a list begins behind. */
+function afterOf({ after, cursor, encoding }: z.output<typeof kvListQuery>): Uint8Array | undefined {
+  if (cursor === undefined) return after === undefined ? undefined : keyBytes(after, encoding, "after");
+  if (after === undefined) return keyBytes(cursor, "base64url", "cursor");
+  throw new HttpError(400, "INVALID_REQUEST", "cursor: goes on where after began; give one of the two");
 }
 
 function needKv(context: HttpContext): void {
@@ -68,24 +81,44 @@ function entryJson(key: Uint8Array, stateValue: Uint8Array) {
   return { key: bytesJson(key), value: base64url(value), ...(text === undefined ? {} : { text }), version };
 }
 
-/** Entries of a prefix in key order, in pages, until the limit or the bytes of a list are reached. */
-function readList(api: NodeApi, prefix: Uint8Array, after: Uint8Array | undefined, limit: number, at: At) {
-  const entries: ReturnType<typeof entryJson>[] = [];
+interface KvEntry {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+interface KvList {
+  readonly entries: readonly KvEntry[];
+  readonly more: boolean;
+}
+
+/** Entries of a prefix in key order, read in pages, until the limit or the bytes of a list are reached. */
+function readList(api: NodeApi, prefix: Uint8Array, after: Uint8Array | undefined, limit: number, at: At): KvList {
+  const entries: KvEntry[] = [];
   const end = behindPrefix(prefix);
   let start = after === undefined || Buffer.compare(after, prefix) < 0 ? prefix : next(after);
   let bytes = 0;
   while (end === undefined || Buffer.compare(start, end) < 0) {
     const asked = Math.min(KV_PAGE, limit + 1 - entries.length);
     const page = api.readRange(start, end, asked, at);
-    for (const { key, value } of page) {
+    for (const entry of page) {
       if (entries.length === limit || bytes >= LIST_BYTES) return { entries, more: true };
-      entries.push(entryJson(key, value));
-      bytes += value.length;
-      start = next(key);
+      entries.push(entry);
+      bytes += entry.value.length;
+      start = next(entry.key);
     }
     if (page.length < asked) break;
   }
   return { entries, more: false };
+}
+
+function* listJson({ entries, more }: KvList, height: number): Generator<string, void, undefined> {
+  yield '{"entries":[';
+  for (const [index, { key, value }] of entries.entries()) {
+    yield `${index === 0 ? "" : ","}${JSON.stringify(entryJson(key, value))}`;
+  }
+  const last = entries.at(-1);
+  const cursor = more && last !== undefined ? base64url(last.key) : null;
+  yield `],${JSON.stringify({ height, more, next: cursor }).slice(1)}`;
 }
 
 /** The least key greater than this one. */

@@ -26,6 +26,14 @@ export const WAIT_DEFAULT_MS = 10_000;
 /** A connection on which nothing moves: longer than the longest wait. */
 export const IDLE_SOCKET_MS = WAIT_MAX_MS + 30_000;
 export const CONNECTIONS_MAX = 2_000;
+/** Connections that wait to be taken. */
+export const BACKLOG = 1_024;
+/** Requests in work at once, pipelined ones included; further ones are told to come again. */
+export const REQUESTS_MAX = 4_000;
+/** Who takes less than SLOW_READER_BYTES of an answer in SLOW_READER_MS is cut off: 2 kB/s. */
+export const SLOW_READER_MS = 30_000;
+export const SLOW_READER_BYTES = 64 * 1024;
+export const SLOW_READER_CHECK_MS = 5_000;
 
 /** `limit` of lists. */
 export const BLOCKS_LIMIT = 100;
@@ -37,11 +45,13 @@ export const KV_PAGE = 16;
 /** Transactions written as JSON between two looks at the event loop. */
 export const JSON_SLICE = 500;
 
-/** or characters of it: what a slow reader leaves in memory is some pieces. */
-export const PIECE_LENGTH = 64 * 1024;
+/** and about what an answer is cut into: a slow reader leaves some chunks in memory. */
+export const CHUNK_BYTES = 64 * 1024;
 
 /** Streams of irreversible blocks at once. */
 export const STREAMS_MAX = 200;
+/** Blocks that streams are at work on, together; above, the slowest streams are cut off. */
+export const STREAM_BLOCKS_BYTES = 64 * MIB;
 /** A stream that has nothing to say says so this often, so that nobody on the way takes it for dead. */
 export const STREAM_KEEP_ALIVE_MS = 15_000;
 /** Blocks with nothing of a stream's topic, after which it is told how far it is. */

@@ -67,6 +67,7 @@ export const kvQuery = z.strictObject({ at, encoding, linearizable: flag.default
 export const kvListQuery = z.strictObject({
   prefix: z.string().default(""),
   after: z.string().optional().describe("keys greater than this one only"),
+  cursor: z.string().optional().describe("next of the answer before, as it was"),
   limit: wholeNumber(1, KV_LIMIT).default(100),
   at,
   encoding,
@@ -187,7 +188,8 @@ export const kvSchema = z.object({
 export const kvListSchema = z.object({
   entries: z.array(kvSchema.omit({ height: true })),
   height,
-  more: z.boolean().describe("ask again with after = the last key"),
+  more: z.boolean(),
+  next: z.string().nullable().describe("cursor of the next request; null at the end"),
 });
 
 export const statusSchema = z.object({

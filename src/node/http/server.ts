@@ -9,14 +9,15 @@ import type { AddressInfo } from "node:net";
 import { fastify, type FastifyInstance } from "fastify";
 import type { NodeApi } from "../api.ts";
 import type { Logger } from "../logging.ts";
-import { boundBodies, guardWriting } from "./access.ts";
+import { boundBodies, guardWriting, refuseWhenClosing } from "./access.ts";
 import { addBatchRoutes, NDJSON } from "./batchRoutes.ts";
 import { addBlockRoutes } from "./blockRoutes.ts";
 import { Closing } from "./closing.ts";
 import type { HttpContext } from "./context.ts";
-import { answerClientError, answerFrameworkError, HttpError, installErrors } from "./errors.ts";
+import { answerClientError, answerFrameworkError, answerUnusual, HttpError, installErrors } from "./errors.ts";
 import { addKvRoutes } from "./kvRoutes.ts";
 import {
+  BACKLOG,
   CLOSE_GRACE_MS,
   CONNECTIONS_MAX,
   HEADERS_TIMEOUT_MS,
@@ -27,6 +28,7 @@ import {
   TIMEOUT_CHECK_MS,
 } from "./limits.ts";
 import { addOpenApi, installSchemas } from "./openapi.ts";
+import { RequestsInWork, type SlowReaderLimits } from "./requests.ts";
 import { addStatusRoutes } from "./statusRoutes.ts";
 import { addStreamRoutes } from "./streamRoutes.ts";
 import { addTransactionRoutes } from "./transactionRoutes.ts";
@@ -41,6 +43,7 @@ export interface HttpOptions {
   readonly transactionBytes?: number;
   /** Shorter ones, for tests. */
   readonly timeouts?: { readonly headersMs: number; readonly requestMs: number; readonly checkMs: number };
+  readonly slowReaders?: SlowReaderLimits;
 }
 
 export interface HttpServer {
@@ -55,7 +58,7 @@ const TIMEOUTS = { headersMs: HEADERS_TIMEOUT_MS, requestMs: REQUEST_TIMEOUT_MS,
 /** Listens. Rejects with the system's error (EADDRINUSE, ...) when it cannot. */
 export async function startHttp(api: NodeApi, options: HttpOptions): Promise<HttpServer> {
   const app = await makeHttpApp(api, options);
-  await app.listen({ host: options.host, port: options.port });
+  await app.listen({ host: options.host, port: options.port, backlog: BACKLOG });
   const { port } = app.server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return { url: `http://${host}:${port}`, close: () => closeWithGrace(app) };
@@ -70,18 +73,24 @@ async function closeWithGrace(app: FastifyInstance): Promise<void> {
 /** The routes without a socket, for `inject`. */
 export async function makeHttpApp(
   api: NodeApi,
-  options: Pick<HttpOptions, "token" | "log" | "transactionBytes" | "timeouts">,
+  options: Pick<HttpOptions, "token" | "log" | "transactionBytes" | "timeouts" | "slowReaders">,
 ): Promise<FastifyInstance> {
   const timeouts = options.timeouts ?? TIMEOUTS;
+  const requests = new RequestsInWork(options.log);
   const app: FastifyInstance = fastify({
     logger: false,
     bodyLimit: SINGLE_BODY_BYTES,
     requestTimeout: timeouts.requestMs,
     connectionTimeout: IDLE_SOCKET_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs },
+    http: {
+      headersTimeout: timeouts.headersMs,
+      connectionsCheckingInterval: timeouts.checkMs,
+      requireHostHeader: false, // it is asked for where the answer is JSON
+    },
     forceCloseConnections: "idle",
-    clientErrorHandler: answerClientError,
+    return503OnClosing: false, // as above
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, requests.isAnswering(socket)),
     frameworkErrors: answerFrameworkError,
   });
   app.server.maxConnections = CONNECTIONS_MAX;
@@ -89,6 +98,9 @@ export async function makeHttpApp(
   app.addHook("preClose", async () => closing.begin());
   const { log, transactionBytes = api.genesis.limits.transactionBytes } = options;
   const context: HttpContext = { api, log, transactionBytes, closing };
+  answerUnusual(app.server);
+  requests.install(app, options.slowReaders);
+  refuseWhenClosing(app, closing);
   installErrors(app, options.log);
   guardWriting(app, options.token);
   boundBodies(app);

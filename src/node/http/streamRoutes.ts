@@ -17,35 +17,35 @@ export function addStreamRoutes(instance: FastifyInstance, context: HttpContext)
   app.addHook("preClose", async () => streams.end());
   const events = z.string().describe("id: HEIGHT, data: the block as /v1/blocks/{height} gives it");
 
-  app.get(
-    "/v1/stream",
-    {
-      exposeHeadRoute: false, // it would run for ever
-      schema: {
-        querystring: streamQuery,
-        headers: streamHeaders,
-        response: documented({
-          200: { content: { [EVENT_STREAM]: { schema: events } } } as never,
-          400: errorSchema,
-          410: errorSchema,
-          503: errorSchema,
-        }),
-      },
-    },
-    (request, reply) => {
-      const topic = topicOf(request.query, context);
-      const first = firstOf(request.query.from, request.headers["last-event-id"], streams.height);
-      const kept = context.api.firstHeight();
-      if (first < kept) {
-        const message = `block ${first} is not kept here any more; the first is ${kept}`;
-        throw new HttpError(410, "BLOCKS_GONE", message, { first: kept });
-      }
-      const stream = streams.open(first, topic, reply.raw);
-      // A connection kept for further requests would hold up a stop; proxies would collect events for a while.
-      void reply.headers({ connection: "close", "cache-control": "no-store", "x-accel-buffering": "no" });
-      return reply.type(EVENT_STREAM).send(stream);
-    },
-  );
+  const schema = {
+    querystring: streamQuery,
+    headers: streamHeaders,
+    response: documented({
+      200: { content: { [EVENT_STREAM]: { schema: events } } } as never,
+      400: errorSchema,
+      410: errorSchema,
+      503: errorSchema,
+    }),
+  };
+  const begin = ({ query, lastEventId }: { query: StreamQuery; lastEventId: string | undefined }) => {
+    const topic = topicOf(query, context);
+    const first = firstOf(query.from, lastEventId, streams.height);
+    const kept = context.api.firstHeight();
+    if (first >= kept) return { topic, first };
+    const message = `block ${first} is not kept here any more; the first is ${kept}`;
+    throw new HttpError(410, "BLOCKS_GONE", message, { first: kept });
+  };
+
+  app.head("/v1/stream", { schema: { ...schema, hide: true } }, ({ query, headers }, reply) => {
+    begin({ query, lastEventId: headers["last-event-id"] });
+    return reply.type(EVENT_STREAM).send();
+  });
+  app.get("/v1/stream", { exposeHeadRoute: false, schema }, ({ query, headers }, reply) => {
+    const { first, topic } = begin({ query, lastEventId: headers["last-event-id"] });
+    const stream = streams.open(first, topic, reply.raw);
+    // A connection kept for further requests would hold up a stop; proxies would collect events for a while.
+    return reply.type(EVENT_STREAM).headers({ connection: "close", "x-accel-buffering": "no" }).send(stream);
+  });
 }
 
 function topicOf({ topic, encoding }: StreamQuery, context: HttpContext): Uint8Array | undefined {

@@ -7,6 +7,7 @@ import { type HttpContext, isKv } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import { receiptJson } from "./kvText.ts";
 import { SINGLE_BODY_BYTES } from "./limits.ts";
+import { BYTES_TYPE, prefersBytes, takes } from "./negotiation.ts";
 import { resultBody } from "./resultJson.ts";
 import {
   documented,
@@ -36,6 +37,7 @@ export function addTransactionRoutes(instance: FastifyInstance, context: HttpCon
     "/v1/transactions",
     {
       bodyLimit: SINGLE_BODY_BYTES,
+      onRequest: isKv(context) ? takes("application/json", BYTES_TYPE) : takes(BYTES_TYPE),
       schema: {
         querystring: submitQuery,
         body: submitBody as never,
@@ -62,7 +64,11 @@ export function addTransactionRoutes(instance: FastifyInstance, context: HttpCon
         response: documented({ 200: transactionStateSchema, 404: errorSchema, 501: errorSchema }),
       },
     },
-    async (request) => {
+    async (request, reply) => {
+      void reply.header("vary", "accept");
+      if (prefersBytes(request)) {
+        return reply.type(BYTES_TYPE).send(await transactionBytes(request.params.id, context));
+      }
       if (request.query.proof) throw new HttpError(501, "NOT_IMPLEMENTED", "inclusion proofs are not built yet");
       return transactionState(request.params.id, context);
     },
@@ -73,12 +79,17 @@ export function addTransactionRoutes(instance: FastifyInstance, context: HttpCon
 function readTransaction(body: unknown, context: HttpContext, nonces: Nonces): Uint8Array {
   if (body instanceof Uint8Array) return body;
   if (body === undefined) throw new HttpError(400, "BODY_MISSING", "a transaction belongs in the body");
-  if (!isKv(context))
-    throw new HttpError(415, "UNSUPPORTED_MEDIA_TYPE", "this chain takes application/octet-stream only");
   const transaction = transactionFromJson(body, nonces, defaultExpiry(context));
   if (transaction.ok) return transaction.value;
   const { code, message, path } = transaction.error;
   throw new HttpError(400, code, message, { path });
+}
+
+/** The transaction as it was submitted, wherever it is. */
+async function transactionBytes(id: string, context: HttpContext): Promise<Buffer> {
+  const state = await context.api.transaction(id);
+  if (state.status === "unknown") throw notFound(id, state);
+  return Buffer.from(state.transaction);
 }
 
 async function transactionState(id: string, context: HttpContext) {
@@ -86,7 +97,7 @@ async function transactionState(id: string, context: HttpContext) {
   const hasJson = isKv(context);
   switch (state.status) {
     case "unknown":
-      throw new HttpError(404, "TRANSACTION_NOT_FOUND", `this node knows no transaction ${id}`, absence(state));
+      throw notFound(id, state);
     case "pending":
       return { id, status: state.status };
     case "included":
@@ -105,7 +116,10 @@ async function transactionState(id: string, context: HttpContext) {
   }
 }
 
-/** What a client needs to know that the transaction will never be in the chain: up to where it is not. */
-function absence({ absentThrough }: Extract<TransactionState, { readonly status: "unknown" }>) {
-  return absentThrough && { absentThrough };
+type Unknown = Extract<TransactionState, { readonly status: "unknown" }>;
+
+/** With what a client needs to know that the transaction will never be in the chain: up to where it is not. */
+function notFound(id: string, { absentThrough }: Unknown): HttpError {
+  const message = `this node knows no transaction ${id}`;
+  return new HttpError(404, "TRANSACTION_NOT_FOUND", message, absentThrough && { absentThrough });
 }

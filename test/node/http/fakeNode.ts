@@ -175,7 +175,7 @@ export class FakeNode implements NodeApi {
         return { status: "irreversible", place, blockId: block.id, transaction, receipt };
       }
     }
-    return { status: id === "11".repeat(32) ? "pending" : "unknown" };
+    return id === "11".repeat(32) ? { status: "pending", transaction: new Uint8Array([1, 2]) } : { status: "unknown" };
   }
 
   read(key: Uint8Array): Uint8Array | undefined {

@@ -3,6 +3,7 @@ import { decodeBlock } from "../../../chain/block.ts";
 import { encodeTransaction, transactionId } from "../../../chain/transaction.ts";
 import { toHex, utf8 } from "../../../src/base/bytes.ts";
 import { encodeKvPayload } from "../../../src/node/applications/kvPayload.ts";
+import type { BlockView } from "../../../src/node/api.ts";
 import { JSON_SLICE, LIST_BYTES } from "../../../src/node/http/limits.ts";
 import { appOf, FakeNode, NOW, PRODUCER } from "./fakeNode.ts";
 
@@ -76,6 +77,29 @@ describe("GET /v1/blocks/{ref}", () => {
     expect(answer.headers["content-type"]).toBe("application/octet-stream");
     const decoded = decodeBlock(answer.rawPayload);
     expect(decoded.ok && decoded.value.id).toBe(block.id);
+  });
+
+  test("an irreversible one may be kept: by its id for ever, by height or name after asking", async () => {
+    const node = new FakeNode();
+    const { id } = node.add(transaction("a"));
+    node.add();
+    node.irreversibleHeight = 1;
+    const app = await appOf(node);
+    const headersOf = async (ref: string, headers: Record<string, string> = {}) => {
+      const answer = await app.inject({ url: `/v1/blocks/${ref}`, headers });
+      return [answer.statusCode, answer.headers.etag, answer.headers["cache-control"]];
+    };
+    expect(await headersOf(id)).toEqual([200, `W/"${id}"`, "public, max-age=31536000, immutable"]);
+    for (const ref of ["1", "irreversible", id.slice(0, 8)]) {
+      expect(await headersOf(ref), ref).toEqual([200, `W/"${id}"`, "no-cache"]);
+      expect(await headersOf(ref, { "if-none-match": `"x", W/"${id}"` }), ref).toEqual([304, `W/"${id}"`, "no-cache"]);
+    }
+    const bytes = { accept: "application/octet-stream", "if-none-match": `"${id}"` };
+    expect(await headersOf("1", bytes)).toEqual([304, `"${id}"`, "no-cache"]);
+    expect(await headersOf("head")).toEqual([200, undefined, "no-store"]);
+    const without = node.blocks.bind(node);
+    node.block = (ref) => ({ ...(without(Number(ref), 1)[0] as BlockView), receipts: undefined });
+    expect(await headersOf("1"), "its receipts are to come").toEqual([200, undefined, "no-store"]);
   });
 
   test("a block of many transactions comes whole", async () => {
@@ -174,6 +198,18 @@ describe("GET /v1/kv", () => {
     expect((await app.inject("/v1/kv/_w=?encoding=base64url")).statusCode).toBe(400);
   });
 
+  test("a value's bytes, with version and height in the header, to whoever asks for them", async () => {
+    const node = new FakeNode();
+    node.put(utf8("raw"), new Uint8Array([0xff, 0xfe, 0]), 4);
+    const answer = await get(node, "/v1/kv/raw", { accept: "application/octet-stream" });
+    expect(answer.headers).toMatchObject({
+      "content-type": "application/octet-stream",
+      "cairn-version": "4",
+      "cairn-height": "0",
+    });
+    expect([...answer.rawPayload]).toEqual([0xff, 0xfe, 0]);
+  });
+
   test("absent is a 404, a broken escape a 400, a linearizable read a 501", async () => {
     const app = await appOf(new FakeNode());
     expect((await app.inject("/v1/kv/x")).json().error.code).toBe("KEY_NOT_FOUND");
@@ -198,6 +234,16 @@ describe("GET /v1/kv", () => {
       after = `&after=${encodeURIComponent(String(all.at(-1)))}`;
     }
     expect(all).toEqual([...keys, { base64url: "cC__" }]);
+    const pages: number[] = [];
+    for (let cursor: string | null = ""; cursor !== null;) {
+      const given: string = cursor === "" ? "" : `&cursor=${cursor}`;
+      const page = (await app.inject(`/v1/kv?prefix=p/&limit=25${given}`)).json();
+      pages.push(page.entries.length);
+      cursor = page.next;
+    }
+    expect(pages).toEqual([25, 25, 11]);
+    const both = await app.inject("/v1/kv?after=a&cursor=YQ");
+    expect([both.statusCode, both.json().error.code]).toEqual([400, "INVALID_REQUEST"]);
   });
 
   test("a list ends early where values are large", async () => {
@@ -250,12 +296,14 @@ describe("what a node says of itself", () => {
     expect([wrong.statusCode, wrong.json().error.code, wrong.headers.allow]).toEqual([
       405,
       "METHOD_NOT_ALLOWED",
-      "GET, HEAD",
+      "GET, HEAD, OPTIONS",
     ]);
     const read = await app.inject({ method: "GET", url: "/v1/transactions/batch" });
     // The path of a transaction whose id is "batch": malformed rather than another method.
     expect(read.statusCode).toBe(400);
-    expect((await app.inject({ method: "PUT", url: "/v1/transactions" })).headers.allow).toBe("POST");
+    expect((await app.inject({ method: "PUT", url: "/v1/transactions" })).headers.allow).toBe("POST, OPTIONS");
+    const options = await app.inject({ method: "OPTIONS", url: "/v1/status" });
+    expect([options.statusCode, options.headers.allow, options.body]).toEqual([204, "GET, HEAD, OPTIONS", ""]);
   });
 
   test("what fails inside is a 500 without its text", async () => {

@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { startHttp, type HttpServer } from "../../../src/node/http/server.ts";
-import { BATCH_BODY_BYTES, SINGLE_BODY_BYTES } from "../../../src/node/http/limits.ts";
+import { type HttpOptions, type HttpServer, startHttp } from "../../../src/node/http/server.ts";
+import { BATCH_BODY_BYTES, REQUESTS_MAX, SINGLE_BODY_BYTES } from "../../../src/node/http/limits.ts";
 import { SILENT } from "../../../src/node/logging.ts";
+import { utf8 } from "../../../src/base/bytes.ts";
 import { FakeNode, JSON_HEADERS } from "./fakeNode.ts";
 
 const PUT = JSON.stringify({ put: { key: "a", value: "b" } });
@@ -14,12 +15,8 @@ afterEach(async () => {
   for (const server of open.splice(0)) await server.close();
 });
 
-async function serve(
-  node = new FakeNode(),
-  timeouts?: { headersMs: number; requestMs: number; checkMs: number },
-): Promise<HttpServer> {
-  const options = { host: "127.0.0.1", port: 0, token: undefined, log: SILENT, ...(timeouts && { timeouts }) };
-  const server = await startHttp(node, options);
+async function serve(node = new FakeNode(), options: Partial<HttpOptions> = {}): Promise<HttpServer> {
+  const server = await startHttp(node, { host: "127.0.0.1", port: 0, token: undefined, log: SILENT, ...options });
   open.push(server);
   return server;
 }
@@ -61,7 +58,7 @@ describe("the HTTP port serves on", () => {
   });
 
   test("beside half-open connections, which it closes after their time with a 408", async () => {
-    const server = await serve(new FakeNode(), { headersMs: 100, requestMs: 200, checkMs: 20 });
+    const server = await serve(new FakeNode(), { timeouts: { headersMs: 100, requestMs: 200, checkMs: 20 } });
     const silent = await dial(server);
     const slow = await dial(server);
     const body = await dial(server);
@@ -118,6 +115,129 @@ describe("the HTTP port serves on", () => {
   });
 });
 
+describe("what is no ordinary request is answered in JSON, too", () => {
+  test.each([
+    ["an unknown method", "FOO /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", 501, "METHOD_UNKNOWN"],
+    ["CONNECT", "CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", 405, "METHOD_NOT_ALLOWED"],
+    [
+      "an unknown expectation",
+      "GET /v1/status HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n",
+      417,
+      "EXPECTATION_FAILED",
+    ],
+    ["no host", "GET /v1/status HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "INVALID_REQUEST"],
+    [
+      "a part of the path that is too long",
+      `GET /v1/blocks/${"1".repeat(500)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      414,
+      "URL_TOO_LONG",
+    ],
+    [
+      "a method with a body that is not possible here, which is not read",
+      "PUT /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n",
+      405,
+      "METHOD_NOT_ALLOWED",
+    ],
+    [
+      "a body of another content type, which is not read",
+      "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 99999999999\r\n\r\n",
+      415,
+      "UNSUPPORTED_MEDIA_TYPE",
+    ],
+    [
+      "two lengths",
+      "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      400,
+      "INVALID_REQUEST",
+    ],
+  ])("%s", async (_, request, status, code) => {
+    const socket = await dial(await serve());
+    const answer = answerOf(socket);
+    socket.write(request);
+    const text = await answer;
+    expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4))).toMatchObject({ error: { code } });
+  });
+
+  test("also behind an answered request of the same connection, and not into an answer that is due", async () => {
+    const server = await serve();
+    const socket = await dial(server);
+    const answer = answerOf(socket);
+    socket.write("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+    await once(socket, "data");
+    socket.write("FOO / HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect(await answer).toMatch(/"live"\}HTTP\/1\.1 501 /);
+
+    const node = new FakeNode();
+    node.answer = () => new Promise(() => undefined);
+    const waiting = await dial(await serve(node));
+    const none = answerOf(waiting);
+    waiting.write(
+      `POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${PUT.length}\r\n\r\n${PUT}`,
+    );
+    await expect.poll(() => node.submissions.length).toBe(1);
+    waiting.write("rubbish\r\n\r\n");
+    expect(await none).toBe("");
+  });
+});
+
+test("requests in work have a bound, pipelined ones, too; the next are told to come again", async () => {
+  const node = new FakeNode();
+  node.answer = () => new Promise(() => undefined);
+  const server = await serve(node);
+  const one = `POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${PUT.length}\r\n\r\n${PUT}`;
+  const sockets = await Promise.all(Array.from({ length: 50 }, () => dial(server)));
+  for (const socket of sockets) socket.write(one.repeat(1 + REQUESTS_MAX / sockets.length));
+  const live = () => fetch(`${server.url}/health/live`);
+  await expect.poll(async () => (await live()).status, { timeout: 20_000 }).toBe(503);
+  const refused = await live();
+  expect(refused.headers.get("retry-after")).toBe("1");
+  expect(await refused.json()).toMatchObject({ error: { code: "BUSY" } });
+  expect(node.submissions.length).toBeLessThanOrEqual(REQUESTS_MAX);
+  for (const socket of sockets) socket.destroy();
+  await expect.poll(async () => (await live()).status, { timeout: 20_000 }).toBe(200);
+});
+
+describe("a reader of an answer", () => {
+  const slowReaders = { forMs: 400, checkMs: 50 };
+
+  /** Far more than the kernel's buffers hold. */
+  function largeNode(): FakeNode {
+    const node = new FakeNode();
+    for (let i = 0; i < 10; i++) node.put(utf8(`k${i}`), new Uint8Array(1024 * 1024));
+    return node;
+  }
+
+  test("that takes nothing is cut off", async () => {
+    const lines: string[] = [];
+    const log = { ...SILENT, write: (_level: unknown, _layer: unknown, message: string) => void lines.push(message) };
+    const server = await serve(largeNode(), { slowReaders, log });
+    const socket = await dial(server);
+    socket.write("GET /v1/kv?prefix=k HTTP/1.1\r\nHost: x\r\n\r\n");
+    await once(socket, "readable");
+    await expect.poll(() => lines, { timeout: 5_000 }).toEqual(["cuts off a slow reader"]);
+    const closed = closeOf(socket);
+    socket.resume();
+    await closed;
+    await expectServing(server);
+  });
+
+  test("that comes on, however long it takes, is not", async () => {
+    const server = await serve(largeNode(), { slowReaders });
+    const socket = await dial(server);
+    socket.write("GET /v1/kv?prefix=k HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let bytes = 0;
+    const started = performance.now();
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      const due = started + (bytes / (50 * 1024 * 1024)) * 1_500;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
+    }
+    expect(bytes).toBeGreaterThan(50 * 1024 * 1024);
+    expect(performance.now() - started).toBeGreaterThan(2 * slowReaders.forMs);
+  });
+});
+
 test("bodies that are announced beyond what all may hold together are told to come again", async () => {
   const server = await serve();
   const head = `POST /v1/transactions/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: ${BATCH_BODY_BYTES}\r\n\r\n`;
@@ -148,6 +268,23 @@ test("the largest value that fits a transaction is taken", async () => {
 });
 
 describe("closing", () => {
+  test("what still comes on a connection that is open is told so in JSON", async () => {
+    const node = new FakeNode();
+    node.answer = () => new Promise(() => undefined);
+    const server = await serve(node);
+    const socket = await dial(server);
+    const answer = answerOf(socket);
+    const head = "Host: x\r\nContent-Type: application/json\r\n";
+    socket.write(`POST /v1/transactions HTTP/1.1\r\n${head}Content-Length: ${PUT.length}\r\n\r\n${PUT}`);
+    await expect.poll(() => node.submissions.length).toBe(1);
+    const closed = server.close();
+    socket.write("GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n");
+    await closed;
+    expect((await answer).match(/"code":"STOPPING"/g)?.length).toBeGreaterThanOrEqual(1);
+    expect(await answer).not.toContain("FST_");
+    expect(await answer).not.toContain('"statusCode"');
+  });
+
   test("ends waits with a 503, frees the port, and takes no longer than a moment", async () => {
     const node = new FakeNode();
     node.answer = () => new Promise(() => undefined);

@@ -243,6 +243,20 @@ describe("GET /v1/transactions/{id}", () => {
     });
   });
 
+  test("its bytes as submitted, to whoever asks for them, pending or not", async () => {
+    const node = new FakeNode();
+    const bytes = encodeTransaction({ payload: utf8("x"), nonce: new Uint8Array(16), expiresAt: NOW });
+    node.add(bytes);
+    const app = await appOf(node);
+    const headers = { accept: "application/octet-stream" };
+    const answer = await app.inject({ url: `/v1/transactions/${toHex(transactionId(bytes))}`, headers });
+    expect(answer.headers["content-type"]).toBe("application/octet-stream");
+    expect([...answer.rawPayload]).toEqual([...bytes]);
+    const pending = await app.inject({ url: `/v1/transactions/${"11".repeat(32)}`, headers });
+    expect([...pending.rawPayload]).toEqual([1, 2]);
+    expect((await app.inject({ url: `/v1/transactions/${"22".repeat(32)}`, headers })).statusCode).toBe(404);
+  });
+
   test("pending, unknown and malformed ids are told apart", async () => {
     const app = await appOf(new FakeNode());
     expect((await app.inject(`/v1/transactions/${"11".repeat(32)}`)).json()).toMatchObject({ status: "pending" });
