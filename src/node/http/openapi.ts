@@ -3,7 +3,13 @@ import swagger from "@fastify/swagger";
 import type { FastifyInstance, FastifySchema } from "fastify";
 import { jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
 import { z } from "zod";
+import { completeDocument, type OpenApiDocument } from "./document/complete.ts";
 import { VERSION } from "../version.ts";
+
+const ABOUT =
+  "Heights are numbers, times milliseconds since the epoch, ids and keys lower-case hex, payloads base64url without padding. " +
+  "Whatever is no success is {error: {code, message, details?}}. HEAD works wherever GET does, OPTIONS names the methods; another " +
+  "method is a 405 METHOD_NOT_ALLOWED with Allow, a path that nothing is at a 404 NOT_FOUND. 429 and 503 carry Retry-After in seconds.";
 
 /**
  * Checks queries and paths by their schemas. Bodies are documented by theirs but checked where they are used: the
@@ -20,9 +26,19 @@ export async function installSchemas(app: FastifyInstance): Promise<void> {
       info: {
         title: "Cairn node",
         version: VERSION,
-        description: "Heights and times are numbers, ids lower-case hex.",
+        description: ABOUT,
       },
-      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      tags: [
+        { name: "chain", description: "blocks" },
+        { name: "transactions", description: "submitting and finding them" },
+        { name: "kv", description: "state of the key-value application" },
+        { name: "node", description: "the node itself" },
+      ],
+      components: {
+        securitySchemes: {
+          token: { type: "http", scheme: "bearer", description: "http.token of the node's configuration" },
+        },
+      },
     },
     transform: (route) => {
       const { body, ...schema } = (route.schema ?? {}) as FastifySchema;
@@ -52,5 +68,11 @@ function bodyJson({ content }: BodyByContentType) {
 }
 
 export function addOpenApi(app: FastifyInstance): void {
-  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+  const document = once(() => completeDocument(app.swagger() as unknown as OpenApiDocument));
+  app.get("/openapi.json", { schema: { hide: true } }, document);
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }

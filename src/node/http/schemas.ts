@@ -17,8 +17,9 @@ const wholeNumber = (min: number, max: number) =>
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
 
 export const hex = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits");
-const height = z.number().int().min(0);
-const time = z.number().int().min(0).describe("milliseconds since the epoch");
+const count = z.number().int().min(0);
+const height = count;
+const time = count.describe("milliseconds since the epoch");
 const base64url = z.string().describe("base64url");
 
 export const errorSchema = z.object({
@@ -94,22 +95,19 @@ export const transactionBody = z.union([
 
 export const rawBytes = z.string().describe("raw bytes").meta({ format: "binary" });
 
-const receipt = z.union([
-  z.object({ ok: z.boolean(), version: height, failedOperation: z.number().optional() }),
-  base64url,
-]);
+const receipt = z.union([z.object({ ok: z.boolean(), version: height, failedOperation: count.optional() }), base64url]);
 
 export const resultSchema = z.object({
   id: hex,
   status: z.enum(["accepted", "included", "irreversible"]),
   height: height.optional(),
-  index: z.number().int().optional(),
+  index: count.optional(),
   receipt: receipt.optional(),
 });
 
 export const transactionSchema = z.object({
   id: hex,
-  index: z.number().int(),
+  index: count,
   bytes: base64url,
   nonce: z.string(),
   expiresAt: time,
@@ -123,7 +121,7 @@ export const transactionStateSchema = z.object({
   id: hex,
   status: z.enum(["pending", "included", "irreversible"]),
   height: height.optional(),
-  index: z.number().int().optional(),
+  index: count.optional(),
   blockId: hex.optional(),
   receipt: receipt.optional(),
   transaction: transactionSchema.omit({ id: true, index: true }).optional(),
@@ -132,7 +130,7 @@ export const transactionStateSchema = z.object({
 const headerSchema = z.object({
   height,
   parent: hex,
-  view: z.number().int(),
+  view: count,
   producer: hex,
   time,
   transactionRoot: hex,
@@ -154,7 +152,7 @@ export const blockSchema = z.object({
   header: headerSchema,
   signature: base64url.describe("the producer's, of the id"),
   certificate: base64url.nullable().describe("the first at or above this height"),
-  transactionCount: z.number().int(),
+  transactionCount: count,
   transactions: z.array(transactionSchema).optional(),
   receipts: z.array(receipt).nullable().optional(),
 });
@@ -168,10 +166,10 @@ export const forkSchema = z.object({
   height,
   id: hex,
   parent: hex,
-  view: z.number().int(),
+  view: count,
   producer: hex,
   time,
-  transactions: z.number().int(),
+  transactions: count,
   isHead: z.boolean(),
   onBestChain: z.boolean(),
   invalid: z.string().optional(),
@@ -204,12 +202,12 @@ export const statusSchema = z.object({
   }),
   consensus: z.object({
     engine: z.enum(["raft", "vsr", "bft"]),
-    view: z.number().int(),
+    view: count,
     leader: hex.nullable(),
     producers: z.array(z.object({ name: z.string(), key: hex })),
     status: z.enum(["leader", "follower", "candidate", "recovering", "observer", "halted"]),
   }),
-  head: z.object({ height, id: hex, view: z.number().int(), time }),
+  head: z.object({ height, id: hex, view: count, time }),
   irreversible: z.object({ height, id: hex, time }),
   sync: z.object({
     state: z.enum(["searching", "syncing", "synced"]),
@@ -217,8 +215,8 @@ export const statusSchema = z.object({
     rate: z.number().describe("blocks a second"),
     stalledBecause: z.string().optional(),
   }),
-  peers: z.number().int(),
-  mempool: z.object({ count: z.number().int(), bytes: z.number().int() }),
+  peers: count,
+  mempool: z.object({ count: count, bytes: count }),
 });
 
 export const peersSchema = z.object({
@@ -237,6 +235,14 @@ export const peersSchema = z.object({
       bytesOut: z.number(),
     }),
   ),
+});
+
+export const genesisSchema = z.looseObject({
+  name: z.string(),
+  time,
+  engine: z.enum(["raft", "vsr", "bft"]),
+  producers: z.array(z.looseObject({ name: z.string(), key: hex, address: z.string() })),
+  application: z.looseObject({ name: z.string() }),
 });
 
 export const healthSchema = z.object({ status: z.string() });

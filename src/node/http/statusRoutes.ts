@@ -4,7 +4,16 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { HttpContext } from "./context.ts";
 import { HttpError, sendError } from "./errors.ts";
-import { documented, errorSchema, forkSchema, healthSchema, noQuery, peersSchema, statusSchema } from "./schemas.ts";
+import {
+  documented,
+  errorSchema,
+  forkSchema,
+  genesisSchema,
+  healthSchema,
+  noQuery,
+  peersSchema,
+  statusSchema,
+} from "./schemas.ts";
 
 export function addStatusRoutes(instance: FastifyInstance, { api }: HttpContext): void {
   const app = instance.withTypeProvider<ZodTypeProvider>();
@@ -14,12 +23,12 @@ export function addStatusRoutes(instance: FastifyInstance, { api }: HttpContext)
   app.get("/v1/peers", answers(peersSchema), () => ({ peers: api.peers() }));
   app.get("/v1/forks", answers(forkSchema), () => api.forks());
   // As it was read, so that what is saved from here is the chain's genesis.json.
-  app.get("/v1/genesis", answers(z.unknown().describe("the genesis file")), () => api.genesis.value);
+  app.get("/v1/genesis", answers(genesisSchema), () => api.genesis.value);
 
   // Asked for by programs that add parameters of their own: nothing is refused here.
   app.get(
     "/metrics",
-    { schema: { response: documented({ 200: z.string().describe("Prometheus text") }) } },
+    { schema: { response: documented({ 200: { content: { "text/plain": { schema: z.string() } } } as never }) } },
     async (_, reply) =>
       reply
         .type(api.metricsContentType)

@@ -1,0 +1,142 @@
+/** Answers of a node, as examples for `/openapi.json`: one chain, whose second block holds one put. */
+
+export const ID = "268d8c2c3cc406b4b2ff6f38669651e44077c5f1de5069d2c05bd4a38dbb421b";
+export const BLOCK_ID = "32bacecddfd9dddd88cb61c638671d0cfe68e26fa79b97a84e7ac41448939c62";
+const PARENT_ID = "1ac5bc70715a1e3dcc0d5712d5b76aad2e8696a877da731f86606ee0b7e545ab";
+const KEY = "0327893196eaa2d196402b929dba15ef555819dccd114c122a5c1aa06e960a2d";
+const CHAIN_ID = "dcc35e7d9b806e341443e15b1792423e3d481dafd5c30067b32ba4fd4cc55d43";
+const PEER_KEY = "eb5f4c0a39492b3bcf994620e7f8ae9fb842ade30ba69c22c7bde02d6b4066b2";
+
+export const STATUS = {
+  chainId: CHAIN_ID,
+  name: "devnet",
+  node: { id: KEY, key: KEY, name: "node0", role: "producer", version: "0.1.0" },
+  consensus: { engine: "raft", view: 1, leader: KEY, producers: [{ name: "node0", key: KEY }], status: "leader" },
+  head: { height: 2, id: BLOCK_ID, view: 1, time: 1795634729256 },
+  irreversible: { height: 2, id: BLOCK_ID, time: 1795634729256 },
+  sync: { state: "synced", target: 2, rate: 0 },
+  peers: 1,
+  mempool: { count: 0, bytes: 0 },
+};
+
+const OPERATION = { put: { key: "greeting", value: "hello" } };
+
+const CONTENT = {
+  bytes: "ChUKEwoRCghncmVldGluZxIFaGVsbG8SEB9YJgZ2nHROSNXb7K2mC24Y14ywoaE0",
+  nonce: "1f582606769c744e48d5dbecada60b6e",
+  expiresAt: 1795634759255,
+  payload: "ChMKEQoIZ3JlZXRpbmcSBWhlbGxv",
+  operations: [OPERATION],
+};
+const RECEIPT = { ok: true, version: 2 };
+
+export const BLOCK = {
+  height: 2,
+  id: BLOCK_ID,
+  status: "irreversible",
+  header: {
+    height: 2,
+    parent: PARENT_ID,
+    view: 1,
+    producer: KEY,
+    time: 1795634729256,
+    transactionRoot: ID,
+    receiptRoot: "30c8292b9c5f362a31d3832f80c9c367ca485a0193aaefc896e2df3e73aa0d6d",
+    stateHash: "3ca9f9138cbc724e6b5bd50c690485e3eeca05d25f0aa7cca42d36f62ea998a7",
+    historyRoot: "bd8ffc166a9aa9f97bfd18db476db965496f171e3f46e175793e860adbeadf01",
+    irreversibleHeight: 1,
+    config: "5f049c9264c173fd47c8a7b9708b635b1cf8a16869956eaeb5f4070df2b6a404",
+    closing: false,
+  },
+  signature: "6xtOeS9DrLbSWJfz3-GGKRft8wqHGw_sSeydHYxiv2mj9kR-f1Lvmi5YUHR6HYl7ctcxSdIfn49B0wpf1hmSAQ",
+  certificate:
+    "CAES-wEIAhIgGsW8cHFaHj3MDVcS1bdqrS6Glqh32nMfhmBu4LflRasYASIgAyeJMZbqotGWQCuSnboV71VYGdzNEUwSKlwaoG6WCi0oqKKuoaE0MiAmjYwsPMQGtLL_bzhmllHkQHfF8d5QadLAW9SjjbtCGzogMMgpK5xfNiox04MvgMnDZ8pIWgGTqu_IluLfPnOqDW1CIDyp-ROMvHJOa1vVDGkEhePuygXSXwqnzKQtNvYuqZinSiC9j_wWapqp-Xv9GNtHbbllSW8XHj9G4XV5PoYK2-rfAVABWiBfBJySZMFz_UfIp7lwi2NbHPihaGmVbq619AcN8rakBBpkCiADJ4kxluqi0ZZAK5KduhXvVVgZ3M0RTBIqXBqgbpYKLRpACW6c32An1VzLp6Ryqe5gfFnwbyl2tAc-6zf7SW3dxcxIjB3UPDRslblButhAIHnlhzlQ9W5hgZpfEQ_hs9BTCQ",
+  transactionCount: 1,
+  transactions: [{ id: ID, index: 0, ...CONTENT }],
+  receipts: [RECEIPT],
+};
+
+export const BLOCKS = { blocks: [BLOCK], next: null };
+
+export const FORKS = {
+  height: 2,
+  id: BLOCK_ID,
+  parent: PARENT_ID,
+  view: 1,
+  producer: KEY,
+  time: 1795634729256,
+  transactions: 1,
+  isHead: true,
+  onBestChain: true,
+  children: [],
+};
+
+export const RESULT = { id: ID, status: "irreversible", height: 2, index: 0, receipt: RECEIPT };
+
+export const TRANSACTION = { ...RESULT, blockId: BLOCK_ID, transaction: CONTENT };
+
+const ENTRY = { key: "greeting", value: "aGVsbG8", text: "hello", version: 2 };
+export const KV = { ...ENTRY, height: 2 };
+export const KV_LIST = { entries: [ENTRY], height: 2, more: true, next: "Z3JlZXRpbmc" };
+
+export const PEERS = {
+  peers: [
+    {
+      key: PEER_KEY,
+      name: "node1",
+      role: "follower",
+      address: "/ip4/127.0.0.1/tcp/26610",
+      direction: "inbound",
+      rttMs: 0.9,
+      connectedAt: 1795634729028,
+      phase: "idle",
+      height: 2,
+      bytesIn: 7274,
+      bytesOut: 10041,
+    },
+  ],
+};
+
+export const GENESIS = {
+  name: "devnet",
+  time: 1795634723610,
+  engine: "raft",
+  producers: [{ name: "node0", key: KEY, address: "127.0.0.1:26600" }],
+  application: { name: "kv", initialState: {} },
+  limits: {
+    blockBytes: 4194304,
+    blockTransactions: 20000,
+    transactionBytes: 1048576,
+    expiryAheadMs: 60000,
+    duplicateWindowCount: 8000000,
+    clockToleranceMs: 1000,
+    signaturesRequired: false,
+  },
+};
+
+export const METRICS = `# HELP cairn_consensus_height Height of the last irreversible block.
+# TYPE cairn_consensus_height gauge
+cairn_consensus_height 2
+`;
+
+export const EVENTS = `retry: 1000
+
+id: 2
+data: ${JSON.stringify(BLOCK)}
+
+: keep-alive
+
+`;
+
+const LATER = { nonce: CONTENT.nonce, expiresAt: CONTENT.expiresAt };
+/** Bodies of a submission, by what they show. */
+export const SUBMISSIONS = {
+  put: OPERATION,
+  delete: { delete: { key: { base64url: "_wA" } } },
+  compareAndSet: { compareAndSet: { key: "greeting", expectedVersion: 2, value: "hi" } },
+  atomic: [OPERATION, { delete: { key: "farewell" } }],
+  repeatable: { operations: [OPERATION], ...LATER },
+};
+
+export const BATCH = `${JSON.stringify(OPERATION)}\n${JSON.stringify(SUBMISSIONS.atomic)}\n`;
+export const BATCH_RESULT = `${JSON.stringify(RESULT)}\n${JSON.stringify({ id: PARENT_ID, status: "pending" })}\n`;
