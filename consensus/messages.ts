@@ -163,10 +163,17 @@ export function contentDigest(chainId: string, { kind, content }: SignedContent)
   return signingDigest(kind, chainId, SIGNED[kind].codec.encode(content as never));
 }
 
-export function encodeSigned(message: ConsensusMessage): Uint8Array {
-  const { number, codec } = SIGNED[message.kind];
-  const { signer, signature } = message;
-  return withKind(number, signedMessage.encode({ signer, content: codec.encode(message.content as never), signature }));
+/** @param signDigest signs 32 bytes with the key of `signer` */
+export function encodeSigned(
+  chainId: string,
+  signer: string,
+  { kind, content }: SignedContent,
+  signDigest: (digest: Uint8Array) => Uint8Array,
+): Uint8Array {
+  const { number, codec } = SIGNED[kind];
+  const bytes = codec.encode(content as never);
+  const signature = signDigest(signingDigest(kind, chainId, bytes));
+  return withKind(number, signedMessage.encode({ signer, content: bytes, signature }));
 }
 
 export function encodeCertificatePayload(certificate: Uint8Array): Uint8Array {

@@ -14,13 +14,18 @@ export const envelopeMessage = message("Envelope", {
 });
 export type Envelope = Decoded<typeof envelopeMessage>;
 
-/** The frame as parts: length of the header, header, payload. */
+/** The frame as parts: what {@link envelopePrefix} says, payload. */
 export function encodeEnvelope(envelope: Envelope, payload: Uint8Array): Uint8Array[] {
+  return [envelopePrefix(envelope), payload];
+}
+
+/** What stands before the payload: length of the header, header. */
+export function envelopePrefix(envelope: Envelope): Uint8Array {
   const header = envelopeMessage.encode(envelope);
   const prefix = new Uint8Array(HEADER_LENGTH_BYTES + header.length);
   new DataView(prefix.buffer).setUint16(0, header.length);
   prefix.set(header, HEADER_LENGTH_BYTES);
-  return [prefix, payload];
+  return prefix;
 }
 
 export function decodeEnvelope(frame: Uint8Array): { envelope: Envelope; payload: Uint8Array } | undefined {

@@ -1,8 +1,8 @@
 /**
  * Strict protobuf for what is signed, hashed or comes from a peer. A message is described once, with a bound on
  * every field; the description gives its TypeScript type, its encoder and its decoder. There is one valid encoding:
- * fields in order of their numbers, defaults left out, nothing unknown, nothing trailing. `decode` re-encodes and
- * compares, so what it accepts is byte for byte what `encode` writes (docs/protocol.md, "encoding"). `encode` throws a
+ * fields in order of their numbers, defaults left out, nothing unknown, nothing trailing. `decode` accepts byte for byte
+ * what `encode` writes and nothing else (docs/protocol.md, "encoding"); it needs no second encoding to know. `encode` throws a
  * RangeError for a value out of its bounds: a bug, found where it is made and not by the peer who refuses the bytes.
  *
  * The `.proto` files in `proto/` document the same messages; a test checks that they agree.
@@ -12,9 +12,9 @@
  *     const bytes = ack.encode({ view: 1, height: 2, id });
  *     const result = ack.decode(bytes);
  */
-import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { equalBytes, hexBytes, toHex, utf8 } from "./bytes.ts";
+import { utf8 } from "./bytes.ts";
 import { err, ok, type Result } from "./result.ts";
+import { Malformed, WireReader, WireWriter } from "./wire.ts";
 
 /** Why bytes are not a message. `detail` is for logs. */
 export interface DecodeError {
@@ -34,14 +34,15 @@ export type FieldType =
 export interface Field<T> {
   readonly number: number;
   readonly type: FieldType;
-  readonly wireType: WireType;
+  /** Number and wire type, as the field begins on the wire. */
+  readonly tag: number;
   /** What an absent field means; `undefined` with `required` makes absence an error. */
   readonly absent: T | undefined;
   readonly required: boolean;
   readonly repeated: boolean;
   readonly maxCount: number;
-  write(writer: BinaryWriter, value: T): void;
-  read(reader: BinaryReader): unknown;
+  write(writer: WireWriter, value: T): void;
+  read(reader: WireReader): unknown;
   isDefault(value: T): boolean;
 }
 
@@ -59,24 +60,27 @@ export interface Message<T> {
   /** @throws RangeError when the value is out of its bounds */
   encode(value: T): Uint8Array;
   decode(bytes: Uint8Array): Result<T, DecodeError>;
-  /** For nesting. Throws a {@link Malformed} on bad input. */
-  readFrom(reader: BinaryReader, length: number): T;
-  writeTo(writer: BinaryWriter, value: T): void;
+  /** For nesting: the message that ends at `end`. Throws a {@link Malformed} on bad input. */
+  readFrom(reader: WireReader, end: number): T;
+  writeTo(writer: WireWriter, value: T): void;
 }
 export type Decoded<M> = M extends Message<infer T> ? T : never;
 
-class Malformed extends Error {}
+/** Protobuf's wire types that are in use. */
+const VARINT = 0;
+const LENGTH_DELIMITED = 2;
+/** In place of a tag: the message is over. */
+const END = -1;
 
 /** Describes a message. Field numbers must ascend in the order written. */
 export function message<S extends Shape>(name: string, shape: S): Message<ShapeValue<S>> {
   const entries = Object.entries(shape);
-  const byNumber = new Map(entries.map(([key, field]) => [field.number, { key, field }]));
   entries.reduce((last, [key, field]) => {
     if (field.number <= last) throw new Error(`${name}.${key}: field numbers must ascend`);
     return field.number;
   }, 0);
 
-  const writeTo = (writer: BinaryWriter, value: Record<string, unknown>): void => {
+  const writeTo = (writer: WireWriter, value: Record<string, unknown>): void => {
     for (const [key, field] of entries) {
       const item = value[key];
       if (field.repeated) {
@@ -86,41 +90,46 @@ export function message<S extends Shape>(name: string, shape: S): Message<ShapeV
       } else if (item !== undefined && !field.isDefault(item)) writeField(writer, field, item);
     }
   };
-  const readFrom = (reader: BinaryReader, length: number): Record<string, unknown> => {
-    const end = reader.pos + length;
+  const unexpected = (tag: number): Malformed => {
+    const known = entries.find(([, { number }]) => number === Math.floor(tag / 8));
+    if (known === undefined) return new Malformed(`unknown field ${Math.floor(tag / 8)}`);
+    return new Malformed(known[1].tag === tag ? "not the one valid encoding" : `${known[0]}: wire type`);
+  };
+  const readFrom = (reader: WireReader, end: number): Record<string, unknown> => {
     const value: Record<string, unknown> = {};
-    for (const [key, field] of entries) if (field.repeated) value[key] = [];
-    while (reader.pos < end) {
-      const [number, wireType] = reader.tag();
-      const known = byNumber.get(number);
-      if (known === undefined) throw new Malformed(`unknown field ${number}`);
-      if (wireType !== known.field.wireType) throw new Malformed(`${known.key}: wire type`);
-      const item = known.field.read(reader);
-      if (reader.pos > end) throw new Malformed(`${known.key}: past the end`);
-      if (!known.field.repeated) value[known.key] = item;
-      else if ((value[known.key] as unknown[]).push(item) > known.field.maxCount) {
-        throw new Malformed(`${known.key}: more than ${known.field.maxCount}`);
-      }
-    }
+    let tag = reader.at < end ? reader.varint() : END;
+    // Fields come in the order of their numbers or not at all: what is left over at the end is unknown or out of order.
     for (const [key, field] of entries) {
-      if (value[key] !== undefined) continue;
-      if (field.required) throw new Malformed(`${key}: missing`);
-      if (field.absent !== undefined) value[key] = field.absent;
+      if (field.repeated) {
+        const elements: unknown[] = [];
+        for (; tag === field.tag; tag = reader.at < end ? reader.varint() : END) {
+          if (elements.push(field.read(reader)) > field.maxCount)
+            throw new Malformed(`${key}: more than ${field.maxCount}`);
+          if (reader.at > end) throw new Malformed(`${key}: past the end`);
+        }
+        value[key] = elements;
+      } else if (tag === field.tag) {
+        const item = field.read(reader);
+        if (reader.at > end) throw new Malformed(`${key}: past the end`);
+        if (field.isDefault(item)) throw new Malformed("not the one valid encoding");
+        value[key] = item;
+        tag = reader.at < end ? reader.varint() : END;
+      } else if (field.required) throw new Malformed(`${key}: missing`);
+      else if (field.absent !== undefined) value[key] = field.absent;
     }
+    if (tag !== END) throw unexpected(tag);
     return value;
   };
   const encode = (value: Record<string, unknown>): Uint8Array => {
-    const writer = new BinaryWriter();
-    writeTo(writer, value);
-    return writer.finish();
+    WRITER.reset();
+    writeTo(WRITER, value);
+    return WRITER.finish();
   };
   const decode = (bytes: Uint8Array): Result<Record<string, unknown>, DecodeError> => {
     try {
-      const value = readFrom(new BinaryReader(bytes), bytes.length);
-      if (!equalBytes(encode(value), bytes)) throw new Malformed("not the one valid encoding");
-      return ok(value);
+      return ok(readFrom(new WireReader(bytes), bytes.length));
     } catch (error) {
-      // Malformed, or whatever the reader throws at bytes that end early or hold no varint or UTF-8.
+      // Malformed, or what the UTF-8 decoder throws.
       return err({
         code: "UNDECODABLE",
         message: name,
@@ -131,8 +140,11 @@ export function message<S extends Shape>(name: string, shape: S): Message<ShapeV
   return { name, fields: shape, encode, decode, readFrom, writeTo } as unknown as Message<ShapeValue<S>>;
 }
 
-function writeField(writer: BinaryWriter, field: Field<unknown>, value: unknown): void {
-  writer.tag(field.number, field.wireType);
+/** One for all: encoding calls nothing that could encode in between. */
+const WRITER = new WireWriter();
+
+function writeField(writer: WireWriter, field: Field<unknown>, value: unknown): void {
+  writer.varint(field.tag);
   field.write(writer, value);
 }
 
@@ -140,10 +152,10 @@ function scalar<T>(
   number: number,
   type: FieldType,
   absent: T | undefined,
-  codec: Pick<Field<T>, "write" | "isDefault"> & { read(reader: BinaryReader): T },
+  codec: Pick<Field<T>, "write" | "isDefault"> & { read(reader: WireReader): T },
 ): Field<T> {
-  const wireType = type.kind === "uint64" || type.kind === "bool" ? WireType.Varint : WireType.LengthDelimited;
-  return { number, type, wireType, absent, required: absent === undefined, repeated: false, maxCount: 1, ...codec };
+  const tag = number * 8 + (type.kind === "uint64" || type.kind === "bool" ? VARINT : LENGTH_DELIMITED);
+  return { number, type, tag, absent, required: absent === undefined, repeated: false, maxCount: 1, ...codec };
 }
 
 /** A safe non-negative integer, `uint64` on the wire. */
@@ -151,21 +163,21 @@ export function uint(number: number): Field<number> {
   return scalar<number>(number, { kind: "uint64" }, 0, {
     write: (writer, value) => {
       if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is no unsigned integer`);
-      writer.uint64(value);
+      writer.varint(value);
     },
-    read: (reader) => {
-      const value = Number(reader.uint64());
-      if (!Number.isSafeInteger(value)) throw new Malformed("integer above 2^53 - 1");
-      return value;
-    },
+    read: (reader) => reader.varint(),
     isDefault: (value) => value === 0,
   });
 }
 
 export function bool(number: number): Field<boolean> {
   return scalar<boolean>(number, { kind: "bool" }, false, {
-    write: (writer, value) => void writer.bool(value),
-    read: (reader) => reader.bool(),
+    write: (writer, value) => writer.varint(value ? 1 : 0),
+    read: (reader) => {
+      const value = reader.varint();
+      if (value > 1) throw new Malformed("neither true nor false");
+      return value === 1;
+    },
     isDefault: (value) => !value,
   });
 }
@@ -174,7 +186,7 @@ export function bool(number: number): Field<boolean> {
 export function bytes(number: number, maxBytes: number): Field<Uint8Array> {
   return scalar<Uint8Array>(number, { kind: "bytes", minBytes: 0, maxBytes, hex: false }, new Uint8Array(0), {
     write: (writer, value) => writeBytes(writer, value, 0, maxBytes),
-    read: (reader) => readBytes(reader, 0, maxBytes),
+    read: (reader) => reader.bytes(0, maxBytes),
     isDefault: (value) => value.length === 0,
   });
 }
@@ -183,7 +195,7 @@ export function bytes(number: number, maxBytes: number): Field<Uint8Array> {
 export function fixedBytes(number: number, length: number): Field<Uint8Array> {
   return scalar<Uint8Array>(number, { kind: "bytes", minBytes: length, maxBytes: length, hex: false }, undefined, {
     write: (writer, value) => writeBytes(writer, value, length, length),
-    read: (reader) => readBytes(reader, length, length),
+    read: (reader) => reader.bytes(length, length),
     isDefault: () => false,
   });
 }
@@ -191,8 +203,8 @@ export function fixedBytes(number: number, length: number): Field<Uint8Array> {
 /** A 32-byte hash or key, lower-case hex in memory, always present. */
 export function hash(number: number): Field<string> {
   return scalar<string>(number, { kind: "bytes", minBytes: 32, maxBytes: 32, hex: true }, undefined, {
-    write: (writer, value) => writeBytes(writer, hexBytes(value), 32, 32),
-    read: (reader) => toHex(readBytes(reader, 32, 32)),
+    write: (writer, value) => writer.hex(value, 32),
+    read: (reader) => reader.hex(32),
     isDefault: () => false,
   });
 }
@@ -208,7 +220,7 @@ export function text(number: number, maxBytes: number): Field<string> {
       if (!value.isWellFormed()) throw new RangeError("not well-formed Unicode");
       writeBytes(writer, utf8(value), 0, maxBytes);
     },
-    read: (reader) => strictUtf8.decode(readBytes(reader, 0, maxBytes)),
+    read: (reader) => strictUtf8.decode(reader.bytes(0, maxBytes)),
     isDefault: (value) => value === "",
   });
 }
@@ -216,15 +228,12 @@ export function text(number: number, maxBytes: number): Field<string> {
 /** A message inside a message, always present. */
 export function nested<T>(number: number, inner: Message<T>): Field<T> {
   return scalar<T>(number, { kind: "message", message: inner }, undefined, {
-    write: (writer, value) => {
-      writer.fork();
-      inner.writeTo(writer, value);
-      writer.join();
-    },
+    write: (writer, value) => writer.nested(() => inner.writeTo(writer, value)),
     read: (reader) => {
-      const length = reader.uint32();
-      if (reader.pos + length > reader.len) throw new Malformed("past the end");
-      return inner.readFrom(reader, length);
+      const length = reader.varint();
+      const end = reader.at + length;
+      if (end > reader.length) throw new Malformed("past the end");
+      return inner.readFrom(reader, end);
     },
     isDefault: () => false,
   });
@@ -240,13 +249,7 @@ export function repeated<T>(field: Field<T>, maxCount: number): Field<readonly T
   return { ...field, absent: undefined, required: false, repeated: true, maxCount } as unknown as Field<readonly T[]>;
 }
 
-function writeBytes(writer: BinaryWriter, value: Uint8Array, minBytes: number, maxBytes: number): void {
+function writeBytes(writer: WireWriter, value: Uint8Array, minBytes: number, maxBytes: number): void {
   if (value.length < minBytes || value.length > maxBytes) throw new RangeError(`${value.length} bytes`);
   writer.bytes(value);
-}
-
-function readBytes(reader: BinaryReader, minBytes: number, maxBytes: number): Uint8Array {
-  const value = reader.bytes();
-  if (value.length < minBytes || value.length > maxBytes) throw new Malformed(`${value.length} bytes`);
-  return value;
 }

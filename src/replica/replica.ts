@@ -85,6 +85,8 @@ export class Replica {
   readonly #held = new HeldBlocks();
   /** The newest certificate known, whether or not its block is here. */
   #certificate: { readonly height: number; readonly id: string; readonly bytes: Uint8Array } | undefined;
+  /** The block that was sent last. */
+  #encoded: { readonly id: string; readonly parts: readonly Uint8Array[] } | undefined;
   #now = 0;
   #timerAt = Number.POSITIVE_INFINITY;
   #headMoved = false;
@@ -161,15 +163,20 @@ export class Replica {
         height: connection.peerHead?.height,
       })),
       halted: this.#halted,
-      sizes: {
-        ...this.#ledger.sizes,
-        held: this.#held.size,
-        gateWaiting: this.#intake.waiting,
-        blockRequests: this.#sync.requests,
-        mempoolCount: this.#mempool.count,
-        mempoolBytes: this.#mempool.bytes,
-        persistOutstanding: this.#outbox.outstanding,
-      },
+      sizes: this.sizes,
+    };
+  }
+
+  /** Sizes of everything bounded. */
+  get sizes(): ReplicaStatus["sizes"] {
+    return {
+      ...this.#ledger.sizes,
+      held: this.#held.size,
+      gateWaiting: this.#intake.waiting,
+      blockRequests: this.#sync.requests,
+      mempoolCount: this.#mempool.count,
+      mempoolBytes: this.#mempool.bytes,
+      persistOutstanding: this.#outbox.outstanding,
     };
   }
 
@@ -435,8 +442,7 @@ export class Replica {
   #engineHost(): EngineHost {
     const { self, genesis, settings, sign } = this.#start;
     const { chainId, configuration } = genesis;
-    const signed = (content: SignedContent): Uint8Array =>
-      encodeSigned({ ...content, signer: self, signature: sign(contentDigest(chainId, content)) });
+    const signed = (content: SignedContent): Uint8Array => encodeSigned(chainId, self, content, sign);
     return {
       self,
       configuration,
@@ -495,7 +501,9 @@ export class Replica {
 
   #sendBlock(to: PeerKey, block: RawBlock, requested: boolean): number {
     const prefix = requested ? BLOCK_RESPONSE_PREFIX : BLOCK_PREFIX;
-    const parts = [prefix, ...encodeBlockParts(block)];
+    // A new block goes to all peers, one after the other.
+    if (this.#encoded?.id !== block.id) this.#encoded = { id: block.id, parts: encodeBlockParts(block) };
+    const parts = [prefix, ...this.#encoded.parts];
     this.#outbox.send(to, "chain", parts, false);
     // Exactly what the link will report as drained: an estimate would leak budget.
     return parts.reduce((sum, part) => sum + part.length, 0);

@@ -57,7 +57,7 @@ export class Submissions {
   #refusals: HeldRefusal[] = [];
   #forwardAgainAt = Number.POSITIVE_INFINITY;
   /** View and leader to whom everything was forwarded last. */
-  #forwardedIn = "";
+  #forwardedIn: { readonly view: number; readonly leader: PeerKey } | undefined;
   /** Was this node the leader when it was asked last? */
   #led = false;
 
@@ -176,9 +176,9 @@ export class Submissions {
     this.#led = leader === this.#host.self;
     if (leader === undefined) return;
     // A view later even the same leader may have dropped what it was given before.
-    const reign = `${this.#host.view()} ${leader}`;
-    if (reign !== this.#forwardedIn) {
-      this.#forwardedIn = reign;
+    const view = this.#host.view();
+    if (view !== this.#forwardedIn?.view || leader !== this.#forwardedIn.leader) {
+      this.#forwardedIn = { view, leader };
       this.#forwardAllSoon();
     }
     if (this.#unforwarded.size === 0) return;

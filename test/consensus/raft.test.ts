@@ -560,7 +560,10 @@ describe("views above VIEW_MAX are refused wherever they come in: what follows a
   it.each(contents(0).map(({ kind }, i) => [kind, i] as const))("in a signed %s", (_kind, i) => {
     const decode = (view: number): boolean => {
       const message = { ...(contents(view)[i] as SignedContent), signer: B, signature: fakeSignature(B) };
-      return decodePayload(CHAIN_ID, encodeSigned(message as ConsensusMessage)).ok;
+      return decodePayload(
+        CHAIN_ID,
+        encodeSigned(CHAIN_ID, message.signer, message, () => message.signature),
+      ).ok;
     };
     expect([decode(VIEW_MAX), decode(VIEW_MAX + 1), decode(Number.MAX_SAFE_INTEGER)]).toEqual([true, false, false]);
   });

@@ -313,7 +313,7 @@ describe("signatures and ids cover what proto/chain.proto says", () => {
         const message = { kind, content } as unknown as SignedContent;
         const bytes = codecOf(name).encode(content);
         expect(toHex(contentDigest(CHAIN, message))).toBe(digest(kind, bytes));
-        const frame = encodeSigned({ ...message, signer: "22".repeat(32), signature: new Uint8Array(64) });
+        const frame = encodeSigned(CHAIN, "22".repeat(32), message, () => new Uint8Array(64));
         const decoded = decodePayload(CHAIN, frame);
         if (!decoded.ok || decoded.value.kind !== "signed") throw new Error("not a signed message");
         expect(toHex(decoded.value.claim.digest)).toBe(digest(kind, bytes));

@@ -141,7 +141,7 @@ function helloOf({ view, height, id }: NaiveBlock, rootCertificate?: Uint8Array)
 
 function signedBy(signer: string): Uint8Array {
   const content = { view: 1, round: 1, irreversibleHeight: 0 };
-  return encodeSigned({ kind: "heartbeat", content, signer, signature: fakeSignature(signer) } as ConsensusMessage);
+  return encodeSigned(genesis.chainId, signer, { kind: "heartbeat", content }, () => fakeSignature(signer));
 }
 const RESULTS = encodeTransactionResults([{ id: first.id, outcome: "ODD", detail: "why" }]);
 const forwardOf = (...transactions: readonly Uint8Array[]): Uint8Array =>

@@ -17,7 +17,7 @@ import type { Simulation } from "./simulation.ts";
 import { short } from "./trace.ts";
 import { readRecord, readWire, type WireMessage } from "./wire.ts";
 
-/** Sizes are looked at in every so many steps: `status()` is dearer than most steps. */
+/** Sizes are looked at in every so many steps: they are dearer than most steps. */
 const SIZES_EVERY_STEPS = 32;
 
 /** A block that arrived so long ago has had its signature checked and was looked at, microseconds. */
@@ -99,7 +99,7 @@ export class Observer implements Watch {
     }
     // Last, because the same step may have made irreversible what it tells of.
     for (const effect of effects) workload.effect(index, effect);
-    if (++this.#steps % SIZES_EVERY_STEPS === 0) assertBounded(index, replica.status().sizes, this.#bounds);
+    if (++this.#steps % SIZES_EVERY_STEPS === 0) assertBounded(index, replica.sizes, this.#bounds);
   }
 
   persisted(node: SimulatedNode, { record }: Persist): void {

@@ -51,6 +51,8 @@ export interface FaultProfile {
   /** Links that a partition cuts notice after this, at random up to three times as long. */
   readonly pingTimeoutMs: number;
   readonly redialMs: number;
+  /** So few signatures are checked within the step that asks, as the shell does; more take a while. */
+  readonly checkedOnTheSpot: number;
 }
 
 export interface WorkloadProfile {
@@ -84,6 +86,7 @@ export const NO_FAULTS: FaultProfile = {
   rot: { chance: 0 },
   pingTimeoutMs: 2_000,
   redialMs: 250,
+  checkedOnTheSpot: 4,
 };
 
 export const DEFAULT_WORKLOAD: WorkloadProfile = {
@@ -160,7 +163,8 @@ export function drawProfile(dice: Dice, kind?: string): FaultProfile {
   if (draw === undefined) throw new RangeError(`no fault profile ${name}; there are ${PROFILE_NAMES.join(", ")}`);
   const highMs = dice.between(0.5, 20);
   const latency = { lowMs: 0.1, highMs, jitter: dice.between(0, 1), tailChance: 0.005, tailMs: dice.between(10, 200) };
-  return { ...NO_FAULTS, latency, disk: { typicalMs: dice.between(0.2, 3), capMs: 50 }, ...draw(dice), name };
+  const disk = { typicalMs: dice.between(0.2, 3), capMs: 50 };
+  return { ...NO_FAULTS, latency, disk, checkedOnTheSpot: dice.chance(0.5) ? 4 : 0, ...draw(dice), name };
 }
 
 export function drawWorkload(dice: Dice): WorkloadProfile {

@@ -74,6 +74,8 @@ export class SimulatedNode implements Station {
   #writes: Persist[] = [];
   #inCommit = 0;
   #durableToken = 0;
+  /** Inputs that come before all others. */
+  #next: Input[] = [];
   #timerAt = Number.POSITIVE_INFINITY;
   /** Virtual time at which a timer event is due already, microseconds. */
   #timerEventAt = Number.POSITIVE_INFINITY;
@@ -153,6 +155,7 @@ export class SimulatedNode implements Station {
     this.dying = false;
     this.pausedUntil = 0;
     this.#held = [];
+    this.#next = [];
     this.#linked.clear();
     this.#timerAt = this.#timerEventAt = Number.POSITIVE_INFINITY;
     for (const write of this.#writes.splice(0, dice.below(this.#writes.length + 1))) {
@@ -174,6 +177,14 @@ export class SimulatedNode implements Station {
   }
 
   step(input: Input): void {
+    const { life } = this;
+    this.#stepOnce(input);
+    // What follows on the spot, as in the shell: before anything else comes in.
+    for (let next = this.#next.shift(); next !== undefined && this.life === life; next = this.#next.shift())
+      this.#stepOnce(next);
+  }
+
+  #stepOnce(input: Input): void {
     const { watch, dice } = this.#world;
     const { life } = this;
     let effects = this.replica.step(input, this.clockMs);
@@ -226,7 +237,10 @@ export class SimulatedNode implements Station {
       case "checkSignatures": {
         const { batch, claims } = effect;
         const valid = claims.map((claim) => this.#world.keys.verify(claim));
-        return this.#later(this.#world.dice.between(20, 400), { kind: "signaturesChecked", batch, valid });
+        const checked: Input = { kind: "signaturesChecked", batch, valid };
+        if (claims.length <= this.#world.profile.checkedOnTheSpot) this.#next.push(checked);
+        else this.#later(this.#world.dice.between(20, 400), checked);
+        return;
       }
       case "continue":
         return this.#later(this.#world.dice.between(1, 2_000), { kind: "continue" });

@@ -32,13 +32,10 @@ export class Trace {
   }
 
   step(nowUs: number, node: number, input: Input, effects: readonly Effect[]): void {
-    this.#text(`${nowUs} ${node} ${summaryOf(input)}\n`);
-    if (input.kind === "received") this.#bytes(input.frame);
-    for (const effect of effects) {
-      this.#text(effectSummary(effect));
-      if (effect.kind === "send") for (const part of effect.parts) this.#bytes(part);
-      if (effect.kind === "persist" && effect.record !== undefined) this.#bytes(effect.record);
-    }
+    this.#number(nowUs);
+    this.#number(node);
+    this.#input(input);
+    for (const effect of effects) this.#effect(effect);
     if (this.#print === undefined) return;
     this.#print(`${timeOf(nowUs)} n${node} <- ${describeInput(input)}`);
     for (const effect of effects) this.#print(`${" ".repeat(12)} n${node} -> ${describeEffect(effect)}`);
@@ -55,6 +52,67 @@ export class Trace {
     const history = this.#histories[node] as string[];
     history.push(`${timeOf(nowUs)} n${node} ${what}`);
     if (history.length > HISTORY_MAX) history.shift();
+  }
+
+  /** What was received is in the trace already, where it was sent: its length tells a changed frame apart. */
+  #input(input: Input): void {
+    this.#text(input.kind);
+    switch (input.kind) {
+      case "peerUp":
+      case "peerDown":
+        return this.#text(input.peer);
+      case "received":
+        this.#text(input.from);
+        return this.#number(input.frame.length);
+      case "persisted":
+        return this.#number(input.token);
+      case "signaturesChecked":
+        this.#number(input.batch);
+        for (const valid of input.valid) this.#number(valid ? 1 : 0);
+        return;
+      case "drained":
+        return this.#number(input.bytes);
+      default:
+        return;
+    }
+  }
+
+  #effect(effect: Effect): void {
+    this.#text(effect.kind);
+    switch (effect.kind) {
+      case "send":
+        this.#text(effect.to);
+        this.#number(effect.after ?? 0);
+        for (const part of effect.parts) this.#bytes(part);
+        return;
+      case "persist":
+        this.#number(effect.token);
+        for (const { id } of effect.blocks) this.#text(id);
+        if (effect.record !== undefined) this.#bytes(effect.record);
+        if (effect.irreversible !== undefined) this.#text(effect.irreversible.id);
+        return;
+      case "setTimer":
+        return this.#number(effect.at);
+      case "irreversible":
+      case "head":
+        return this.#text(effect.block.id);
+      case "outcomes":
+        for (const { status, id } of effect.outcomes) this.#text(status + id);
+        return;
+      case "submitted":
+        for (const { status, id } of effect.answers) this.#text(status + id);
+        return;
+      case "flush":
+        this.#text(effect.flush.id);
+        return this.#number(effect.flush.changes.length);
+      default:
+        return;
+    }
+  }
+
+  #number(value: number): void {
+    if (this.#used + 8 > BUFFER_BYTES) this.#flush();
+    this.#used = this.#buffer.writeDoubleLE(value, this.#used);
   }
 
   #text(text: string): void {
