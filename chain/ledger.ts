@@ -106,6 +106,14 @@ export class Ledger {
   get settled(): boolean {
     return this.#running === undefined && this.#tip === this.#forks.best && this.#tip === this.#head;
   }
+  /** The root was executed: what is to become irreversible next may come. */
+  get isRootExecuted(): boolean {
+    return this.#running === undefined && isAncestorOrEqual(this.root, this.#tip);
+  }
+  /** Execution waits for the state database. */
+  get isPaused(): boolean {
+    return this.#paused();
+  }
   /** Sizes of everything bounded here, for metrics and oracles. */
   get sizes(): {
     blocks: number;

@@ -37,6 +37,15 @@ import {
   type Vote,
   voteMessage,
 } from "./raft/messages.ts";
+import {
+  type BlockParts,
+  decodeRangeResponse,
+  encodeRangeResponse,
+  type RangeProof,
+  type RangeRequest,
+  rangeRequestMessage,
+  type RangeResponse,
+} from "./sync/range.ts";
 
 /** Entries of a locator at most: exponential distances reach far with few, a narrowed one is dense. */
 export const LOCATOR_MAX = 64;
@@ -109,7 +118,9 @@ export type Payload =
   | { readonly kind: "signed"; readonly message: ConsensusMessage; readonly claim: SignatureClaim }
   | { readonly kind: "certificate"; readonly bytes: Uint8Array }
   | { readonly kind: "transactionForward"; readonly transactions: ByteList }
-  | { readonly kind: "transactionResults"; readonly results: readonly TransactionResult[] };
+  | { readonly kind: "transactionResults"; readonly results: readonly TransactionResult[] }
+  | { readonly kind: "rangeRequest"; readonly request: RangeRequest }
+  | { readonly kind: "rangeResponse"; readonly response: RangeResponse };
 
 /** What travels on the chain lane between two neighbours. */
 export type SyncMessage =
@@ -119,7 +130,13 @@ export type SyncMessage =
   | { readonly kind: "blockResponse"; readonly block: Block };
 
 const KIND = { hello: 1, block: 2, blockRequest: 3, blockResponse: 4 } as const;
-const PAYLOAD = { certificate: 32, transactionForward: 33, transactionResults: 34 } as const;
+const PAYLOAD = {
+  certificate: 32,
+  transactionForward: 33,
+  transactionResults: 34,
+  rangeRequest: 35,
+  rangeResponse: 36,
+} as const;
 
 export type FrameError = DecodeError | { readonly code: "BODY_DOES_NOT_MATCH"; readonly id: string };
 
@@ -189,6 +206,14 @@ export function encodeTransactionResults(results: readonly TransactionResult[]):
   return withKind(PAYLOAD.transactionResults, transactionResultsMessage.encode({ results }));
 }
 
+export function encodeRangeRequestPayload(request: RangeRequest): Uint8Array {
+  return withKind(PAYLOAD.rangeRequest, rangeRequestMessage.encode(request));
+}
+
+export function encodeRangeResponsePayload(blocks: readonly BlockParts[], proof: RangeProof): Uint8Array {
+  return encodeRangeResponse(blocks, proof, PAYLOAD.rangeResponse);
+}
+
 /** Decodes what came through the transport. */
 export function decodePayload(chainId: string, payload: Uint8Array): Result<Payload, FrameError> {
   const number = payload[0];
@@ -208,6 +233,14 @@ export function decodePayload(chainId: string, payload: Uint8Array): Result<Payl
     case PAYLOAD.transactionResults: {
       const results = transactionResultsMessage.decode(content);
       return results.ok ? ok({ kind: "transactionResults", results: results.value.results }) : results;
+    }
+    case PAYLOAD.rangeRequest: {
+      const request = rangeRequestMessage.decode(content);
+      return request.ok ? ok({ kind: "rangeRequest", request: request.value }) : request;
+    }
+    case PAYLOAD.rangeResponse: {
+      const response = decodeRangeResponse(content);
+      return response.ok ? ok({ kind: "rangeResponse", response: response.value }) : response;
     }
     default:
       return undecodable(`kind ${number} in an envelope`);

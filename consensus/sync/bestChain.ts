@@ -5,6 +5,7 @@
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
 import type { Ledger } from "../../chain/ledger.ts";
+import { SYNC_LIMITS, type SyncLimits } from "./constants.ts";
 
 /** A block as it goes over a link: verbatim parts. */
 export interface RawBlock {
@@ -30,10 +31,15 @@ export interface BlockLog {
 export class BestChain {
   readonly #ledger: Ledger;
   readonly #log: BlockLog;
+  readonly #certifiedHeight: () => number;
+  readonly #limits: SyncLimits;
 
-  constructor(ledger: Ledger, log: BlockLog) {
+  /** @param certifiedHeight of the newest certificate known; 0: none */
+  constructor(ledger: Ledger, log: BlockLog, certifiedHeight: () => number = () => 0, limits = SYNC_LIMITS) {
     this.#ledger = ledger;
     this.#log = log;
+    this.#certifiedHeight = certifiedHeight;
+    this.#limits = limits;
   }
 
   get head(): BlockNode {
@@ -45,6 +51,17 @@ export class BestChain {
   /** Height up to which the disk knows blocks irreversible. */
   get irreversibleHeight(): number {
     return this.#ledger.bottom.height;
+  }
+
+  /** Who has my chain up to this height pulls ranges of it; without a certificate there would be no anchor for them. */
+  isFarBehind(height: number): boolean {
+    const anchorHeight = Math.min(this.irreversibleHeight, this.#certifiedHeight());
+    return height + this.#limits.farBehindBlocks < anchorHeight;
+  }
+
+  /** A chain whose root is so far above mine is pulled, not streamed. */
+  isFarAhead(root: BlockRef): boolean {
+    return root.height > this.root.height + this.#limits.farBehindBlocks;
   }
 
   idAt(height: number): string | undefined {

@@ -18,7 +18,7 @@ export type SyncPhase =
   | "initLow"
   /** Mine is better, and where it leaves theirs is still being searched. */
   | "initHigh"
-  /** I am sending what they lack. */
+  /** I am sending what they lack, or they pull it. */
   | "syncing"
   /** Nothing is missing; what is new is pushed. */
   | "idle";
@@ -48,6 +48,8 @@ export class Connection {
   #common: LocatorEntry | undefined;
   #budgetBytes = SEND_BUDGET_BYTES;
   #hasMore = false;
+  /** They are so far behind that they pull ranges: nothing is streamed. */
+  #isPulled = false;
   #progressAt: number;
 
   constructor(chain: BestChain, out: ConnectionOutput, rootCertificate: RootCertificate, now: number) {
@@ -67,6 +69,11 @@ export class Connection {
   /** The peer's root as of its last hello. */
   get peerRoot(): BlockRef | undefined {
     return this.#theirs?.root;
+  }
+  /** Their chain is better by so much that it is pulled. */
+  get isFarAhead(): boolean {
+    const root = this.#theirs?.root;
+    return this.#phase === "initLow" && root !== undefined && this.#chain.isFarAhead(root);
   }
   get deadline(): number {
     return this.#progressAt + (this.#isCalm() ? IDLE_HELLO_MS : SEARCH_STALL_MS);
@@ -88,7 +95,14 @@ export class Connection {
     if (now < this.deadline) return undefined;
     this.#progressAt = now;
     this.#sendHello(this.#fullLocator());
-    return this.#phase === "initLow" ? this.#theirHead() : undefined;
+    return this.#phase === "initLow" && !this.isFarAhead ? this.#theirHead() : undefined;
+  }
+
+  /** A pull has brought me near: they go on from here. */
+  pulled(now: number): void {
+    if (this.#phase !== "initLow") return;
+    this.#progressAt = now;
+    this.#sendHello(this.#fullLocator());
   }
 
   /** A hello whose root certificate was checked and adopted before [H2]. */
@@ -145,12 +159,14 @@ export class Connection {
   /** Sends what they lack, as far as the budget goes. */
   push(): void {
     this.#hasMore = false;
-    if (!this.#isCalm()) return;
+    if (!this.#isCalm() || this.#isPulled) return;
     for (let sent = 0; this.#budgetBytes > 0; sent++) {
       // Reading thousands of small blocks at once would hold up consensus messages.
       this.#hasMore = sent === PUSH_BLOCKS_MAX;
       if (this.#hasMore) return;
-      const next = this.#nextToSend();
+      const known = this.#knownHeight();
+      if (this.#fallsFarBehind(known)) return;
+      const next = this.#nextToSend(known);
       if (next === undefined) {
         this.#phase = "idle";
         return;
@@ -166,9 +182,17 @@ export class Connection {
     return this.#hasMore;
   }
 
+  /** The stream cannot keep up with the chain: it ends with a hello, by which they know. */
+  #fallsFarBehind(known: number | undefined): boolean {
+    if (known === undefined || !this.#chain.isFarBehind(known)) return false;
+    this.#phase = "syncing";
+    this.#isPulled = true;
+    this.#sendHello(this.#fullLocator());
+    return true;
+  }
+
   /** The child, on my best chain, of the highest block of that chain that the peer is known to have [H3]. */
-  #nextToSend(): RawBlock | undefined {
-    const known = this.#knownHeight();
+  #nextToSend(known: number | undefined): RawBlock | undefined {
     return known === undefined ? undefined : this.#chain.blockAt(known + 1);
   }
 
@@ -198,6 +222,7 @@ export class Connection {
     const current = { head: this.#chain.head, root: this.#chain.root };
     const stale =
       !this.#chain.extends(mine.head) ||
+      (this.#isPulled && mine.root.id !== current.root.id) ||
       Math.sign(compareRank(current, theirs)) !== Math.sign(compareRank(mine, theirs));
     if (stale) return this.#sendHello(this.#fullLocator());
     if (this.#phase === "initLow" && before?.head.id === theirs.head.id) {
@@ -209,20 +234,19 @@ export class Connection {
 
   #takeRoles(mine: Hello, theirs: Hello): void {
     const order = compareRank(mine, theirs);
+    this.#isPulled = false;
     if (order === 0) this.#phase = "idle";
     else if (order < 0) {
       this.#phase = "initLow";
       this.#leaveLow();
-    } else this.#takeHigh(theirs);
+    } else this.#takeHigh(mine, theirs);
     this.push();
   }
 
   /** Mine is better: stream from the nearest common ancestor, or search for it. */
-  #takeHigh(theirs: Hello): void {
-    if (this.#chain.highestAncestorOf(theirs.head.id) !== undefined) {
-      this.#phase = "syncing";
-      return;
-    }
+  #takeHigh(mine: Hello, theirs: Hello): void {
+    const known = this.#chain.highestAncestorOf(theirs.head.id);
+    if (known !== undefined) return this.#takeSyncing(mine, known);
     const interval = this.#locate(theirs);
     if (interval === undefined) {
       // Their irreversible block is above mine, or below all I keep: they have to come to me.
@@ -230,12 +254,21 @@ export class Connection {
       return;
     }
     this.#raiseCommon(interval.low);
-    if (isExact(interval)) {
-      this.#phase = "syncing";
-      return;
-    }
+    if (isExact(interval) || this.#chain.isFarBehind(interval.high)) return this.#takeSyncing(mine, interval.low);
     this.#phase = "initHigh";
     this.#sendHello(this.#narrowed(interval));
+  }
+
+  /** They have my chain up to `known`: from there it is streamed, or pulled. */
+  #takeSyncing(mine: Hello, known: number): void {
+    this.#phase = "syncing";
+    this.#isPulled = this.#chain.isFarBehind(known);
+    // They see it by my root, unless that was below when I described my chain.
+    if (this.#isPulled && !this.#sawFarBehind(mine, known)) this.#sendHello(this.#fullLocator());
+  }
+
+  #sawFarBehind({ root }: Hello, known: number): boolean {
+    return this.#chain.isFarBehind(known + (this.#chain.irreversibleHeight - root.height));
   }
 
   /** What I waited for has arrived, from them or from others. */

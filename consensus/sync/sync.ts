@@ -139,6 +139,11 @@ export class Sync {
     return more;
   }
 
+  /** A pull has brought me near enough to be streamed to. */
+  pulled(): void {
+    for (const connection of this.#connections.values()) connection.pulled(this.#host.now());
+  }
+
   /** Was this block asked for, and has not come? */
   asked(id: string): boolean {
     return this.#requests.has(id);

@@ -220,8 +220,10 @@ class Node implements RunningNode {
         persist: (effect) => this.#chainStore.persist(effect),
         send: (to, lane, parts) => {
           // A stream with a hole is of no use; other lanes' messages are sent again.
-          if (!this.#link.send(to, lane, parts) && lane === "chain")
-            this.#link.close(to, "overloaded", "the lane is full");
+          if (this.#link.send(to, lane, parts)) return;
+          if (lane === "chain") this.#link.close(to, "overloaded", "the lane is full");
+          const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+          if (lane === "bulk") this.#driver.step({ kind: "drained", peer: to, lane, bytes });
         },
         checkSignature: verifySignature,
         checkSignatures: verifySignatures,
@@ -270,7 +272,7 @@ class Node implements RunningNode {
         else this.#driver.step({ kind: "received", from, lane, frame });
       },
       drained: (peer, lane, bytes) => {
-        if (lane === "chain") this.#driver.step({ kind: "drained", peer, bytes });
+        if (lane !== "urgent") this.#driver.step({ kind: "drained", peer, lane, bytes });
       },
       refused: (peer, reason, detail, by) => {
         if (reason === "duplicateIdentity" && by === "peer" && peer !== undefined) this.#isDoubled(peer, detail);

@@ -3,6 +3,7 @@ import { assembleBlock, type Block } from "../../chain/block.ts";
 import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
 import { headerMessage } from "../../chain/header.ts";
 import type { BlockLog, RawBlock } from "../../consensus/sync/bestChain.ts";
+import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
 import { hexBytes } from "../base/bytes.ts";
 import { StorageError, type StoredBlock } from "./storage/types.ts";
 
@@ -12,6 +13,7 @@ export interface BlockReader {
   byId(id: string): StoredBlock | undefined;
   byHeight(height: number): StoredBlock | undefined;
   idAt(height: number): string | undefined;
+  range(from: number, limit: number, limitBytes?: number): StoredBlock[];
   heightOf(id: string): number | undefined;
 }
 
@@ -31,7 +33,11 @@ export function decodeStored(file: string, stored: StoredBlock): Block {
  * @param genesis block 0, which is not in the database
  * @param onDamaged told of blocks that cannot be read; they count as not held
  */
-export function makeBlockLog(reader: BlockReader, genesis: Block, onDamaged: (error: StorageError) => void): BlockLog {
+export function makeBlockLog(
+  reader: BlockReader,
+  genesis: Block,
+  onDamaged: (error: StorageError) => void,
+): BlockLog & RangeLog {
   const guarded = <T>(read: () => T | undefined): T | undefined => {
     try {
       return read();
@@ -56,6 +62,12 @@ export function makeBlockLog(reader: BlockReader, genesis: Block, onDamaged: (er
   };
   return {
     blockAt,
+    range: (from, to, maxBytes) =>
+      (guarded(() => reader.range(from, to - from + 1, maxBytes)) ?? []).map(({ header, signature, body }) => ({
+        headerBytes: header,
+        signature,
+        body,
+      })),
     idAt: (height) => (height === 0 ? genesis.id : guarded(() => reader.idAt(height))),
     heightOf: (id) => (id === genesis.id ? 0 : guarded(() => reader.heightOf(id))),
     byId: (id) => (id === genesis.id ? undefined : guarded(() => rawOfStored(reader.byId(id)))),

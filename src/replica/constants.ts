@@ -16,3 +16,6 @@ export const LIVE_LAG_BLOCKS = 3;
 export const FLUSH_DELAY_MS = 100;
 /** or until so many transactions wait. */
 export const FLUSH_TRANSACTIONS = 5_000;
+
+/** Writes of a pull that may wait for the disk, some ranges each: what is to be executed next is then on its way already. */
+export const PULL_PERSISTS_MAX = 8;

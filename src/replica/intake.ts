@@ -19,6 +19,7 @@ import {
   type SyncMessage,
   type TransactionResult,
 } from "../../consensus/messages.ts";
+import type { RangeRequest, RangeResponse } from "../../consensus/sync/range.ts";
 import type { CloseReason, Lane } from "../../net/link/types.ts";
 import type { Transport } from "../../net/transport/types.ts";
 import { GATE_BOUNDS } from "./constants.ts";
@@ -31,7 +32,9 @@ export type Arrival =
   | { readonly kind: "consensus"; readonly message: ConsensusMessage }
   | { readonly kind: "certificate"; readonly certificate: Certificate }
   | { readonly kind: "transactions"; readonly transactions: ByteList }
-  | { readonly kind: "results"; readonly results: readonly TransactionResult[] };
+  | { readonly kind: "results"; readonly results: readonly TransactionResult[] }
+  | { readonly kind: "rangeRequest"; readonly request: RangeRequest }
+  | { readonly kind: "rangeResponse"; readonly response: RangeResponse };
 
 export interface IntakeHost {
   readonly genesis: Genesis;
@@ -182,6 +185,10 @@ export class Intake {
         };
       case "transactionResults":
         return broadcast ? "drop" : { arrival: { kind: "results", results: payload.results }, claims: [] };
+      case "rangeRequest":
+      case "rangeResponse":
+        // From anybody: what is served is public, what comes is checked against an anchor.
+        return broadcast ? "drop" : { arrival: payload, claims: [] };
       default:
         return unreachable(payload);
     }

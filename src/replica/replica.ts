@@ -33,11 +33,15 @@ import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/message
 import { raftHeaderRule } from "../../consensus/raft/headerRule.ts";
 import { Raft } from "../../consensus/raft/raft.ts";
 import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
+import { SYNC_LIMITS, type SyncLimits } from "../../consensus/sync/constants.ts";
+import type { Anchor } from "../../consensus/sync/range.ts";
+import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
 import type { CloseReason } from "../../net/link/types.ts";
 import { DirectTransport } from "../../net/transport/directTransport.ts";
 import type { Transport } from "../../net/transport/types.ts";
 import { BlockProducer } from "./blockProducer.ts";
+import { CatchUp } from "./catchUp.ts";
 import { EXECUTION_SLICE_TRANSACTIONS } from "./constants.ts";
 import { HeldBlocks } from "./heldBlocks.ts";
 import { type Arrival, Intake } from "./intake.ts";
@@ -62,10 +66,12 @@ export interface ReplicaStart {
   readonly certificate: Uint8Array;
   /** Blocks above it, all branches, parents first: from this node's own disk, checked when they came. */
   readonly blocks: readonly Block[];
-  readonly log: BlockLog;
+  readonly log: BlockLog & RangeLog;
   /** The engine's record; undefined: missing or damaged. */
   readonly record: Uint8Array | undefined;
   readonly seed: number;
+  /** The simulator draws small ones; all nodes of a chain have the same. */
+  readonly syncLimits?: SyncLimits;
 }
 
 export class Replica {
@@ -73,6 +79,7 @@ export class Replica {
   readonly #ledger: Ledger;
   readonly #engine: Engine;
   readonly #sync: Sync;
+  readonly #catchUp: CatchUp;
   readonly #transport: Transport;
   readonly #mempool: Mempool;
   readonly #submissions: Submissions;
@@ -84,7 +91,7 @@ export class Replica {
   readonly #random: Random;
   readonly #held = new HeldBlocks();
   /** The newest certificate known, whether or not its block is here. */
-  #certificate: { readonly height: number; readonly id: string; readonly bytes: Uint8Array } | undefined;
+  #certificate: (Anchor & { readonly bytes: Uint8Array }) | undefined;
   /** The block that was sent last. */
   #encoded: { readonly id: string; readonly parts: readonly Uint8Array[] } | undefined;
   #now = 0;
@@ -99,7 +106,7 @@ export class Replica {
     this.#random = seededRandom(start.seed);
     this.#ledger = new Ledger(start.execution, start.bottom, raftHeaderRule(start.genesis.configuration));
     this.#flusher = new StateFlusher(this.#ledger);
-    this.#chain = new BestChain(this.#ledger, start.log);
+    this.#chain = new BestChain(this.#ledger, start.log, () => this.#certificate?.height ?? 0, start.syncLimits);
     const { mempoolBytes, mempoolTransactions } = start.settings;
     this.#mempool = new Mempool({ maxBytes: mempoolBytes, maxCount: mempoolTransactions });
     this.#transport = new DirectTransport(start.self, (to, lane, parts, { durable }) =>
@@ -107,11 +114,13 @@ export class Replica {
     );
     if (start.certificate.length > 0) {
       const { id, header } = start.bottom.block;
-      this.#certificate = { height: header.height, id, bytes: start.certificate };
+      const { height, historyRoot } = header;
+      this.#certificate = { height, id, historyRoot, bytes: start.certificate };
     }
     this.#restoreBlocks(start.blocks);
     this.#engine = new Raft(this.#engineHost(), decodeRecord(start.record));
     this.#sync = this.#makeSync();
+    this.#catchUp = this.#makeCatchUp();
     this.#submissions = this.#makeSubmissions();
     this.#producer = this.#makeProducer();
     this.#intake = this.#makeIntake();
@@ -155,6 +164,8 @@ export class Replica {
         headHeight: head.height,
         certifiedHeight: this.#certificate?.height ?? 0,
         connections: this.#sync.connections(),
+        isPulling: this.#catchUp.isPulling,
+        stalledBecause: this.#catchUp.stalledBecause(),
       }),
       mempool: { count: this.#mempool.count, bytes: this.#mempool.bytes },
       peers: connections.map(([peer, connection]) => ({
@@ -174,6 +185,7 @@ export class Replica {
       held: this.#held.size,
       gateWaiting: this.#intake.waiting,
       blockRequests: this.#sync.requests,
+      ...this.#catchUp.sizes,
       mempoolCount: this.#mempool.count,
       mempoolBytes: this.#mempool.bytes,
       persistOutstanding: this.#outbox.outstanding,
@@ -188,6 +200,7 @@ export class Replica {
         this.#releaseHeld();
         this.#engine.tick();
         this.#sync.tick();
+        this.#catchUp.tick();
         return this.#submissions.tick();
       case "peerUp":
         this.#transport.peerUp(input.peer);
@@ -197,12 +210,14 @@ export class Replica {
       case "peerDown":
         this.#transport.peerDown(input.peer);
         this.#sync.peerDown(input.peer);
+        this.#catchUp.peerDown(input.peer);
         this.#intake.peerDown(input.peer);
         if (input.broken) this.#engine.linkBroke(input.peer);
         return;
       case "received":
         return this.#intake.received(input.from, input.lane, input.frame);
       case "drained":
+        if (input.lane === "bulk") return this.#catchUp.drained(input.peer, input.bytes);
         return this.#sync.drained(input.peer, input.bytes);
       case "persisted":
         return this.#persisted(input.token);
@@ -242,6 +257,7 @@ export class Replica {
       this.#sync.headMoved();
     }
     more = this.#sync.pushOn() || more;
+    more = this.#catchUp.work() || more;
     this.#submissions.forward();
     const flush = this.#flusher.take(this.#now);
     if (flush !== undefined) this.#outbox.effect({ kind: "flush", flush });
@@ -341,6 +357,10 @@ export class Replica {
         return this.#submissions.receiveForward(from, arrival.transactions);
       case "results":
         return this.#submissions.receiveResults(from, arrival.results);
+      case "rangeRequest":
+        return this.#catchUp.requested(from, arrival.request);
+      case "rangeResponse":
+        return this.#catchUp.arrived(from, arrival.response);
       default:
         return unreachable(arrival);
     }
@@ -358,6 +378,22 @@ export class Replica {
     const outcome = this.#ledger.add(block);
     if (outcome.kind === "added") for (const node of outcome.nodes) this.#blockAdded(node);
     return outcome;
+  }
+
+  /** Blocks that a certified block proves by hash: no signature is checked, they are irreversible as they come. */
+  #acceptProven(blocks: readonly Block[]): void {
+    for (const block of blocks) {
+      const outcome = this.#ledger.add(block);
+      if (outcome.kind === "added") for (const node of outcome.nodes) this.#blockAdded(node);
+      else if (outcome.kind !== "known") {
+        const why = outcome.kind === "rejected" ? `${outcome.reason.code}: ${outcome.reason.detail}` : outcome.kind;
+        return this.#halt(
+          `block ${block.header.height} ${block.id} is certified and does not fit what is here: ${why}`,
+        );
+      }
+    }
+    const last = this.#ledger.get((blocks.at(-1) as Block).id);
+    if (last !== undefined) this.#setIrreversible(last);
   }
 
   #blockAdded(node: BlockNode): void {
@@ -403,9 +439,9 @@ export class Replica {
   /** @returns whether it was news */
   #adopt(certificate: Certificate): boolean {
     if (!this.#isNews(certificate.height)) return false;
-    const { height, id, bytes } = certificate;
+    const { height, id, header, bytes } = certificate;
     // A copy: the frame it came in would be kept alive whole.
-    this.#certificate = { height, id, bytes: bytes.slice() };
+    this.#certificate = { height, id, historyRoot: header.historyRoot, bytes: bytes.slice() };
     const node = this.#ledger.get(id);
     if (node !== undefined) this.#setIrreversible(node);
     this.#releaseHeld();
@@ -457,7 +493,8 @@ export class Replica {
       persistRecord: () => this.#outbox.persistRecord(),
       whenDurable: (action) => this.#outbox.whenDurable({ kind: "action", action }),
       certified: (node, bytes) => {
-        if (this.#isNews(node.height)) this.#certificate = { height: node.height, id: node.id, bytes };
+        const { height, id } = node;
+        if (this.#isNews(height)) this.#certificate = { height, id, historyRoot: node.block.header.historyRoot, bytes };
         this.#setIrreversible(node);
         this.#transport.broadcast("urgent", encodeCertificatePayload(bytes));
       },
@@ -493,9 +530,26 @@ export class Replica {
       acceptBlock: (from, block) => this.#acceptBlock(from, block),
       isKnown: (id) => this.#isKnown(id),
       lowestMissing: (orphan) => this.#ledger.lowestMissing(orphan),
-      rootCertificate: () => (this.#certificate?.id === this.#ledger.root.id ? this.#certificate.bytes : undefined),
+      rootCertificate: () => this.#certificate?.bytes,
       misbehaved: (peer, detail) => this.#misbehaved(peer, detail),
       finalityConflict: (peer, detail) => this.#disconnect(peer, "finalityConflict", detail),
+    });
+  }
+
+  #makeCatchUp(): CatchUp {
+    return new CatchUp({
+      limits: this.#start.syncLimits ?? SYNC_LIMITS,
+      ledger: this.#ledger,
+      chain: this.#chain,
+      log: this.#start.log,
+      sync: this.#sync,
+      transport: this.#transport,
+      now: () => this.#now,
+      anchor: () => this.#certificate,
+      outstanding: () => this.#outbox.outstanding,
+      acceptProven: (blocks) => this.#acceptProven(blocks),
+      misbehaved: (peer, detail) => this.#misbehaved(peer, detail),
+      tell: (message, fields) => this.#log("info", "sync", message, fields),
     });
   }
 
@@ -547,6 +601,7 @@ export class Replica {
     const at = Math.min(
       this.#engine.deadline,
       this.#sync.deadline,
+      this.#catchUp.deadline,
       this.#submissions.deadline,
       this.#producer.deadline,
       this.#heldDeadline(),

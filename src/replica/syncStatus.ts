@@ -12,6 +12,8 @@ export interface SyncView {
   /** Of the newest certificate known; 0: none. */
   readonly certifiedHeight: number;
   readonly connections: ReadonlyMap<PeerKey, Pick<Connection, "phase" | "peerHead">>;
+  readonly isPulling?: boolean;
+  readonly stalledBecause?: string | undefined;
 }
 
 /**
@@ -29,8 +31,10 @@ export function syncStatus(view: SyncView): ReplicaStatus["sync"] {
     target = Math.max(target, peerHead?.height ?? 0);
     isWaiting ||= phase === "initLow";
   }
+  const stalled = view.stalledBecause === undefined ? {} : { stalledBecause: view.stalledBecause };
   // Certificates overtake blocks on their way: a live node is some blocks behind at any time.
-  if (target > headHeight + LIVE_LAG_BLOCKS || isWaiting) return { state: "syncing", target };
+  if (target > headHeight + LIVE_LAG_BLOCKS || isWaiting || view.isPulling === true)
+    return { state: "syncing", target, ...stalled };
   const isAlone = configuration.producers.every((key) => key === self);
   return { state: isMatched || isAlone ? "synced" : "searching", target };
 }

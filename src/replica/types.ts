@@ -16,8 +16,8 @@ export type Input =
   | { readonly kind: "peerDown"; readonly peer: PeerKey; readonly broken: boolean }
   /** A frame of a peer, not yet looked at. */
   | { readonly kind: "received"; readonly from: PeerKey; readonly lane: Lane; readonly frame: Uint8Array }
-  /** The link took bytes of the chain lane that were sent before. */
-  | { readonly kind: "drained"; readonly peer: PeerKey; readonly bytes: number }
+  /** The link took bytes that were sent before, or dropped them. Told of the chain and the bulk lane. */
+  | { readonly kind: "drained"; readonly peer: PeerKey; readonly lane: Lane; readonly bytes: number }
   /** Everything up to this token is on disk. Tokens complete in order. */
   | { readonly kind: "persisted"; readonly token: number }
   | { readonly kind: "signaturesChecked"; readonly batch: number; readonly valid: readonly boolean[] }
@@ -141,6 +141,8 @@ export interface ReplicaStatus {
     readonly state: "searching" | "syncing" | "synced";
     /** Greatest height known of others, or the own head. */
     readonly target: number;
+    /** Why nothing comes, as far as the core knows. */
+    readonly stalledBecause?: string;
   };
   readonly mempool: { readonly count: number; readonly bytes: number };
   readonly peers: readonly { readonly peer: PeerKey; readonly phase: SyncPhase; readonly height: number | undefined }[];

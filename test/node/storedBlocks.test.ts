@@ -57,6 +57,8 @@ describe("the block log of the sync machine", () => {
       byHeight: (height: number) => found(line.find((each) => each.height === height)),
       idAt: (height: number) => found(line.find((each) => each.height === height))?.id,
       heightOf: (id: string) => found(line.find((each) => each.id === id))?.height,
+      range: (from: number, limit: number) =>
+        line.filter(({ height }) => height >= from && height < from + limit).flatMap((each) => found(each) ?? []),
     };
     return { log: makeBlockLog(reader, root.block, (error) => void told.push(error)), told };
   }

@@ -1,6 +1,7 @@
 /** Every oracle is shown a history that breaks its rule, and fires; and the nearest lawful one, and is silent. */
 import { describe, expect, it } from "vitest";
 import { CONSENSUS_DEFAULTS } from "../../consensus/constants.ts";
+import { SYNC_LIMITS } from "../../consensus/sync/constants.ts";
 import type { Effect } from "../../src/replica/types.ts";
 import { assertBounded, boundsOf } from "../../tools/sim/oracles/bounds.ts";
 import { ConductOracle, StreamOracle } from "../../tools/sim/oracles/conduct.ts";
@@ -292,7 +293,7 @@ describe("streams: roles from matched hellos, parents first, each block once, no
 });
 
 describe("bounds: no queue, buffer or cache exceeds its bound", () => {
-  const bounds = boundsOf(CONSENSUS_DEFAULTS, 3, 1_000);
+  const bounds = boundsOf(CONSENSUS_DEFAULTS, SYNC_LIMITS, 3, 1_000);
   it("fires above a bound and on a size that has none", () => {
     assertBounded(0, { held: 64 }, bounds);
     expect(() => assertBounded(0, { held: 65 }, bounds)).toThrow("held: 65 > 64");

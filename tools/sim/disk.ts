@@ -6,6 +6,7 @@ import { assembleBlock, type Block } from "../../chain/block.ts";
 import { headerMessage } from "../../chain/header.ts";
 import type { StateReader } from "../../chain/state.ts";
 import type { BlockLog, RawBlock } from "../../consensus/sync/bestChain.ts";
+import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
 import type { Effect, PersistedBlock, PersistedIrreversible, StateFlush } from "../../src/replica/types.ts";
 
 export type Persist = Extract<Effect, { kind: "persist" }>;
@@ -98,8 +99,19 @@ export class ChainDisk {
       .flatMap(([, ids]) => [...ids].sort().map((id) => this.#decode(id)));
   }
 
-  log(): BlockLog {
+  log(): BlockLog & RangeLog {
     return {
+      range: (from, to, maxBytes) => {
+        const blocks: RawBlock[] = [];
+        let bytes = 0;
+        for (let height = from; height <= to && bytes < maxBytes; height++) {
+          const block = this.#rawOf(this.#chain[height]);
+          if (block === undefined) break;
+          blocks.push(block);
+          bytes += block.body.length;
+        }
+        return blocks;
+      },
       idAt: (height) => this.#chain[height],
       heightOf: (id) => this.#heights.get(id),
       blockAt: (height) => (height === 0 ? undefined : this.#rawOf(this.#chain[height])),

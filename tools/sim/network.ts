@@ -17,7 +17,7 @@ export interface Station extends Owner {
   linkUp(peer: number): void;
   linkDown(peer: number, broken: boolean): void;
   deliver(from: number, lane: Lane, parts: readonly Uint8Array[]): void;
-  drained(peer: number, bytes: number): void;
+  drained(peer: number, lane: Lane, bytes: number): void;
 }
 
 interface LaneQueue {
@@ -100,7 +100,7 @@ export class Network {
   send(from: number, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     const link = this.#link(from, to);
     if (link.state !== "up") return;
-    if (lane === "chain") this.#drain(link, from, to, parts);
+    if (lane !== "urgent") this.#drain(link, from, to, lane, parts);
     const { loss, duplicate, reorder } = this.#profile.urgent;
     if (lane === "urgent" && loss + duplicate + reorder > 0) {
       if (this.#dice.chance(loss)) return;
@@ -276,8 +276,8 @@ export class Network {
   }
 
   /** The stream takes what was sent within a millisecond or so; told once for all of it. */
-  #drain(link: Link, from: number, to: number, parts: readonly Uint8Array[]): void {
-    const direction = this.#direction(from, to);
+  #drain(link: Link, from: number, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
+    const direction = LANES.length * this.#direction(from, to) + LANES.indexOf(lane);
     const waiting = this.#drainedBytes.get(direction);
     const bytes = parts.reduce((sum, part) => sum + part.length, 0);
     this.#drainedBytes.set(direction, (waiting ?? 0) + bytes);
@@ -289,7 +289,7 @@ export class Network {
       const drained = this.#drainedBytes.get(direction) ?? 0;
       this.#drainedBytes.delete(direction);
       if (link.life !== life || station.life !== lifeOfStation) return;
-      this.#queue.schedule(this.#queue.now, () => link.life === life && station.drained(to, drained), station);
+      this.#queue.schedule(this.#queue.now, () => link.life === life && station.drained(to, lane, drained), station);
     });
   }
 

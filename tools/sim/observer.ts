@@ -53,7 +53,12 @@ export class Observer implements Watch {
       this.views.get(blockId),
     );
     this.promises = new PromiseOracle(nodes.map((node) => node.key));
-    this.#bounds = boundsOf(simulation.settings, nodes.length - 1, genesis.limits.duplicateWindowCount);
+    this.#bounds = boundsOf(
+      simulation.settings,
+      simulation.syncLimits,
+      nodes.length - 1,
+      genesis.limits.duplicateWindowCount,
+    );
     for (const { index, disk } of nodes)
       if (disk.record !== undefined) this.promises.durable(index, readRecord(disk.record));
   }

@@ -2,6 +2,7 @@
  * What goes wrong in a run, and how often. `drawProfile` draws one of many kinds, so that a sweep sees calm runs with one
  * kind of fault as well as wild ones: some mistakes show only where nothing else disturbs.
  */
+import { SYNC_LIMITS, type SyncLimits } from "../../consensus/sync/constants.ts";
 import type { Dice } from "./dice.ts";
 
 /** Times in milliseconds; probabilities in [0, 1]; mean intervals are for the whole network, Infinity for never. */
@@ -179,6 +180,17 @@ export function drawWorkload(dice: Dice): WorkloadProfile {
     retry: dice.chance(0.5) ? 0.2 : 0,
     quietMs: dice.chance(0.5) ? dice.between(0, 1_500) : 0,
     afterHealMs: dice.chance(0.5) ? 2_000 : 0,
+  };
+}
+
+/** Half of all runs have windows so small that who lags a little pulls. */
+export function drawSyncLimits(dice: Dice): SyncLimits {
+  if (dice.chance(0.5)) return SYNC_LIMITS;
+  return {
+    farBehindBlocks: dice.integer(2, 24),
+    rangeBlocks: dice.integer(1, 8),
+    rangeBytes: dice.integer(100, 4_000),
+    pullRanges: dice.integer(2, 6),
   };
 }
 

@@ -8,6 +8,7 @@ import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
 import type { ConsensusSettings } from "../../consensus/constants.ts";
+import type { SyncLimits } from "../../consensus/sync/constants.ts";
 import type { Lane } from "../../net/link/types.ts";
 import { concatBytes, hexBytes } from "../../src/base/bytes.ts";
 import { unreachable } from "../../src/base/result.ts";
@@ -30,6 +31,7 @@ export interface World {
   readonly genesisBlock: Block;
   readonly application: () => Application;
   readonly settings: ConsensusSettings;
+  readonly syncLimits: SyncLimits;
   readonly nodes: readonly SimulatedNode[];
   readonly network: Network;
   readonly profile: FaultProfile;
@@ -138,6 +140,7 @@ export class SimulatedNode implements Station {
         log: disk.log(),
         record: disk.record,
         seed: dice.seed(),
+        syncLimits: world.syncLimits,
       },
       this.clockMs,
     );
@@ -215,8 +218,8 @@ export class SimulatedNode implements Station {
     this.step({ kind: "received", from: this.#keyOf(from), lane, frame: concatBytes(...parts) });
   }
 
-  drained(peer: number, bytes: number): void {
-    this.step({ kind: "drained", peer: this.#keyOf(peer), bytes });
+  drained(peer: number, lane: Lane, bytes: number): void {
+    this.step({ kind: "drained", peer: this.#keyOf(peer), lane, bytes });
   }
 
   // Effects

@@ -9,6 +9,7 @@ import type { Genesis } from "../../chain/genesis.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { CONSENSUS_DEFAULTS, type ConsensusSettings } from "../../consensus/constants.ts";
 import { raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { SYNC_LIMITS, type SyncLimits } from "../../consensus/sync/constants.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
@@ -21,6 +22,7 @@ import { assertSameState, modelState } from "./oracles/state.ts";
 import {
   DEFAULT_WORKLOAD,
   drawProfile,
+  drawSyncLimits,
   drawWorkload,
   type FaultProfile,
   NO_FAULTS,
@@ -42,6 +44,8 @@ export interface SimulationOptions {
   /** "default" draws one from the seed. */
   readonly workload?: "default" | WorkloadProfile;
   readonly settings?: Partial<ConsensusSettings>;
+  /** "default" draws them from the seed: small ones, so that pulls happen in short runs. Default: the product's. */
+  readonly syncLimits?: "default" | SyncLimits;
   /** Gets the trace as lines to read. */
   readonly print?: (line: string) => void;
 }
@@ -54,6 +58,7 @@ export class Simulation implements World {
   readonly genesis: Genesis;
   readonly genesisBlock: Block;
   readonly settings: ConsensusSettings;
+  readonly syncLimits: SyncLimits;
   readonly nodes: readonly SimulatedNode[];
   readonly network: Network;
   readonly profile: FaultProfile;
@@ -75,6 +80,8 @@ export class Simulation implements World {
     const workloadDice = this.dice.split();
     this.workloadProfile = workload === "default" ? drawWorkload(workloadDice) : workload;
     this.settings = { ...CONSENSUS_DEFAULTS, ...options.settings };
+    const { syncLimits = SYNC_LIMITS } = options;
+    this.syncLimits = syncLimits === "default" ? drawSyncLimits(new Dice(~options.seed)) : syncLimits;
     const keys = Array.from({ length: producers + followers }, (_, index) => this.keys.makeKey(`node ${index}`));
     this.genesis = makeGenesis(options.seed, keys.slice(0, producers));
     this.genesisBlock = makeGenesisBlock(this.genesis, createKvApplication()).block;

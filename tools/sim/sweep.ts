@@ -50,7 +50,7 @@ export function* planSweep({
 }
 
 export function runOne(run: SweepRun, print?: (line: string) => void): SimulationResult {
-  return runSimulation({ ...run, workload: "default", ...(print && { print }) });
+  return runSimulation({ ...run, workload: "default", syncLimits: "default", ...(print && { print }) });
 }
 
 /** The command that replays a run. */

@@ -2,7 +2,7 @@
 import { BLOCK_MAX_BYTES } from "../../../chain/block.ts";
 import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "../../../chain/constants.ts";
 import { type ConsensusSettings, HELD_BLOCKS_MAX, WINDOW_BLOCKS } from "../../../consensus/constants.ts";
-import { REQUESTS_MAX } from "../../../consensus/sync/constants.ts";
+import { RANGE_REQUESTS_MAX, REQUESTS_MAX, type SyncLimits } from "../../../consensus/sync/constants.ts";
 import { GATE_BOUNDS } from "../../../src/replica/constants.ts";
 import { RuleBroken } from "../violation.ts";
 
@@ -13,7 +13,12 @@ const PERSISTS_MAX = 4096;
 
 export type Sizes = Readonly<Record<string, number>>;
 
-export function boundsOf(settings: ConsensusSettings, peers: number, duplicateWindowCount: number): Sizes {
+export function boundsOf(
+  settings: ConsensusSettings,
+  limits: SyncLimits,
+  peers: number,
+  duplicateWindowCount: number,
+): Sizes {
   return {
     blocks: BRANCHES_MAX * WINDOW_BLOCKS,
     blockBytes: BRANCHES_MAX * WINDOW_BLOCKS * BLOCK_MAX_BYTES,
@@ -24,6 +29,9 @@ export function boundsOf(settings: ConsensusSettings, peers: number, duplicateWi
     held: HELD_BLOCKS_MAX,
     gateWaiting: 3 * peers * GATE_BOUNDS.maxWaiting,
     blockRequests: REQUESTS_MAX,
+    // The first range is asked for whatever else is there.
+    pullRanges: limits.pullRanges + 1,
+    rangeRequests: peers * RANGE_REQUESTS_MAX,
     mempoolCount: settings.mempoolTransactions,
     mempoolBytes: settings.mempoolBytes,
     persistOutstanding: PERSISTS_MAX,
