@@ -12,7 +12,8 @@ import {
   rootOfLeafHashes,
 } from "../../chain/merkle.ts";
 import { decodeTransaction, encodeTransaction, type Transaction } from "../../chain/transaction.ts";
-import { decodePayload, encodeTransactionForward } from "../../consensus/messages.ts";
+import { decodePayload, encodeRangeResponsePayload, encodeTransactionForward } from "../../consensus/messages.ts";
+import { type RangeProof, rangeProofMessage } from "../../consensus/sync/range.ts";
 import { concatBytes, EMPTY_BYTES, hexBytes, toHex } from "../../src/base/bytes.ts";
 import type { Message } from "../../src/base/codec.ts";
 import {
@@ -103,6 +104,17 @@ const blocks: fc.Arbitrary<Sample> = fc
     };
   });
 
+function plainBlock(bytes: Uint8Array): Plain | string {
+  const decoded = decodeBlock(bytes);
+  if (!decoded.ok) return decoded.error.code;
+  const { header, signature, transactions } = decoded.value;
+  return {
+    header: plainOf(headerCodec, header),
+    signature: base64(signature),
+    ...(transactions.count > 0 && { body: plainList("transactions", transactions) }),
+  };
+}
+
 const keyBytes = byteStrings(1, 200);
 const valueBytes = fc.oneof(fc.constant(EMPTY_BYTES), byteStrings(1, 200));
 const operations: fc.Arbitrary<readonly Operation[]> = fc.array(
@@ -154,14 +166,38 @@ const HAND_WRITTEN: readonly Encoding[] = [
     title: "encodeBlockParts, decodeBlock",
     message: "Block",
     samples: blocks,
+    decode: plainBlock,
+  },
+  {
+    title: "encodeRangeResponsePayload, decodePayload",
+    message: "RangeResponse",
+    samples: fc
+      .tuple(fc.array(blocks, { maxLength: 3 }), valuesOf(rangeProofMessage as Message<unknown>))
+      .map(([list, proof]) => {
+        const parts = list.map(({ bytes }) => {
+          const decoded = decodeBlock(bytes);
+          if (!decoded.ok) throw new Error(decoded.error.code);
+          return decoded.value;
+        });
+        return {
+          bytes: encodeRangeResponsePayload(parts, proof as RangeProof).subarray(1),
+          plain: {
+            ...(list.length > 0 && { blocks: list.map(({ plain }) => plain) }),
+            proof: plainOf(rangeProofMessage as Message<unknown>, proof),
+          },
+        };
+      }),
     decode: (bytes) => {
-      const decoded = decodeBlock(bytes);
+      const decoded = decodePayload(NO_CHAIN, concatBytes(Uint8Array.of(36), bytes));
       if (!decoded.ok) return decoded.error.code;
-      const { header, signature, transactions } = decoded.value;
+      if (decoded.value.kind !== "rangeResponse") throw new Error(decoded.value.kind);
+      const { blocks: list, proof } = decoded.value.response;
+      const plains = Array.from({ length: list.count }, (_, i) => plainBlock(elementAt(list, i)));
+      const failed = plains.find((plain) => typeof plain === "string");
+      if (failed !== undefined) return failed;
       return {
-        header: plainOf(headerCodec, header),
-        signature: base64(signature),
-        ...(transactions.count > 0 && { body: plainList("transactions", transactions) }),
+        ...(list.count > 0 && { blocks: plains }),
+        proof: plainOf(rangeProofMessage as Message<unknown>, proof),
       };
     },
   },
