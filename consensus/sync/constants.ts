@@ -57,5 +57,5 @@ export const RANGE_REQUESTS_MAX = 16;
 /** Bytes of ranges on their way to one peer that its link has not yet taken. */
 export const RANGE_BUDGET_BYTES = 4 * 1024 * 1024;
 
-/** Pages of the history tree that one step may read: 4,096 ids. */
-export const HISTORY_PAGES_A_STEP = 16;
+/** Chunks of the history tree that one step may read: 4,096 ids. */
+export const HISTORY_CHUNKS_A_STEP = 16;

@@ -1,8 +1,8 @@
 /** Ranges for peers that are far behind: one at a time, as far as a peer's link takes them. */
 import type { PeerKey } from "../../src/base/key.ts";
+import { HistoryTree } from "../../chain/historyTree.ts";
 import type { BestChain } from "./bestChain.ts";
-import { HISTORY_PAGES_A_STEP, RANGE_BUDGET_BYTES, RANGE_REQUESTS_MAX, type SyncLimits } from "./constants.ts";
-import { HistoryTree } from "./historyTree.ts";
+import { HISTORY_CHUNKS_A_STEP, RANGE_BUDGET_BYTES, RANGE_REQUESTS_MAX, type SyncLimits } from "./constants.ts";
 import type { BlockParts, RangeProof, RangeRequest } from "./range.ts";
 
 /** Reads irreversible blocks for ranges, synchronously. */
@@ -63,7 +63,7 @@ export class RangeServer {
       const [request] = client.requests;
       if (request === undefined || client.budgetBytes <= 0 || this.#isEarly(request)) continue;
       const isKnown = this.#isKnown(request);
-      if (isKnown && !this.#history.grow(request.anchorHeight, HISTORY_PAGES_A_STEP)) return true;
+      if (isKnown && !this.#history.extend(request.anchorHeight, HISTORY_CHUNKS_A_STEP)) return true;
       client.requests.shift();
       client.budgetBytes -= isKnown ? this.#serve(peer, request) : this.#refuse(peer, request);
       // The next in line comes first next time.
@@ -85,12 +85,14 @@ export class RangeServer {
     return anchorHeight <= this.#host.chain.irreversibleHeight && this.#host.log.idAt(anchorHeight) === anchorId;
   }
 
-  #serve(peer: PeerKey, { from, to, anchorHeight, anchorId }: RangeRequest): number {
+  #serve(peer: PeerKey, request: RangeRequest): number {
+    const { from, to, anchorHeight } = request;
     const { rangeBlocks, rangeBytes } = this.#host.limits;
     const blocks = this.#host.log.range(from, Math.min(to, from + rangeBlocks - 1), rangeBytes);
-    if (blocks.length === 0) return this.#refuse(peer, { from, to, anchorHeight, anchorId });
     const last = from + blocks.length - 1;
     const path = last === anchorHeight ? [] : this.#history.proof(last, anchorHeight);
+    // Damaged, or pruned.
+    if (blocks.length === 0 || path === undefined) return this.#refuse(peer, request);
     return this.#host.send(peer, blocks, { from, anchorHeight, path });
   }
 
