@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { type ClientFlags, DEFAULT_URL } from "./client.ts";
 import type { KvFlags } from "./kv.ts";
 import type { Finish } from "./main.ts";
+import { collect } from "./settingFlags.ts";
 import type { SubmitFlags } from "./tx.ts";
 
 export function addClientCommands(program: Command, finish: Finish): void {
@@ -13,7 +14,11 @@ export function addClientCommands(program: Command, finish: Finish): void {
 
 function forNode(command: Command): Command {
   return command
-    .option("--url <url>", `the node (default: CAIRN_URL or ${DEFAULT_URL})`)
+    .option(
+      "--url <url>",
+      `a node; may be repeated, for the next where one fails (default: CAIRN_URL or ${DEFAULT_URL})`,
+      collect,
+    )
     .option("--token <token>", "its bearer token (default: CAIRN_TOKEN)")
     .option("--json", "print JSON");
 }
@@ -73,4 +78,11 @@ function addKv(program: Command, finish: Finish): void {
     .argument("<key>")
     .addHelpText("after", "\nExample:\n  cairn kv delete greeting")
     .action(async (key: string, flags: KvFlags) => finish(await (await import("./kv.ts")).kvDeleteCommand(key, flags)));
+  forNode(kv.command("watch").description("print changes of keys as they become irreversible, until Ctrl-C"))
+    .argument("<prefix>", 'what the keys begin with; "" for all')
+    .option("--from <height>", "the first block to tell; without it those to come")
+    .addHelpText("after", "\nExample:\n  cairn kv watch user/ --from 1 --json")
+    .action(async (prefix: string, flags: KvFlags) =>
+      finish(await (await import("./kv.ts")).kvWatchCommand(prefix, flags)),
+    );
 }

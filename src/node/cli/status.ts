@@ -1,11 +1,11 @@
 /** `cairn status`, `cairn peers`. */
 import type { NodeStatus, PeerView } from "../api.ts";
-import { type ClientFlags, get } from "./client.ts";
+import { answerOf, type ClientFlags, clientOf } from "./client.ts";
 import { EXIT, type ExitStatus } from "./error.ts";
 import { fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
 
 export async function statusCommand(flags: ClientFlags): Promise<ExitStatus> {
-  const status = await get<NodeStatus>(flags, "/v1/status");
+  const status = await answerOf(clientOf(flags).status());
   if (flags.json) printJson(status);
   else print(statusText(status));
   return EXIT.ok;
@@ -32,7 +32,7 @@ function syncText({ state, target, rate, stalledBecause }: NodeStatus["sync"]): 
 }
 
 export async function peersCommand(flags: ClientFlags): Promise<ExitStatus> {
-  const body = await get<{ readonly peers: readonly PeerView[] }>(flags, "/v1/peers");
+  const body = await answerOf(clientOf(flags).peers());
   if (flags.json) printJson(body);
   else print(peerTable(body.peers));
   return EXIT.ok;

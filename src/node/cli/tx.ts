@@ -1,70 +1,33 @@
 /** `cairn tx submit`, `cairn tx show`. */
 import { readFileSync } from "node:fs";
+import type { TransactionInput, TransactionState } from "../../client/index.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
 import { whyNotRead } from "../systemError.ts";
-import { type Answer, ask, type ClientFlags, errorOf, get, refusal } from "./client.ts";
+import { answerOf, type ClientFlags, clientOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
-import { wholeNumber } from "./numbers.ts";
+import { answerText, exitOf, type SubmitAnswer, type SubmitFlags, Submitter, succeeded } from "./submit.ts";
 import { colour, print, printJson } from "./terminal.ts";
 
-export interface SubmitFlags extends ClientFlags {
-  readonly wait: "accepted" | "included" | "irreversible";
-  readonly timeout: string;
-}
+export type { SubmitAnswer, SubmitFlags } from "./submit.ts";
 
-/** What became of one transaction: the body of an answer, or a line of a batch's. */
-export interface SubmitAnswer {
-  readonly id?: string;
-  readonly status: string;
-  readonly height?: number;
-  readonly index?: number;
-  readonly receipt?: { readonly ok: boolean; readonly version: number } | string;
-  readonly error?: { readonly code: string; readonly message: string };
-}
-
-const WAIT_MAX_MS = 300_000;
-/** Lines of one batch: some hundred kilobytes, some milliseconds of the node's time. */
-const BATCH_LINES = 5_000;
-const BATCH_BYTES = 8 * 1024 * 1024;
-
-/** Submits one transaction of JSON. Throws CliError 1 when the node refuses it. */
-export async function submitJson(operations: unknown, flags: SubmitFlags): Promise<SubmitAnswer> {
-  const body = JSON.stringify(operations);
-  return get<SubmitAnswer>(flags, `/v1/transactions${waitQuery(flags)}`, {
-    method: "POST",
-    body,
-    waitMs: timeoutOf(flags),
-  });
-}
-
-function timeoutOf(flags: SubmitFlags): number {
-  return wholeNumber("--timeout", flags.timeout, 0, WAIT_MAX_MS);
-}
-
-function waitQuery(flags: SubmitFlags): string {
-  return `?wait=${flags.wait}&timeout=${timeoutOf(flags)}`;
-}
-
-/** True when the transaction is where it should be and its application did what it asked. */
-export function succeeded({ status, receipt }: SubmitAnswer): boolean {
-  const isIn = status === "accepted" || status === "included" || status === "irreversible";
-  return isIn && !(typeof receipt === "object" && !receipt.ok);
-}
-
-export function answerText({ id, status, height, index, receipt, error }: SubmitAnswer): string {
-  const place = height === undefined ? "" : ` at height ${height}, index ${index}`;
-  const failed = typeof receipt === "object" && !receipt.ok ? `; not done: ${JSON.stringify(receipt)}` : "";
-  const why = error === undefined ? "" : `: ${error.message} (${error.code})`;
-  return `${id ?? "-"}  ${status}${place}${failed}${why}`;
-}
+/** Lines whose outcomes are printed together. */
+const LINES_AT_ONCE = 5_000;
 
 export async function txSubmitCommand(file: string, flags: SubmitFlags): Promise<ExitStatus> {
   const bytes = readInput(file);
   const text = fromUtf8(bytes);
   const isText = text !== undefined && /^\s*[[{]/.test(text);
-  if (!isText) return show([await submitOne(bytes, "application/octet-stream", flags)], flags);
-  if (isOneValue(text)) return show([await submitOne(text, "application/json", flags)], flags);
-  return show(await submitLines(text, flags), flags);
+  const submitter = await Submitter.open(flags);
+  if (!isText) return show([await submitter.one(bytes)], flags);
+  const value = oneValue(text);
+  if (value !== undefined) return show([await submitter.one(value)], flags);
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  let status: ExitStatus = EXIT.ok;
+  for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
+    const shown = show(await submitter.lines(lines.slice(at, at + LINES_AT_ONCE)), flags);
+    if (status !== EXIT.no && shown !== EXIT.ok) status = shown;
+  }
+  return status;
 }
 
 function readInput(file: string): Uint8Array {
@@ -75,54 +38,12 @@ function readInput(file: string): Uint8Array {
   }
 }
 
-function isOneValue(text: string): boolean {
+function oneValue(text: string): TransactionInput | undefined {
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text) as TransactionInput;
   } catch {
-    return false; // lines, or wrong: the node says which line
+    return undefined; // lines, or wrong: then it is told which line
   }
-}
-
-async function submitOne(body: string | Uint8Array, contentType: string, flags: SubmitFlags): Promise<SubmitAnswer> {
-  const path = `/v1/transactions${waitQuery(flags)}`;
-  return get<SubmitAnswer>(flags, path, { method: "POST", body, contentType, waitMs: timeoutOf(flags) });
-}
-
-async function submitLines(text: string, flags: SubmitFlags): Promise<SubmitAnswer[]> {
-  const answers: SubmitAnswer[] = [];
-  for (const batch of batches(text.split("\n").filter((line) => line.trim() !== ""))) {
-    const answer = await ask(flags, `/v1/transactions/batch${waitQuery(flags)}`, {
-      method: "POST",
-      body: batch.join("\n"),
-      contentType: "application/x-ndjson",
-      waitMs: timeoutOf(flags),
-    });
-    answers.push(...readLines(answer));
-  }
-  return answers;
-}
-
-function* batches(lines: readonly string[]): Generator<string[], void, undefined> {
-  let batch: string[] = [];
-  let bytes = 0;
-  for (const line of lines) {
-    const lineBytes = Buffer.byteLength(line) + 1;
-    if (batch.length === BATCH_LINES || (batch.length > 0 && bytes + lineBytes > BATCH_BYTES)) {
-      yield batch;
-      [batch, bytes] = [[], 0];
-    }
-    batch.push(line);
-    bytes += lineBytes;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-/** Lines of a batch's answer; a single line was read as the JSON that it is. */
-function readLines(answer: Answer): SubmitAnswer[] {
-  if (answer.status !== 200) throw refusal(answer);
-  if (typeof answer.body !== "string") return [answer.body as SubmitAnswer];
-  return answer.body.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as SubmitAnswer]));
 }
 
 function show(answers: readonly SubmitAnswer[], flags: SubmitFlags): ExitStatus {
@@ -130,33 +51,31 @@ function show(answers: readonly SubmitAnswer[], flags: SubmitFlags): ExitStatus 
     if (flags.json) print(JSON.stringify(answer));
     else print(succeeded(answer) ? answerText(answer) : colour("red", answerText(answer)));
   }
-  return answers.every(succeeded) ? EXIT.ok : EXIT.no;
+  return exitOf(answers);
 }
 
 export async function txShowCommand(id: string, flags: ClientFlags): Promise<ExitStatus> {
   if (!/^[0-9a-f]{64}$/.test(id))
     throw new CliError(EXIT.usage, `${id}: a transaction's id is 64 lower-case hex digits`);
-  const answer = await ask(flags, `/v1/transactions/${id}`);
-  if (answer.status === 404 && errorOf(answer.body)?.code === "TRANSACTION_NOT_FOUND") {
-    if (flags.json) printJson(answer.body);
-    throw new CliError(EXIT.no, errorOf(answer.body)?.message ?? "not found");
+  const state = await answerOf(clientOf(flags).transaction(id));
+  if (state.status === "unknown") {
+    const message = `no node that was asked knows transaction ${id}`;
+    const { absentThrough } = state;
+    const details = absentThrough === undefined ? {} : { details: { absentThrough } };
+    if (flags.json) printJson({ error: { code: "TRANSACTION_NOT_FOUND", message, ...details } });
+    throw new CliError(EXIT.no, message);
   }
-  if (answer.status !== 200) throw refusal(answer);
-  if (flags.json) printJson(answer.body);
-  else print(transactionText(answer.body as ShownTransaction));
+  if (flags.json) printJson(state);
+  else print(transactionText(state));
   return EXIT.ok;
 }
 
-interface ShownTransaction extends SubmitAnswer {
-  readonly blockId?: string;
-  readonly transaction?: { readonly expiresAt?: number; readonly operations?: unknown; readonly payload?: string };
-}
-
-function transactionText(shown: ShownTransaction): string {
-  const lines = [answerText(shown)];
-  if (shown.blockId !== undefined) lines.push(`block    ${shown.blockId}`);
-  if (shown.receipt !== undefined) lines.push(`receipt  ${JSON.stringify(shown.receipt)}`);
-  const { operations, payload } = shown.transaction ?? {};
+function transactionText(state: Exclude<TransactionState, { readonly status: "unknown" }>): string {
+  const lines = [answerText(state)];
+  if (state.status === "pending") return lines.join("\n");
+  lines.push(`block    ${state.blockId}`);
+  if (state.receipt !== undefined) lines.push(`receipt  ${JSON.stringify(state.receipt)}`);
+  const { operations, payload } = state.transaction;
   if (operations !== undefined) lines.push(`does     ${JSON.stringify(operations)}`);
   else if (payload !== undefined) lines.push(`payload  ${payload}`);
   return lines.join("\n");

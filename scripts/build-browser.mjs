@@ -1,0 +1,36 @@
+// The client as one file for web pages: dist/browser/client.js. Says its size.
+//
+//   node scripts/build-browser.mjs [OUT]
+//
+// src/base/hash.ts, the one file that needs Node, is replaced by src/client/browser/hash.ts. Any other node: module that
+// finds its way in fails the build.
+
+import { readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const out = process.argv[2] ?? join(root, "dist", "browser", "client.js");
+
+const replaceHash = {
+  name: "replace-hash",
+  resolveId(source) {
+    if (isBuiltin(source)) throw new Error(`${source}: a web page has no Node modules`);
+    return source.endsWith("/base/hash.ts") ? join(root, "src", "client", "browser", "hash.ts") : undefined;
+  },
+};
+
+const bundle = await rolldown({
+  input: join(root, "src", "client", "index.ts"),
+  platform: "browser",
+  plugins: [replaceHash],
+  treeshake: { moduleSideEffects: false },
+  tsconfig: false,
+});
+await bundle.write({ file: out, format: "esm", minify: true, sourcemap: true });
+await bundle.close();
+const bytes = readFileSync(out);
+console.log(`${out}: ${bytes.length} bytes, ${gzipSync(bytes).length} with gzip`);

@@ -1,0 +1,62 @@
+/** What nodes say of themselves and of the key-value state. */
+import type { NodeStatus, PeerView } from "../node/api.ts";
+import { isHeight, isId, isListOf, isObject, isText } from "./shape.ts";
+import type { BytesJson } from "./transactions.ts";
+
+export type { NodeStatus } from "../node/api.ts";
+
+export interface Peers {
+  readonly peers: readonly PeerView[];
+}
+
+/** `genesis.json` of the chain. */
+export type GenesisAnswer = Readonly<Record<string, unknown>> & { readonly name: string };
+
+export interface KvEntry {
+  readonly key: BytesJson;
+  readonly value: Uint8Array;
+  /** The value, when it is UTF-8. */
+  readonly text?: string;
+  /** Height of the last write. */
+  readonly version: number;
+}
+
+export interface KvRange {
+  readonly entries: readonly KvEntry[];
+  /** Of the state that was read. */
+  readonly height: number;
+  /** There are more: ask again with `after` the last key. */
+  readonly more: boolean;
+}
+
+export function isStatus(value: unknown): value is NodeStatus {
+  if (!isObject(value)) return false;
+  const { chainId, name, node, consensus, head, irreversible, sync, peers, mempool } = value;
+  if (!isId(chainId) || !isText(name) || !isHeight(peers)) return false;
+  if (!isObject(node) || !isText(node["name"]) || !isText(node["key"]) || !isText(node["role"])) return false;
+  if (!isObject(consensus) || !isText(consensus["status"]) || !isHeight(consensus["view"])) return false;
+  if (!isListOf(consensus["producers"], isNamedKey)) return false;
+  if (!isObject(sync) || !isText(sync["state"]) || typeof sync["rate"] !== "number") return false;
+  return isReference(head) && isReference(irreversible) && isObject(mempool) && isHeight(mempool["count"]);
+}
+
+function isNamedKey(value: unknown): value is { readonly name: string; readonly key: string } {
+  return isObject(value) && isText(value["name"]) && isText(value["key"]);
+}
+
+function isReference(value: unknown): boolean {
+  return isObject(value) && isHeight(value["height"]) && isId(value["id"]) && isHeight(value["time"]);
+}
+
+export function isPeers(value: unknown): value is Peers {
+  return isObject(value) && isListOf(value["peers"], isPeer);
+}
+
+function isPeer(value: unknown): value is PeerView {
+  if (!isObject(value)) return false;
+  return ["key", "name", "role", "address", "direction", "phase"].every((field) => isText(value[field]));
+}
+
+export function isGenesis(value: unknown): value is GenesisAnswer {
+  return isObject(value) && isText(value["name"]) && isObject(value["application"]);
+}
