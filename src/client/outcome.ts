@@ -16,7 +16,7 @@ export type Outcome =
       readonly id: string;
       readonly height: number;
       readonly index: number;
-      /** Absent when no node holds it any more. */
+      /** Absent when the node did not have it at hand, for many at once: `transaction(id)` tells it. */
       readonly receipt?: Receipt;
     }
   /** Not in the chain, and never will be: a node proved it by an irreversible block after its time. */

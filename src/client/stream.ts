@@ -162,7 +162,10 @@ function take({ id, data }: ServerSentEvent, place: Place, node: NodeEntry): Blo
   const { url } = node;
   const height = id !== undefined && /^\d{1,15}$/.test(id) ? Number(id) : undefined;
   if (data === undefined) {
-    if (place.topic !== undefined && height !== undefined && height >= place.next) place.next = height + 1;
+    if (place.topic !== undefined && height !== undefined && height >= place.next) {
+      place.next = height + 1;
+      place.lastId = undefined; // the block before the next one was not told
+    }
     return undefined;
   }
   const block = parseJson(data);

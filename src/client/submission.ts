@@ -32,6 +32,8 @@ const ANSWER_BYTES = 64 * 1024;
 const LINE_BYTES = 8 * 1024;
 /** Single questions under way at a time. */
 const LOOKUPS_AT_ONCE = 8;
+/** Receipts that are asked for one by one; of more, the outcomes are told without. */
+const RECEIPTS_MAX = 16;
 
 /** Refusals that depend on nothing but the bytes and the genesis: no node ever took such a transaction. */
 const NEVER_VALID = new Set(["TRANSACTION_UNDECODABLE", "KV_UNDECODABLE", "KV_INVALID", "AUTHOR_MISSING"]);
@@ -178,7 +180,7 @@ class Submission {
     const unproven = open.filter((item) => item.settled === undefined && item.refusal !== undefined);
     await inParallel(unproven, (item) => this.#prove(node, item));
     const bare = open.filter((item) => isPlaced(item.settled) && item.settled.receipt === undefined);
-    await inParallel(bare, (item) => this.#fetchReceipt(node, item));
+    if (bare.length <= RECEIPTS_MAX) await inParallel(bare, (item) => this.#fetchReceipt(node, item));
     if (open.some((item) => item.settled === undefined)) this.#caller.nodes.passOver(node);
     return open.some((item) => item.settled !== undefined);
   }

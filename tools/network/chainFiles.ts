@@ -11,6 +11,8 @@ export interface ChainContents {
   readonly blockIds: readonly string[];
   /** How often each transaction id stands in the irreversible chain. */
   readonly transactionCounts: ReadonlyMap<string, number>;
+  /** `HEIGHT/INDEX` of each transaction id, the first place where it stands. */
+  readonly places: ReadonlyMap<string, string>;
 }
 
 /** Reads the irreversible chain of a directory. Throws StorageError where it is damaged. */
@@ -20,6 +22,7 @@ export function readChain(dir: string): ChainContents {
     const height = reader.meta().irreversible?.height ?? 0;
     const blockIds: string[] = [];
     const transactionCounts = new Map<string, number>();
+    const places = new Map<string, string>();
     for (let at = 1; at <= height; at++) {
       const stored = reader.byHeight(at);
       if (stored === undefined) throw new Error(`${dir}: block ${at} is missing`);
@@ -29,10 +32,11 @@ export function readChain(dir: string): ChainContents {
       const ids = block.value.transactionIds;
       for (let i = 0; i < ids.length; i += 32) {
         const id = toHex(ids.subarray(i, i + 32));
+        if (!places.has(id)) places.set(id, `${at}/${i / 32}`);
         transactionCounts.set(id, (transactionCounts.get(id) ?? 0) + 1);
       }
     }
-    return { height, blockIds, transactionCounts };
+    return { height, blockIds, transactionCounts, places };
   } finally {
     reader.close();
   }

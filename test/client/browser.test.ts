@@ -1,0 +1,63 @@
+/** The browser build: without anything of Node's around it, it submits to a node and reads from it. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createContext, runInContext } from "node:vm";
+import { expect, test } from "vitest";
+import { NetworkProcesses } from "../../tools/network/processes.ts";
+
+const BUILD = fileURLToPath(new URL("../../scripts/build-browser.mjs", import.meta.url));
+
+/** What a page has that the language has not. */
+const WEB_GLOBALS = [
+  ...["fetch", "Response", "Headers", "ReadableStream", "AbortController", "AbortSignal", "DOMException"],
+  ...["TextEncoder", "TextDecoder", "URL", "URLSearchParams", "crypto", "setTimeout", "clearTimeout"],
+] as const;
+
+test("the bundle is small and, with web globals only, submits, reads, streams from a running node", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "cairn-browser-"));
+  const network = NetworkProcesses.create({ dir: join(dir, "net"), producers: 1, followers: 0, basePort: 31_880 });
+  try {
+    const file = join(dir, "client.js");
+    execFileSync(process.execPath, [BUILD, file]);
+    const bundle = readFileSync(file, "utf8");
+    expect(bundle.length).toBeLessThan(64 * 1024);
+    expect(/["'`]node:|\brequire\(/.test(bundle)).toBe(false);
+    await network.startAll();
+    await network.awaitLeader();
+    const told = await inPage(bundle, network.nodes[0]?.url ?? "");
+    expect(told).toMatchObject({ Buffer: "undefined", process: "undefined", status: "irreversible", text: "hällo" });
+    expect(told["streamed"]).toBe(told["height"]);
+    expect(told["change"]).toMatchObject({ kind: "put", key: "greeting", value: "hällo" });
+    expect(told["refused"]).toBe("INVALID_ARGUMENT");
+    expect(await network.endAll()).toEqual([0]);
+  } finally {
+    await network.endAll("SIGKILL");
+    rmSync(dir, { recursive: true, force: true });
+  }
+}, 60_000);
+
+/** Runs the page's script. Its last line exports; a script in a context cannot, so the names go to a variable instead. */
+async function inPage(bundle: string, url: string): Promise<Record<string, unknown>> {
+  const exported = /export\s*\{([^}]*)\};?/.exec(bundle);
+  if (exported?.[1] === undefined) throw new Error("the bundle exports nothing");
+  const names = exported[1].replace(/([\w$]+) as ([\w$]+)/g, "$2: $1");
+  const page = `(async () => {
+    ${bundle.replace(exported[0], "").replace(/\/\/# sourceMappingURL.*/, "")}
+    const { CairnClient, ClientError } = { ${names} };
+    const client = new CairnClient(url);
+    const prepared = client.prepare({ put: { key: "greeting", value: "hällo" } });
+    const outcome = await client.submit(prepared);
+    const { text } = await client.kvGet("greeting");
+    let streamed, change, refused;
+    for await (const block of client.stream({ from: 1 })) if ((streamed = block.height) >= outcome.height) break;
+    for await (change of client.watch("gree", { from: 1 })) break;
+    try { client.prepare({ put: { key: "" } }); } catch (error) { refused = error instanceof ClientError && error.code; }
+    return JSON.stringify({ Buffer: typeof Buffer, process: typeof process, ...outcome, text, streamed, change, refused });
+  })()`;
+  const globals = Object.fromEntries(WEB_GLOBALS.map((name) => [name, globalThis[name]]));
+  const context = createContext({ ...globals, url });
+  return JSON.parse((await runInContext(page, context)) as string) as Record<string, unknown>;
+}
