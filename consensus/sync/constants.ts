@@ -59,3 +59,7 @@ export const RANGE_BUDGET_BYTES = 4 * 1024 * 1024;
 
 /** Chunks of the history tree that one step may read: 4,096 ids. */
 export const HISTORY_CHUNKS_A_STEP = 16;
+
+/** Hellos of a peer that are looked at without delay, and how long it takes until one more is, ms: an answer is larger. */
+export const HELLOS_AT_ONCE = 8;
+export const HELLO_EVERY_MS = 250;

@@ -8,6 +8,7 @@ import type { Hello, SyncMessage } from "../messages.ts";
 import type { BestChain, RawBlock } from "./bestChain.ts";
 import { Connection } from "./connection.ts";
 import { REQUEST_AGAIN_MS, REQUESTS_MAX } from "./constants.ts";
+import { HelloAllowance } from "./helloAllowance.ts";
 
 /** What the replica does for its sync machine. */
 export interface SyncHost {
@@ -36,6 +37,7 @@ interface Request {
 export class Sync {
   readonly #host: SyncHost;
   readonly #connections = new Map<PeerKey, Connection>();
+  readonly #allowances = new Map<PeerKey, HelloAllowance>();
   readonly #requests = new Map<string, Request>();
 
   constructor(host: SyncHost) {
@@ -45,6 +47,7 @@ export class Sync {
   get deadline(): number {
     let earliest = Number.POSITIVE_INFINITY;
     for (const connection of this.#connections.values()) earliest = Math.min(earliest, connection.deadline);
+    for (const allowance of this.#allowances.values()) earliest = Math.min(earliest, allowance.deadline);
     for (const request of this.#requests.values()) earliest = Math.min(earliest, request.askedAt + REQUEST_AGAIN_MS);
     return earliest;
   }
@@ -71,11 +74,13 @@ export class Sync {
       this.#host.now(),
     );
     this.#connections.set(peer, connection);
+    this.#allowances.set(peer, new HelloAllowance(this.#host.now()));
     connection.open();
   }
 
   peerDown(peer: PeerKey): void {
     this.#connections.delete(peer);
+    this.#allowances.delete(peer);
   }
 
   receive(from: PeerKey, message: SyncMessage): void {
@@ -83,7 +88,9 @@ export class Sync {
     if (connection === undefined) return;
     switch (message.kind) {
       case "hello":
-        return connection.receiveHello(message.hello, this.#host.now());
+        if (this.#allowances.get(from)?.admits(message.hello, this.#host.now()) === true)
+          connection.receiveHello(message.hello, this.#host.now());
+        return;
       case "block":
         connection.blockReceived(refOf(message.block), this.#host.now());
         return this.#accept(from, message.block);
@@ -117,6 +124,8 @@ export class Sync {
   tick(): void {
     const now = this.#host.now();
     for (const [peer, connection] of this.#connections) {
+      const waited = this.#allowances.get(peer)?.takeDue(now);
+      if (waited !== undefined) connection.receiveHello(waited, now);
       const missing = connection.tick(now);
       if (missing !== undefined && !this.#host.isKnown(missing.id)) this.#request(missing.id, peer);
     }

@@ -6,6 +6,13 @@ export const EXECUTION_SLICE_TRANSACTIONS = 400;
 /** Messages of one peer and lane that may wait for their signatures to be checked; a stream's budget is 8 MiB. */
 export const GATE_BOUNDS = { maxWaiting: 65_536, maxBytes: 32 * 1024 * 1024 };
 
+/**
+ * Signatures of one peer and lane that may be in check at once: at first, so that a handshake, with its three key
+ * agreements, costs a forger more than the checks it gets for it; and when as many valid ones were seen.
+ */
+export const CHECKS_AT_FIRST = 1;
+export const CHECKS_MAX = 4_096;
+
 /** Slack for clocks when a transaction's expiry is judged on arrival, ms. */
 export const ADMISSION_SLACK_MS = 1_000;
 

@@ -66,14 +66,15 @@ type Refused = "drop" | { readonly fault: string };
 
 export class Intake {
   readonly #host: IntakeHost;
-  readonly #gate = new SignatureGate<{
+  readonly #gate: SignatureGate<{
     readonly from: PeerKey;
     readonly arrival: Arrival;
     readonly unchecked: boolean;
-  }>(GATE_BOUNDS);
+  }>;
 
   constructor(host: IntakeHost) {
     this.#host = host;
+    this.#gate = new SignatureGate(GATE_BOUNDS, (batch, claims) => host.checkSignatures(batch, claims));
   }
 
   /** Messages that wait for their signatures. */
@@ -96,7 +97,7 @@ export class Intake {
     else if (entered === "full") {
       // Consensus messages are sent again; a stream with a hole is of no use.
       if (lane === "chain") this.#host.disconnect(from, "overloaded", "blocks come faster than they can be checked");
-    } else if (entered !== "waits") this.#host.checkSignatures(entered, claims);
+    }
   }
 
   checked(batch: number, valid: boolean): void {

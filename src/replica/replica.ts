@@ -288,7 +288,11 @@ export class Replica {
         });
         return;
       case "invalid":
-        this.#log("error", "consensus", "a block is not valid", { ...event.reason, height: event.node.height });
+        this.#log("error", "consensus", "a block is not valid", {
+          ...event.reason,
+          height: event.node.height,
+          producer: event.node.block.header.producer,
+        });
         if (this.#isCertified(event.node))
           this.#halt(`block ${event.node.id} is certified and not valid here: ${event.reason.detail}`);
         return;

@@ -1,22 +1,33 @@
 /**
  * Messages wait here until their signatures were checked. Checks run elsewhere, many at once; messages of one peer and
  * lane come out in the order they went in, because the sync machine relies on it.
+ *
+ * A check costs much more than the bytes that ask for it, so a queue earns its checks: it begins with a few under way,
+ * and each valid one allows one more. Who holds no producer's key never earns any.
  */
 import type { SignatureClaim } from "../../chain/signing.ts";
+import { CHECKS_AT_FIRST, CHECKS_MAX } from "./constants.ts";
 
 /** A message and what it claims. */
 interface Waiting<T> {
   readonly item: T;
   readonly bytes: number;
-  /** The batch that its claims are in; undefined: it claims nothing, or was checked. */
-  batch: number | undefined;
+  readonly claims: readonly SignatureClaim[];
+  /** Claims handed out to be checked, or not worth it any more. */
+  asked: number;
+  /** Batches of it that are being checked. */
+  open: number;
   valid: boolean;
 }
 
 interface Queue<T> {
-  readonly name: string;
-  waiting: Waiting<T>[];
+  readonly waiting: Waiting<T>[];
   bytes: number;
+  /** Index of the first message with claims that were not handed out. */
+  next: number;
+  /** Claims being checked, and how many there may be. */
+  inCheck: number;
+  allowance: number;
 }
 
 export interface GateOutput<T> {
@@ -32,13 +43,19 @@ export interface GateBounds {
 
 export class SignatureGate<T> {
   readonly #queues = new Map<string, Queue<T>>();
-  readonly #batches = new Map<number, { readonly queue: Queue<T>; readonly entry: Waiting<T> }>();
+  readonly #batches = new Map<
+    number,
+    { readonly queue: Queue<T>; readonly entry: Waiting<T>; readonly claims: number }
+  >();
   readonly #bounds: GateBounds;
+  readonly #check: (batch: number, claims: readonly SignatureClaim[]) => void;
   #nextBatch = 1;
   #waiting = 0;
 
-  constructor(bounds: GateBounds) {
+  /** @param check has a batch checked; {@link checked} is the answer */
+  constructor(bounds: GateBounds, check: (batch: number, claims: readonly SignatureClaim[]) => void) {
     this.#bounds = bounds;
+    this.#check = check;
   }
 
   /** Messages waiting, all queues together. */
@@ -49,21 +66,19 @@ export class SignatureGate<T> {
   /**
    * @param name messages of one queue keep their order
    * @param bytes what the message keeps in memory, about
-   * @returns "pass": go on with it now; "full": dropped; a number: the batch to have checked
+   * @returns "pass": go on with it now; "full": dropped
    */
-  submit(name: string, item: T, bytes: number, claims: readonly SignatureClaim[]): "pass" | "full" | "waits" | number {
-    const queue = this.#queues.get(name) ?? { name, waiting: [], bytes: 0 };
+  submit(name: string, item: T, bytes: number, claims: readonly SignatureClaim[]): "pass" | "full" | "waits" {
+    const queue = this.#queues.get(name) ?? newQueue<T>();
     if (claims.length === 0 && queue.waiting.length === 0) return "pass";
     const { maxWaiting, maxBytes } = this.#bounds;
     if (queue.waiting.length >= maxWaiting || (queue.bytes > 0 && queue.bytes + bytes > maxBytes)) return "full";
-    const entry: Waiting<T> = { item, bytes, batch: claims.length === 0 ? undefined : this.#nextBatch++, valid: true };
-    queue.waiting.push(entry);
+    queue.waiting.push({ item, bytes, claims, asked: 0, open: 0, valid: true });
     queue.bytes += bytes;
     this.#waiting++;
     this.#queues.set(name, queue);
-    if (entry.batch === undefined) return "waits";
-    this.#batches.set(entry.batch, { queue, entry });
-    return entry.batch;
+    this.#askOn(queue);
+    return "waits";
   }
 
   /** A batch was checked. Returns what may go on now, in order. */
@@ -71,14 +86,22 @@ export class SignatureGate<T> {
     const checked = this.#batches.get(batch);
     if (checked === undefined) return [];
     this.#batches.delete(batch);
-    const { queue, entry } = checked;
-    entry.batch = undefined;
-    entry.valid = valid;
-    const ready = queue.waiting.findIndex((each) => each.batch !== undefined);
+    const { queue, entry, claims } = checked;
+    entry.open--;
+    queue.inCheck -= claims;
+    if (valid) queue.allowance = Math.min(CHECKS_MAX, queue.allowance + claims);
+    else {
+      queue.allowance = CHECKS_AT_FIRST;
+      entry.valid = false;
+      // One is enough.
+      entry.asked = entry.claims.length;
+    }
+    const ready = queue.waiting.findIndex((each) => each.open > 0 || each.asked < each.claims.length);
     const released = queue.waiting.splice(0, ready === -1 ? queue.waiting.length : ready);
     for (const each of released) queue.bytes -= each.bytes;
     this.#waiting -= released.length;
-    if (queue.waiting.length === 0) this.#queues.delete(queue.name);
+    queue.next = Math.max(0, queue.next - released.length);
+    this.#askOn(queue);
     return released.map(({ item, valid: isValid }) => ({ item, valid: isValid }));
   }
 
@@ -88,6 +111,27 @@ export class SignatureGate<T> {
     if (queue === undefined) return;
     this.#waiting -= queue.waiting.length;
     this.#queues.delete(name);
-    for (const { batch } of queue.waiting) if (batch !== undefined) this.#batches.delete(batch);
+    for (const [batch, { queue: its }] of this.#batches) if (its === queue) this.#batches.delete(batch);
   }
+
+  /** Hands out claims as far as the allowance goes. */
+  #askOn(queue: Queue<T>): void {
+    while (queue.inCheck < queue.allowance && queue.next < queue.waiting.length) {
+      const entry = queue.waiting[queue.next] as Waiting<T>;
+      const claims = entry.claims.slice(entry.asked, entry.asked + queue.allowance - queue.inCheck);
+      if (claims.length > 0) {
+        const batch = this.#nextBatch++;
+        entry.asked += claims.length;
+        entry.open++;
+        queue.inCheck += claims.length;
+        this.#batches.set(batch, { queue, entry, claims: claims.length });
+        this.#check(batch, claims);
+      }
+      if (entry.asked === entry.claims.length) queue.next++;
+    }
+  }
+}
+
+function newQueue<T>(): Queue<T> {
+  return { waiting: [], bytes: 0, next: 0, inCheck: 0, allowance: CHECKS_AT_FIRST };
 }

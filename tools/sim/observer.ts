@@ -37,6 +37,8 @@ export class Observer implements Watch {
   readonly #blocks = new Map<string, Block>();
   /** Frames read already, by their payload: one array goes to many. */
   readonly #read = new WeakMap<Uint8Array, WireMessage>();
+  /** Keys of scripted peers: the oracles judge correct nodes only. */
+  readonly #distrusted = new Set<string>();
   #steps = 0;
   #blocksProduced = 0;
 
@@ -76,6 +78,12 @@ export class Observer implements Watch {
     return block;
   }
 
+  /** What comes from the holder of this key may be anything, and to find fault with it is right. */
+  distrust(key: string): void {
+    this.#distrusted.add(key);
+    this.#conduct.distrust(key);
+  }
+
   /** Irreversible blocks 1 to `height`. */
   decidedBlocks(height: number): Block[] {
     return Array.from({ length: height }, (_, index) => this.block(this.finality.idAt(index + 1) as string));
@@ -83,6 +91,7 @@ export class Observer implements Watch {
 
   started(node: SimulatedNode): void {
     const { replica, index } = node;
+    for (const onlooker of this.#simulation.onlookers) onlooker.started?.(node);
     this.promises.restarted(index);
     this.finality.restarted(index, replica.ledger.bottom.height, (height) => replica.chain.idAt(height));
     this.#simulation.workload.crashed(index);
@@ -92,6 +101,7 @@ export class Observer implements Watch {
     const { index, replica } = node;
     const { trace, queue, workload } = this.#simulation;
     trace.step(queue.now, index, input, effects);
+    for (const onlooker of this.#simulation.onlookers) onlooker.stepped?.(node, input, effects);
     for (const effect of effects) {
       this.#conduct.effect(index, effect);
       if (effect.kind === "persist") this.#persisting(node, effect);
@@ -107,7 +117,9 @@ export class Observer implements Watch {
     if (++this.#steps % SIZES_EVERY_STEPS === 0) assertBounded(index, replica.sizes, this.#bounds);
   }
 
-  persisted(node: SimulatedNode, { record }: Persist): void {
+  persisted(node: SimulatedNode, persist: Persist): void {
+    for (const onlooker of this.#simulation.onlookers) onlooker.persisted?.(node, persist);
+    const { record } = persist;
     if (record === undefined) return;
     const read = readRecord(record);
     this.promises.durable(node.index, read);
@@ -115,6 +127,7 @@ export class Observer implements Watch {
   }
 
   sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
+    for (const onlooker of this.#simulation.onlookers) onlooker.sent?.(node, to, lane, parts);
     if (lane === "bulk") return;
     const message = this.#readOnce(lane, parts);
     this.promises.sent(node.index, message, node.disk);
@@ -159,6 +172,10 @@ export class Observer implements Watch {
       const top = this.block(this.finality.idAt(this.finality.height) as string);
       const decided = { height: top.header.height, id: top.id, view: top.header.view };
       const seen = { id, height, view, parent, producer };
+      if (this.#distrusted.has(producer)) {
+        this.views.admit(seen);
+        continue;
+      }
       if (this.views.seen(node.index, seen, decided) === "opener") this.decisions.opened(node.index, seen);
     }
   }

@@ -29,7 +29,7 @@ import {
   type WorkloadProfile,
 } from "./profile.ts";
 import { KeyedHashes } from "./signatures.ts";
-import { SimulatedNode, START_TIME_MS, type World } from "./simulatedNode.ts";
+import { SimulatedNode, START_TIME_MS, type Watch, type World } from "./simulatedNode.ts";
 import { Trace } from "./trace.ts";
 import { RuleBroken } from "./violation.ts";
 import { Workload } from "./workload.ts";
@@ -48,7 +48,14 @@ export interface SimulationOptions {
   readonly syncLimits?: "default" | SyncLimits;
   /** Gets the trace as lines to read. */
   readonly print?: (line: string) => void;
+  /** Looks on beside the oracles. */
+  readonly onlooker?: Onlooker;
 }
+
+/** Sees what happens and changes nothing: diagrams, measurements, scripted peers. */
+export type Onlooker = Partial<Pick<Watch, "started" | "stepped" | "persisted" | "sent">> & {
+  crashed?(node: SimulatedNode): void;
+};
 
 export class Simulation implements World {
   readonly seed: number;
@@ -67,6 +74,7 @@ export class Simulation implements World {
   readonly workload: Workload;
   readonly faults: Faults;
   readonly trace: Trace;
+  readonly onlookers: Onlooker[] = [];
   readonly #indices = new Map<string, number>();
   #working = true;
 
@@ -74,6 +82,7 @@ export class Simulation implements World {
     const { producers, followers = 0 } = options;
     if (producers < 1 || followers < 0) throw new RangeError("at least one producer");
     this.seed = options.seed;
+    if (options.onlooker) this.onlookers.push(options.onlooker);
     this.dice = new Dice(options.seed);
     this.profile = profileOf(options.faults, this.dice.split());
     const { workload = DEFAULT_WORKLOAD } = options;
@@ -145,7 +154,9 @@ export class Simulation implements World {
 
   crash(index: number, silent = false): void {
     const node = this.node(index);
-    if (node.isUp) node.crash(silent);
+    if (!node.isUp) return;
+    for (const onlooker of this.onlookers) onlooker.crashed?.(node);
+    node.crash(silent);
   }
 
   // The run

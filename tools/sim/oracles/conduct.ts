@@ -14,10 +14,17 @@ const COMPLAINTS = new Set(["a producer misbehaves", "a block is not valid", "a 
 const NEVER_REJECTED = "what a correct node sends is never rejected by a correct one";
 
 export class ConductOracle {
+  readonly #distrusted = new Set<string>();
+
+  /** Whoever finds fault with this peer is right. */
+  distrust(key: string): void {
+    this.#distrusted.add(key);
+  }
+
   effect(node: number, effect: Effect): void {
     switch (effect.kind) {
       case "disconnect":
-        if (!FAULTS.has(effect.reason)) return;
+        if (!FAULTS.has(effect.reason) || this.#distrusted.has(effect.peer)) return;
         throw new RuleBroken(
           "conduct",
           NEVER_REJECTED,
@@ -27,11 +34,15 @@ export class ConductOracle {
       case "halt":
         throw new RuleBroken("conduct", "no correct node halts", effect.why, [node]);
       case "log":
-        if (!COMPLAINTS.has(effect.message)) return;
+        if (!COMPLAINTS.has(effect.message) || this.#isAboutDistrusted(effect.fields)) return;
         throw new RuleBroken("conduct", NEVER_REJECTED, `${effect.message} ${JSON.stringify(effect.fields)}`, [node]);
       default:
         return;
     }
+  }
+
+  #isAboutDistrusted(fields: Record<string, unknown> = {}): boolean {
+    return [fields["peer"], fields["producer"]].some((key) => typeof key === "string" && this.#distrusted.has(key));
   }
 }
 

@@ -36,6 +36,11 @@ export class ViewOracle {
     return this.#blocks.get(id);
   }
 
+  /** A block of a scripted peer: taken as it is, so that others may stand on it. */
+  admit(block: SeenBlock): void {
+    this.#blocks.set(block.id, block);
+  }
+
   /**
    * A block was seen at a node.
    * @param decided the highest block that any node had called irreversible by then
