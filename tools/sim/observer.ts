@@ -123,7 +123,10 @@ export class Observer implements Watch {
     if (record === undefined) return;
     const read = readRecord(record);
     this.promises.durable(node.index, read);
-    this.decisions.acked(node.index, read.acked);
+    // An equivocating producer's blocks may be acked by many and still give way.
+    if (!this.#distrusted.has(this.views.get(read.acked.id)?.producer ?? "")) {
+      this.decisions.acked(node.index, read.acked);
+    }
   }
 
   sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
