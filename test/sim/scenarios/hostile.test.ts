@@ -266,7 +266,8 @@ describe("a producer's key in the wrong hands", () => {
     const { stage, victim, attacker } = besieged();
     attacker.connect(victim);
     const content = { view: 9, height: 100, id: "ab".repeat(32) };
-    const frame = encodeSigned({ kind: "ack", content, signer: attacker.key, signature: falseSignature(1) });
+    const { chainId } = stage.simulation.genesis;
+    const frame = encodeSigned(chainId, attacker.key, { kind: "ack", content }, () => falseSignature(1));
     for (let i = 0; i < 1_000; i++) attacker.unicast(victim, "urgent", frame);
     const bill = attacker.takeBill();
     expect(bill.signatureChecks).toBe(0);

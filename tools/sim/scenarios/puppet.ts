@@ -4,7 +4,7 @@
  */
 import type { Lane } from "../../../net/link/types.ts";
 import { encodeEnvelope } from "../../../net/transport/envelope.ts";
-import { contentDigest, encodeSigned, type SignedContent } from "../../../consensus/messages.ts";
+import { encodeSigned, type SignedContent } from "../../../consensus/messages.ts";
 import type { Bill } from "./bill.ts";
 import { concatBytes } from "../../../src/base/bytes.ts";
 import type { Effect, Input } from "../../../src/replica/types.ts";
@@ -81,8 +81,8 @@ export class Puppet {
   /** A message of consensus with a true signature. */
   signed(to: number, content: SignedContent): boolean {
     const { keys, genesis } = this.#simulation;
-    const signature = keys.sign(this.key, contentDigest(genesis.chainId, content));
-    return this.unicast(to, "urgent", encodeSigned({ ...content, signer: this.key, signature }));
+    const frame = encodeSigned(genesis.chainId, this.key, content, (digest) => keys.sign(this.key, digest));
+    return this.unicast(to, "urgent", frame);
   }
 
   /** Is this step the answer to something that was said here? */
