@@ -68,7 +68,7 @@ describe("a peer that reads slowly", () => {
     const { bytesOut } = attacker.takeBill();
     expect(bytesOut).toBeGreaterThan(SEND_BUDGET_BYTES);
     expect(bytesOut).toBeLessThan(SEND_BUDGET_BYTES + BLOCK_MAX_BYTES);
-    stage.node(victim).drained(attacker.index, 1024 * 1024);
+    stage.node(victim).drained(attacker.index, "chain", 1024 * 1024);
     stage.advance(100);
     expect(attacker.takeBill().bytesOut).toBeGreaterThan(512 * 1024);
     assertUnharmed(stage, attacker);
