@@ -55,7 +55,7 @@ export interface Flush {
 }
 
 /** What the engine requires of a header beyond the rules of the chain; undefined: nothing against it. */
-export type HeaderRule = (block: Block, parent: BlockNode) => InvalidReason | undefined;
+export type HeaderRule = (block: Block, parent: Pick<BlockNode, "block">) => InvalidReason | undefined;
 
 /** A block being executed; `next` is the index of its next transaction. */
 interface Running {
@@ -444,7 +444,11 @@ export class Ledger {
 }
 
 /** What is wrong with a block given its parent, by the rules of the chain alone. */
-function headerFault(block: Block, parent: BlockNode, { limits }: ExecutionSetting): InvalidReason | undefined {
+export function headerFault(
+  block: Block,
+  parent: Pick<BlockNode, "block" | "frontier">,
+  { limits }: Pick<ExecutionSetting, "limits">,
+): InvalidReason | undefined {
   const { header } = block;
   const above = parent.block.header;
   const fault = (code: string, detail: string): InvalidReason => ({

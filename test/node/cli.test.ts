@@ -79,7 +79,7 @@ describe("wrong usage ends with 2 and one message on standard error", () => {
     [["testnet", "t", "--producers", "0"], /--producers 0/],
     [["testnet", "t", "--base-port", "65530"], /do not fit/],
     [["init", "i", "--listen", "nowhere"], /--listen: .*nowhere/],
-    [["inspect", ".", "everything"], /summary, blocks, block, forks/],
+    [["inspect", ".", "everything"], /summary, blocks, block, forks, verify/],
     [["inspect", ".", "block"], /REF is missing/],
     [["inspect", ".", "block", "abc"], /abc is no REF/],
     [["inspect", ".", "forks", "head"], /takes no "head"/],

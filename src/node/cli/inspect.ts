@@ -3,17 +3,19 @@ import { StorageError } from "../storage/types.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { drawForks } from "./forkTree.ts";
 import { openSource, type ShownBlock, type Source, type Summary } from "./inspectSource.ts";
+import { inspectVerify } from "./inspectVerify.ts";
 import { wholeNumber } from "./numbers.ts";
 import { colour, fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
 
 export interface InspectFlags {
   readonly from?: string;
   readonly limit: string;
+  readonly genesis?: string;
   readonly json?: boolean;
 }
 
-const WHATS = ["summary", "blocks", "block", "forks"] as const;
-const LATER = ["tx", "verify", "export", "certificates", "evidence", "votes"];
+const WHATS = ["summary", "blocks", "block", "forks", "verify"] as const;
+const LATER = ["tx", "export", "certificates", "evidence", "votes"];
 const BLOCKS_MAX = 100_000;
 const REF = /^(?:head|irreversible|\d{1,15}|[0-9a-f]{8,64})$/;
 
@@ -25,6 +27,7 @@ export async function inspectCommand(
 ): Promise<ExitStatus> {
   checkUsage(what, ref);
   try {
+    if (what === "verify") return await inspectVerify(where, flags);
     const source = await openSource(where);
     try {
       return await show(source, what, ref, flags);

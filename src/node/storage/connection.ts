@@ -65,3 +65,9 @@ export function pagesInLog(connection: Connection): number {
 export function checkpoint(connection: Connection): void {
   connection.pragma("wal_checkpoint(PASSIVE)");
 }
+
+/** The first thing SQLite finds wrong with pages, rows or indexes. Reads the whole file. */
+export function fileFaultOf(connection: Connection): string | undefined {
+  const verdict = String(connection.pragma("integrity_check(1)", { simple: true }));
+  return verdict === "ok" ? undefined : verdict;
+}

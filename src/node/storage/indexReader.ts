@@ -1,5 +1,5 @@
 /** Reading index.db from outside the node (inspection); what the node has not flushed yet is not in it. */
-import type { Connection } from "./connection.ts";
+import { type Connection, fileFaultOf } from "./connection.ts";
 import { checkDerivedFile, openDerivedReader } from "./derivedFile.ts";
 import { toStorageError } from "./errors.ts";
 import { markClosed, markOpen } from "./fileCheck.ts";
@@ -9,6 +9,18 @@ import { sortNewestFirst } from "./transactionIndex.ts";
 import type { TransactionPosition } from "./types.ts";
 
 const CACHE_BYTES = 8 * 1024 * 1024;
+
+/** One page of a segment. */
+export interface IndexPage {
+  readonly segment: number;
+  readonly page: number;
+  /** What the segment's row says is the page's first word. */
+  readonly fence: number;
+  /** Entries of four words (`indexEntries.ts`). */
+  readonly words: Uint32Array;
+  /** Entries that the segment's row says it has. */
+  readonly entries: number;
+}
 
 export class IndexReader {
   readonly file: string;
@@ -46,6 +58,43 @@ export class IndexReader {
       })();
     });
     return sortNewestFirst(found);
+  }
+
+  /**
+   * Everything in the index as it lies there, in one read transaction; the height up to which it is said to be whole.
+   * What `visit` throws ends it and is thrown on.
+   */
+  scan(visit: (page: IndexPage) => void): number {
+    let thrown: { readonly error: unknown } | undefined;
+    const height = this.#read(() =>
+      this.#connection.transaction(() => {
+        for (const page of this.#pages()) {
+          try {
+            visit(page);
+          } catch (error) {
+            thrown = { error };
+            break;
+          }
+        }
+        return this.#tables.height();
+      })(),
+    );
+    if (thrown !== undefined) throw thrown.error;
+    return height;
+  }
+
+  *#pages(): Generator<IndexPage, void, void> {
+    for (const { segment, entries, fences } of this.#tables.live()) {
+      for (let page = 0; page < fences.length; page++) {
+        const words = this.#tables.readPage(segment, page);
+        yield { segment, page, fence: fences[page] as number, words, entries };
+      }
+    }
+  }
+
+  /** The first thing SQLite finds wrong with the file itself; reads all of it. */
+  fileFault(): string | undefined {
+    return this.#read(() => fileFaultOf(this.#connection));
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 /** Reading state.db: for the store's own thread and for tools. Every read sees the newest committed run. */
-import type { Connection } from "./connection.ts";
+import { type Connection, fileFaultOf } from "./connection.ts";
 import { checkDerivedFile, openDerivedReader } from "./derivedFile.ts";
 import { toStorageError } from "./errors.ts";
 import { markClosed, markOpen } from "./fileCheck.ts";
@@ -55,6 +55,23 @@ export class StateReader {
   /** The newest block whose changes are in the state; none in a new file: not even the genesis is applied. */
   applied(): AppliedBlock | undefined {
     return this.#read(() => this.#statements.applied.get());
+  }
+
+  /** Every read from here to {@link release} sees one commit, whatever a running node writes; that commit's block. */
+  hold(): AppliedBlock | undefined {
+    return this.#read(() => {
+      this.#connection.exec("BEGIN");
+      return this.#statements.applied.get();
+    });
+  }
+
+  release(): void {
+    if (this.#connection.inTransaction) this.#connection.exec("COMMIT");
+  }
+
+  /** The first thing SQLite finds wrong with the file itself; reads all of it. */
+  fileFault(): string | undefined {
+    return this.#read(() => fileFaultOf(this.#connection));
   }
 
   #read<T>(read: () => T): T {

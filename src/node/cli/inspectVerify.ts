@@ -1,0 +1,85 @@
+/** `cairn inspect WHERE verify`: how far it is, what was checked, and the first thing wrong. */
+import { join } from "node:path";
+import { faultText } from "../../../tools/inspect/fault.ts";
+import type { OnProgress, Progress, Report } from "../../../tools/inspect/verification.ts";
+import { verifyDirectory } from "../../../tools/inspect/verifyDirectory.ts";
+import { applicationByName } from "../applicationByName.ts";
+import { NODE_FILES } from "../directory.ts";
+import { type GenesisFile, readGenesisFile } from "../genesisFile.ts";
+import { CliError, EXIT, type ExitStatus } from "./error.ts";
+import { colour, fields, print, printable, printJson } from "./terminal.ts";
+
+const PROGRESS_EVERY_MS = 200;
+
+export interface VerifyFlags {
+  readonly genesis?: string;
+  readonly json?: boolean;
+}
+
+export async function inspectVerify(where: string, flags: VerifyFlags): Promise<ExitStatus> {
+  const started = performance.now();
+  const progress = makeProgress(started);
+  const report = await verified(where, flags, progress.tell);
+  progress.end();
+  const seconds = (performance.now() - started) / 1000;
+  if (flags.json) printJson({ ...report, seconds: Math.round(seconds * 100) / 100 });
+  else print(reportText(report, seconds));
+  return report.ok ? EXIT.ok : EXIT.no;
+}
+
+async function verified(where: string, flags: VerifyFlags, onProgress: OnProgress): Promise<Report> {
+  const genesis = genesisOf(flags.genesis ?? join(where, NODE_FILES.genesis));
+  const application = applicationByName(genesis.application.name);
+  if (application === undefined) {
+    throw new CliError(EXIT.unreachable, `there is no application ${JSON.stringify(genesis.application.name)} here`);
+  }
+  return verifyDirectory(where, genesis, application, onProgress);
+}
+
+function genesisOf(file: string): GenesisFile {
+  const genesis = readGenesisFile(file);
+  if (!genesis.ok) throw new CliError(EXIT.unreachable, genesis.error.message);
+  return genesis.value;
+}
+
+/** One line on a terminal, written over and over; nothing where no person looks. */
+function makeProgress(started: number): { readonly tell: OnProgress; readonly end: () => void } {
+  if (!process.stderr.isTTY) return { tell: () => undefined, end: () => undefined };
+  let toldAt = started;
+  return {
+    tell: (progress) => {
+      const now = performance.now();
+      if (now < toldAt + PROGRESS_EVERY_MS) return;
+      toldAt = now;
+      process.stderr.write(`\r${progressText(progress, (now - started) / 1000)}\x1b[K`);
+    },
+    end: () => void process.stderr.write("\r\x1b[K"),
+  };
+}
+
+function progressText({ blocks, target, transactions }: Progress, seconds: number): string {
+  const share = target === 0 ? 1 : Math.min(1, blocks / target);
+  const left = share === 0 ? "" : `, ${Math.ceil((seconds / share) * (1 - share))} s left`;
+  const rate = Math.round(transactions / Math.max(seconds, 0.001));
+  return `verifies block ${blocks} of ${target} (${Math.floor(100 * share)} %), ${rate} transactions/s${left}`;
+}
+
+function reportText(report: Report, seconds: number): string {
+  const { blocks, transactions, signatures, certificates, certifiedHeight } = report;
+  const lines: [string, string][] = [
+    ["blocks", `${blocks}, executed again`],
+    ["transactions", `${transactions}, ${Math.round(transactions / Math.max(seconds, 0.001))}/s`],
+    ["signatures", String(signatures)],
+    ["certificates", `${certificates}, up to height ${certifiedHeight}`],
+  ];
+  const { stateHeight, stateRows, indexHeight, indexEntries, reversible } = report;
+  if (stateHeight !== undefined) lines.push(["state", `${stateRows} rows at height ${stateHeight}`]);
+  if (indexHeight !== undefined) lines.push(["index", `${indexEntries} entries up to height ${indexHeight}`]);
+  if (reversible !== undefined) lines.push(["reversible", `${reversible} blocks, not executed`]);
+  lines.push(["time", `${seconds.toFixed(1)} s`]);
+  const verdict =
+    report.fault === undefined
+      ? colour("green", "ok: everything checked is right")
+      : colour("red", `wrong: ${faultText(report.fault).split("\n").map(printable).join("\n")}`);
+  return `${fields(lines)}\n\n${verdict}`;
+}

@@ -1,0 +1,205 @@
+/**
+ * A chain from its genesis upwards, block by block: links, rules of headers, history, signatures, certificates, execution.
+ * Knows nothing of where blocks come from; directory and URL feed it.
+ */
+import type { Application } from "../../chain/application.ts";
+import { type Block, blockClaim } from "../../chain/block.ts";
+import { elementAt } from "../../chain/byteList.ts";
+import type { Genesis } from "../../chain/genesis.ts";
+import { type HeaderRule, headerFault } from "../../chain/ledger.ts";
+import { append, EMPTY_FRONTIER, type Frontier, frontierRoot, leafHash } from "../../chain/merkle.ts";
+import { decodeTransaction, looksSigned, transactionClaim } from "../../chain/transaction.ts";
+import { decodeCertificate } from "../../consensus/certificate.ts";
+import { raftHeaderRule } from "../../consensus/raft/headerRule.ts";
+import { hexBytes, toHex } from "../../src/base/bytes.ts";
+import { type Fault, FaultFound } from "./fault.ts";
+import { Reexecution } from "./reexecution.ts";
+import { SignatureQueue } from "./signatureQueue.ts";
+
+export interface Counts {
+  readonly blocks: number;
+  readonly transactions: number;
+  readonly signatures: number;
+  readonly certificates: number;
+  /** Height of the highest certificate. */
+  readonly certifiedHeight: number;
+}
+
+export class ChainVerifier {
+  readonly genesis: Genesis;
+  readonly reexecution: Reexecution;
+  readonly #signatures = new SignatureQueue();
+  readonly #headerRule: HeaderRule;
+  #block: Block;
+  #frontier: Frontier;
+  #transactions = 0;
+  #certificates = 0;
+  #certifiedHeight = 0;
+
+  private constructor(genesis: Genesis, reexecution: Reexecution) {
+    this.genesis = genesis;
+    this.reexecution = reexecution;
+    this.#headerRule = raftHeaderRule(genesis.configuration);
+    this.#block = reexecution.genesisBlock;
+    this.#frontier = append(EMPTY_FRONTIER, leafHash(hexBytes(this.#block.id)));
+  }
+
+  static async start(genesis: Genesis, application: Application): Promise<ChainVerifier> {
+    return new ChainVerifier(genesis, await Reexecution.start(genesis, application));
+  }
+
+  /** The last block that was added; block 0 at first. */
+  get block(): Block {
+    return this.#block;
+  }
+
+  /** Of the history tree up to and including {@link block}. */
+  get frontier(): Frontier {
+    return this.#frontier;
+  }
+
+  get counts(): Counts {
+    return {
+      blocks: this.#block.header.height,
+      transactions: this.#transactions,
+      signatures: this.#signatures.count,
+      certificates: this.#certificates,
+      certifiedHeight: this.#certifiedHeight,
+    };
+  }
+
+  /** Takes the next block, whose own hashes were checked. Signatures are checked behind. @throws FaultFound */
+  add(block: Block): void {
+    const { height, parent } = block.header;
+    if (parent !== this.#block.id) {
+      throw new FaultFound({
+        kind: "link",
+        detail: "its parent is not the block below it",
+        height,
+        id: block.id,
+        expected: this.#block.id,
+        found: parent,
+      });
+    }
+    const place = { block: this.#block, frontier: this.#frontier };
+    const reason = headerFault(block, place, this.genesis) ?? this.#headerRule(block, place);
+    if (reason?.code === "HISTORY_ROOT") {
+      const expected = toHex(frontierRoot(this.#frontier));
+      const detail = "its historyRoot is not the root over the ids of the blocks below it";
+      throw new FaultFound({
+        kind: "history root",
+        detail,
+        height,
+        id: block.id,
+        expected,
+        found: block.header.historyRoot,
+      });
+    }
+    if (reason !== undefined) {
+      throw new FaultFound({ kind: "header rule", detail: `${reason.code}: ${reason.detail}`, height, id: block.id });
+    }
+    this.addSignatures(block);
+    this.#block = block;
+    this.#frontier = append(this.#frontier, leafHash(hexBytes(block.id)));
+    this.#transactions += block.transactions.count;
+  }
+
+  /** The producer's signature and those of the authors. */
+  addSignatures(block: Block): void {
+    const { height } = block.header;
+    const { chainId } = this.genesis;
+    this.#signatures.add(blockClaim(chainId, block), () => ({
+      kind: "signature",
+      detail: `it is not one of producer ${block.header.producer} over this block`,
+      height,
+      id: block.id,
+    }));
+    const { buffer, offsets, count } = block.transactions;
+    for (let index = 0; index < count; index++) {
+      if (!looksSigned(buffer, offsets[2 * index] as number, offsets[2 * index + 1] as number)) continue;
+      const bytes = elementAt(block.transactions, index);
+      const decoded = decodeTransaction(bytes);
+      const claim = decoded.ok ? transactionClaim(chainId, bytes, decoded.value) : undefined;
+      if (claim === undefined) continue;
+      this.#signatures.add(claim, () => ({
+        kind: "transaction signature",
+        detail: `it is not one of author ${claim.key} over this transaction`,
+        height,
+        id: block.id,
+        index,
+      }));
+    }
+  }
+
+  /** A certificate that is said to be the one of the block added last. @throws FaultFound */
+  addCertificate(encoded: Uint8Array, where: Partial<Fault> = {}): void {
+    const { id } = this.#block;
+    const { height } = this.#block.header;
+    const fail = (detail: string): never => {
+      throw new FaultFound({ kind: "certificate", detail, height, id, ...where });
+    };
+    const certificate = decodeCertificate(encoded, this.genesis.chainId, this.genesis.configuration);
+    if (!certificate.ok) return fail(certificate.error.detail);
+    if (certificate.value.id !== id) {
+      throw new FaultFound({
+        kind: "certificate",
+        detail: "it certifies another block",
+        height,
+        id,
+        expected: id,
+        found: certificate.value.id,
+        ...where,
+      });
+    }
+    for (const claim of certificate.value.claims) {
+      this.#signatures.add(claim, () => ({
+        kind: "certificate",
+        detail: `the ack in it is not signed by producer ${claim.key}`,
+        height,
+        id,
+        ...where,
+      }));
+    }
+    this.#certificates++;
+    this.#certifiedHeight = height;
+  }
+
+  /** Executes the block added last and gives its receipts as the state database keeps them. @throws FaultFound */
+  execute(): Uint8Array {
+    return this.reexecution.execute(this.#block).receipts.buffer;
+  }
+
+  /** True when {@link pause} has something to wait for. */
+  get isBusy(): boolean {
+    return this.reexecution.runIsFull || !this.#signatures.hasRoom;
+  }
+
+  /** Lets disk and pool catch up, so that memory stays bounded. @throws FaultFound when a signature was wrong */
+  async pause(): Promise<void> {
+    if (this.reexecution.runIsFull) await this.reexecution.endRun();
+    await this.#signatures.room();
+    this.#throwSignatureFault();
+  }
+
+  /** Waits for every signature. @throws FaultFound */
+  async signaturesChecked(): Promise<void> {
+    await this.#signatures.drained();
+    this.#throwSignatureFault();
+  }
+
+  /** Signatures come back late: the first thing wrong may be one of them and not what was found meanwhile. */
+  async firstOf(found: FaultFound): Promise<FaultFound> {
+    await this.#signatures.drained();
+    return this.#signatures.fault === undefined ? found : new FaultFound(this.#signatures.fault);
+  }
+
+  async close(): Promise<void> {
+    await this.#signatures.drained();
+    await this.reexecution.close();
+  }
+
+  #throwSignatureFault(): void {
+    const { fault } = this.#signatures;
+    if (fault !== undefined) throw new FaultFound(fault);
+  }
+}

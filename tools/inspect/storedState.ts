@@ -1,0 +1,85 @@
+/** state.db against the chain executed again: receipts as blocks go by, rows once its height is reached. */
+import { elementAt, decodeList } from "../../chain/byteList.ts";
+import { BLOCK_MAX_BYTES } from "../../chain/block.ts";
+import { HARD_LIMITS } from "../../chain/constants.ts";
+import { equalBytes, toHex } from "../../src/base/bytes.ts";
+import type { StateReader } from "../../src/node/storage/stateReader.ts";
+import type { StateEntry } from "../../src/node/storage/types.ts";
+import { type Fault, FaultFound } from "./fault.ts";
+
+const PAGE_ROWS = 1_000;
+/** Bytes of a value shown in a fault. */
+const SHOWN_BYTES = 64;
+const LIST_BOUNDS = { maxCount: HARD_LIMITS.blockTransactions, maxElementBytes: BLOCK_MAX_BYTES };
+
+/** @throws FaultFound when the stored receipts of a block are others than those of executing it */
+export function checkReceipts(state: StateReader, height: number, id: string, expected: Uint8Array): void {
+  const stored = state.receipts(height);
+  if (stored !== undefined && Buffer.isBuffer(stored) && equalBytes(stored, expected)) return;
+  const fail = (detail: string, rest: Partial<Fault> = {}): never => {
+    throw new FaultFound({ kind: "receipts", detail, file: state.file, height, id, ...rest });
+  };
+  if (stored === undefined) fail("they are missing");
+  const wanted = decodeList(expected, LIST_BOUNDS);
+  const found = Buffer.isBuffer(stored) ? decodeList(stored, LIST_BOUNDS) : undefined;
+  if (!wanted.ok || found?.ok !== true) return fail("they do not decode");
+  for (let index = 0; index < wanted.value.count; index++) {
+    if (index >= found.value.count) fail("one is missing", { index });
+    const expectedText = toHex(elementAt(wanted.value, index));
+    const foundText = toHex(elementAt(found.value, index));
+    if (expectedText === foundText) continue;
+    const detail = "executed again, the block gives another receipt";
+    fail(detail, { index, expected: expectedText, found: foundText });
+  }
+  fail("there are more than the block has transactions");
+}
+
+/**
+ * Compares all rows, both sides in key order.
+ * @param expected entries from a key on, at most so many
+ * @returns rows compared
+ * @throws FaultFound naming the first key that differs
+ */
+export function compareState(
+  state: StateReader,
+  height: number,
+  expected: (start: Uint8Array, limit: number) => StateEntry[],
+): number {
+  const ours = entriesOf(expected);
+  const stored = entriesOf((start, limit) => state.range(start, undefined, limit));
+  let rows = 0;
+  for (;;) {
+    const [want, have] = [ours.next().value, stored.next().value];
+    if (want === undefined && have === undefined) return rows;
+    if (have !== undefined && !(Buffer.isBuffer(have.key) && Buffer.isBuffer(have.value))) {
+      throw new FaultFound({ kind: "state row", detail: "it has a column of another type", file: state.file, height });
+    }
+    const order = want === undefined ? 1 : have === undefined ? -1 : Buffer.compare(want.key, have.key);
+    const fail = (detail: string, key: Uint8Array, rest: Partial<Fault> = {}): never => {
+      throw new FaultFound({ kind: "state row", detail, file: state.file, height, key: toHex(key), ...rest });
+    };
+    if (order < 0 && want !== undefined) fail("it is missing", want.key, { expected: shown(want.value) });
+    if (order > 0 && have !== undefined) fail("the chain wrote no such key", have.key, { found: shown(have.value) });
+    if (want !== undefined && have !== undefined && !equalBytes(want.value, have.value)) {
+      const values = { expected: shown(want.value), found: shown(have.value) };
+      fail("executing the chain leaves another value", want.key, values);
+    }
+    rows++;
+  }
+}
+
+function* entriesOf(read: (start: Uint8Array, limit: number) => StateEntry[]): Generator<StateEntry, undefined, void> {
+  let start: Uint8Array = new Uint8Array(0);
+  for (;;) {
+    const page = read(start, PAGE_ROWS);
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE_ROWS) return undefined;
+    start = Buffer.concat([last.key, Buffer.of(0)]);
+  }
+}
+
+function shown(value: Uint8Array): string {
+  const text = toHex(value.subarray(0, SHOWN_BYTES));
+  return value.length > SHOWN_BYTES ? `${text}... (${value.length} bytes)` : text;
+}
