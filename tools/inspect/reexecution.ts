@@ -53,10 +53,10 @@ export class Reexecution {
   static async start(genesis: Genesis, application: Application): Promise<Reexecution> {
     const dir = mkdtempSync(join(tmpdir(), "cairn-verify-"));
     try {
-      let whole: Reexecution | undefined;
+      const told: { whole?: Reexecution } = {};
       const store = await DerivedStore.open(
         dir,
-        { onApplied: (height) => whole?.written(height), onError: (error) => whole?.failed(error) },
+        { onApplied: (height) => told.whole?.written(height), onError: (error) => told.whole?.failed(error) },
         { chainId: genesis.chainId, index: false },
       );
       const { block, changes } = makeGenesisBlock(genesis, application);
@@ -66,8 +66,9 @@ export class Reexecution {
         state: new State(stateReader(store), 0),
         duplicates: new DuplicateWindow(randomInt(2 ** 47)),
       };
-      whole = new Reexecution(dir, store, block, setting);
+      const whole = new Reexecution(dir, store, block, setting);
       store.apply(derivedWriteOf({ height: 0, id: block.id, changes, blocks: [] }));
+      told.whole = whole;
       whole.#writing = { height: 0, undos: [] };
       whole.#applied = -1;
       await whole.#awaitWritten();

@@ -4,7 +4,7 @@
  */
 import { toHex } from "../../src/base/bytes.ts";
 import { positionAt, WORDS } from "../../src/node/storage/indexEntries.ts";
-import { type IndexPage, IndexReader } from "../../src/node/storage/indexReader.ts";
+import type { IndexPage, IndexReader } from "../../src/node/storage/indexReader.ts";
 import { type Fault, FaultFound } from "./fault.ts";
 
 /** Ids of the transactions of the irreversible block at a height, 32 bytes each. */
