@@ -13,7 +13,7 @@ import { BATCH_BODY_BYTES, BATCH_SLICE, BATCH_TRANSACTIONS } from "./limits.ts";
 import { BYTES_TYPE, mediaTypeOf, takes } from "./negotiation.ts";
 import { invalidLine, resultLine } from "./resultJson.ts";
 import { documented, errorSchema, rawBytes, submitQuery } from "./schemas.ts";
-import { defaultExpiry, submitted, tooLarge } from "./submission.ts";
+import { defaultExpiry, stopping, submitted, tooLarge } from "./submission.ts";
 import { Nonces } from "./transactionJson.ts";
 
 export const NDJSON = "application/x-ndjson";
@@ -56,29 +56,27 @@ function readItems(type: string | undefined, body: unknown, context: HttpContext
 
 /** Submits slice after slice while the rest is parsed; a line of answer for each item, in order. */
 async function answer(items: Iterable<BatchItem>, query: SubmitQuery, context: HttpContext): Promise<string> {
-  const { api } = context;
+  const { api, closing } = context;
   const deadline = api.now() + query.timeout;
   const answers: Promise<string>[] = [];
   let slice: BatchItem[] = [];
   let count = 0;
   const flush = (): void => {
-    if (slice.length > 0) answers.push(answerSlice(slice, query, deadline, context));
+    const answer = answerSlice(slice, query, deadline, context);
+    // Looked at when all have been submitted, and not before: until then nobody may miss a handler.
+    answer.catch(() => undefined);
+    answers.push(answer);
     slice = [];
   };
-  try {
-    for (const item of items) {
-      if (++count > BATCH_TRANSACTIONS) throw tooMany();
-      slice.push(taken(item, context));
-      if (slice.length < BATCH_SLICE) continue;
-      flush();
-      await eventLoop();
-    }
+  for (const item of items) {
+    if (++count > BATCH_TRANSACTIONS) throw tooMany();
+    slice.push(taken(item, context));
+    if (slice.length < BATCH_SLICE) continue;
     flush();
-  } catch (error) {
-    // What was submitted is on its way; nobody waits for it any more.
-    for (const pending of answers) pending.catch(() => undefined);
-    throw error;
+    await eventLoop();
+    if (closing.hasBegun) throw stopping();
   }
+  flush();
   return (await Promise.all(answers)).join("");
 }
 

@@ -23,5 +23,9 @@ export async function submitted(
 ): Promise<SubmitResult[]> {
   const results = await closing.orClosing(api.submit(transactions, wait, timeoutMs));
   if (results !== "closing") return results;
-  throw new HttpError(503, "STOPPING", "this node stops; what was submitted may still come into the chain");
+  throw stopping();
+}
+
+export function stopping(): HttpError {
+  return new HttpError(503, "STOPPING", "this node stops; what was submitted may still come into the chain");
 }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { type HttpOptions, type HttpServer, startHttp } from "../../../src/node/http/server.ts";
-import { BATCH_BODY_BYTES, REQUESTS_MAX, SINGLE_BODY_BYTES } from "../../../src/node/http/limits.ts";
+import { BATCH_BODY_BYTES, BATCH_SLICE, REQUESTS_MAX, SINGLE_BODY_BYTES } from "../../../src/node/http/limits.ts";
 import { SILENT } from "../../../src/node/logging.ts";
 import { utf8 } from "../../../src/base/bytes.ts";
 import { FakeNode, JSON_HEADERS } from "./fakeNode.ts";
@@ -314,6 +314,28 @@ describe("closing", () => {
     const port = Number(new URL(server.url).port);
     const again = await startHttp(new FakeNode(), { host: "127.0.0.1", port, token: undefined, log: SILENT });
     await again.close();
+  });
+
+  test("in the middle of a large batch ends that, too", async () => {
+    const node = new FakeNode();
+    node.answer = () => new Promise(() => undefined);
+    const server = await serve(node);
+    const batch = fetch(`${server.url}/v1/transactions/batch`, {
+      method: "POST",
+      headers: { "content-type": "application/x-ndjson" },
+      body: `${PUT}\n`.repeat(50 * BATCH_SLICE),
+    });
+    const slices = Promise.withResolvers<void>();
+    const submit = node.submit.bind(node);
+    node.submit = (...given) => {
+      if (node.submissions.length === 3) slices.resolve();
+      return submit(...given);
+    };
+    await slices.promise;
+    const closed = server.close();
+    expect((await batch).status).toBe(503);
+    await closed;
+    expect(node.submissions.length).toBeLessThan(50);
   });
 
   test("does not wait for a client that sends no more", async () => {

@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { runContract } from "../../tools/contract/run.ts";
+
+/** Documented errors that no request from outside leads to in a short time; the tests of src/node/http have them. */
+const ELSEWHERE = [
+  "AMBIGUOUS_ID",
+  "AUTHOR_MISSING",
+  "BLOCKS_GONE",
+  "BODY_TOO_LARGE", // sent as well, but a reset may overtake the answer
+  "BUSY",
+  "HEADERS_TOO_LARGE",
+  "INTERNAL",
+  "INVALID_CONTENT_LENGTH",
+  "NOT_READY",
+  "NO_KV",
+  "NO_TOPICS",
+  "REQUEST_TIMEOUT",
+  "STOPPING",
+  "TOO_MANY_STREAMS",
+  "TRANSACTION_FAILED",
+];
+
+test("a node answers as its OpenAPI document says, whatever is asked, and serves on", async () => {
+  const { faults, requests, unseen } = await runContract({ basePort: 29_400, slow: false, note: () => undefined });
+  expect(faults).toEqual([]);
+  expect(requests).toBeGreaterThan(800);
+  expect(unseen.filter((name) => !ELSEWHERE.includes(name))).toEqual([]);
+}, 180_000);
