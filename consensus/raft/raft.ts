@@ -365,7 +365,9 @@ export class Raft implements Engine {
     if (head.height > irreversibleHeight) this.#ack(head);
   }
 
+  /** Who has lost its record cannot say that it follows nobody else: a leader must not count on it. */
   #replyTo(leader: string, round: number): void {
+    if (!this.#takesPart()) return;
     const content = { view: this.#record.view, round };
     this.#host.unicast(leader, { kind: "heartbeatReply", content }, { durable: true });
   }

@@ -92,8 +92,7 @@ export class Sync {
           connection.receiveHello(message.hello, this.#host.now());
         return;
       case "block":
-        connection.blockReceived(refOf(message.block), this.#host.now());
-        return this.#accept(from, message.block);
+        return this.#receiveBlock(from, connection, message.block);
       case "blockResponse":
         if (this.#requests.delete(message.block.id)) this.#accept(from, message.block);
         return;
@@ -134,8 +133,21 @@ export class Sync {
     }
   }
 
+  #receiveBlock(from: PeerKey, connection: Connection, block: Block): void {
+    const outcome = this.#host.acceptBlock(from, block);
+    // What is held back tells nothing of the peer's chain until it is taken in: its ancestors may be held, too.
+    if (outcome.kind !== "held") connection.blockReceived(refOf(block), this.#host.now());
+    this.#settle(from, block, outcome);
+  }
+
+  /** A block of theirs was held back, and its time has come. */
+  released(from: PeerKey, block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
+    this.#connections.get(from)?.blockReceived(refOf(block), this.#host.now());
+    this.#settle(from, block, outcome);
+  }
+
   #accept(from: PeerKey, block: Block): void {
-    this.settle(from, block, this.#host.acceptBlock(from, block));
+    this.#settle(from, block, this.#host.acceptBlock(from, block));
   }
 
   /** Pushes that were cut short go on. @returns whether there is still more */
@@ -158,8 +170,8 @@ export class Sync {
     return this.#requests.has(id);
   }
 
-  /** What follows from taking in, now or later, a block of theirs. */
-  settle(from: PeerKey, block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
+  /** What follows from taking in a block of theirs. */
+  #settle(from: PeerKey, block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
     if (outcome.kind === "orphan") this.#request(this.#host.lowestMissing(block), from);
     else if (outcome.kind === "rejected")
       this.#host.misbehaved(from, `${outcome.reason.code}: ${outcome.reason.detail}`);

@@ -7,7 +7,6 @@ import { certificateMessage } from "../../consensus/certificate.ts";
 import {
   BLOCK_PREFIX,
   BLOCK_RESPONSE_PREFIX,
-  type ConsensusMessage,
   encodeBlockRequest,
   encodeCertificatePayload,
   encodeHello,

@@ -87,6 +87,11 @@ export class ChainDisk {
     this.#reversible.delete(lowest[0]);
   }
 
+  /** The vote record does not read any more. */
+  loseRecord(): void {
+    this.#record = undefined;
+  }
+
   /** An irreversible block, decoded and checked. */
   blockAt(height: number): Block {
     return height === 0 ? this.#genesis : this.#decode(this.#chain[height] as string);

@@ -1,8 +1,11 @@
-/** Carries a fault profile out: crashes, partitions, broken links and pauses at random times, until the heal. */
-import type { Dice } from "./dice.ts";
+/** Carries faults out until the heal: those of a given schedule, or others drawn as the profile says. */
 import type { EventQueue } from "./eventQueue.ts";
+import { FaultDice } from "./faultDice.ts";
+import type { Dice } from "./dice.ts";
 import type { Network } from "./network.ts";
 import { type FaultProfile, NO_FAULTS } from "./profile.ts";
+import type { Fault, ScheduledFault } from "./schedule.ts";
+import { describeFault } from "./schedule.ts";
 import type { SimulatedNode } from "./simulatedNode.ts";
 
 export interface FaultHost {
@@ -11,193 +14,152 @@ export interface FaultHost {
   readonly nodes: readonly SimulatedNode[];
   crash(node: SimulatedNode, silent: boolean): void;
   start(node: SimulatedNode): void;
+  /** A disk was lost: what the node promised and told is known to nobody there. */
+  lostDisk(node: SimulatedNode): void;
   note(what: string): void;
 }
 
+/** A step that should kill the process may never come: then it dies anyway, ms. */
+const DIES_WITHIN_MS = 300;
+/** A clock that is further off than this is set right at the heal, and the process restarted. */
+const CLOCK_TOLERABLE_MS = 5_000;
+
 export class Faults {
   readonly #host: FaultHost;
-  readonly #dice: Dice;
+  readonly #draw: FaultDice;
   readonly #profile: FaultProfile;
+  readonly #schedule: ScheduledFault[] = [];
   #over = false;
 
   constructor(host: FaultHost, dice: Dice, profile: FaultProfile) {
     this.#host = host;
-    this.#dice = dice;
+    this.#draw = new FaultDice(host.nodes, dice, profile);
     this.#profile = profile;
   }
 
-  begin(): void {
-    const { crash, blackout, partition, linkBreak, clog, pause } = this.#profile;
-    this.#every(crash.everyMs, () => this.#crashOne());
-    this.#every(blackout.everyMs, () => this.#blackout());
-    this.#every(partition.everyMs, () => this.#partition());
-    this.#every(linkBreak.everyMs, () => this.#breakLink());
-    this.#every(clog.everyMs, () => this.#clog());
-    this.#every(pause.everyMs, () => this.#pauseOne());
+  /** Everything that went wrong so far, in order: replaying it replays the run. */
+  get schedule(): readonly ScheduledFault[] {
+    return this.#schedule;
   }
 
-  /** Nothing fails any more, and everything that is down comes up. */
-  heal(): void {
+  /** @param given instead of drawing */
+  begin(given?: readonly ScheduledFault[]): void {
+    if (given === undefined) {
+      for (const { everyMs, draw } of this.#draw.kinds()) this.#every(everyMs, draw);
+      return;
+    }
+    for (const { atUs, fault } of given) this.#at(atUs, () => this.#strike(fault));
+  }
+
+  /**
+   * Nothing fails any more, and everything that is down comes up; but for `broken`, which stay down or cut off for good.
+   */
+  heal(broken: readonly SimulatedNode[] = []): void {
     this.#over = true;
     const { network, nodes } = this.#host;
-    this.#host.note("heals");
+    this.#host.note(broken.length === 0 ? "heals" : `heals, without ${broken.map(({ index }) => index).join(",")}`);
     network.clearAll();
     const latency = { ...this.#profile.latency, tailChance: 0 };
-    network.profile = { ...this.#profile, latency, urgent: NO_FAULTS.urgent };
+    network.profile = { ...this.#profile, latency, urgent: NO_FAULTS.urgent, corruption: 0 };
     for (const node of nodes) {
-      node.dying = false;
-      node.mayRot = false;
-      if (!node.isUp) this.#host.start(node);
+      node.heal();
+      if (broken.includes(node)) this.#breakForGood(node);
+      else {
+        if (node.isUp && node.setClockRight(CLOCK_TOLERABLE_MS)) this.#host.crash(node, false);
+        if (!node.isUp) this.#host.start(node);
+      }
     }
   }
 
-  #every(meanMs: number, act: () => void): void {
+  /** Half of them are dead, the others live on with nobody to talk to. */
+  #breakForGood(node: SimulatedNode): void {
+    if (node.index % 2 === 0) {
+      if (node.isUp) this.#host.crash(node, true);
+      return;
+    }
+    for (const { index } of this.#host.nodes) {
+      if (index === node.index) continue;
+      this.#host.network.block(index, node.index);
+      this.#host.network.block(node.index, index);
+    }
+    if (!node.isUp) this.#host.start(node);
+  }
+
+  #every(meanMs: number, draw: () => readonly Fault[]): void {
     if (meanMs === Infinity) return;
-    this.#after(this.#dice.interval(meanMs), () => {
-      act();
-      this.#every(meanMs, act);
+    this.#after(this.#draw.interval(meanMs), () => {
+      for (const fault of draw()) this.#strike(fault);
+      this.#every(meanMs, draw);
     });
   }
 
   #after(ms: number, act: () => void): void {
-    const { queue } = this.#host;
-    queue.schedule(queue.now + ms * 1000, () => {
+    this.#at(this.#host.queue.now + ms * 1000, act);
+  }
+
+  #at(us: number, act: () => void): void {
+    this.#host.queue.schedule(us, () => {
       if (!this.#over) act();
     });
   }
 
-  #crashOne(): void {
-    const up = this.#host.nodes.filter((node) => node.isUp);
-    if (up.length === 0) return;
-    const node = this.#pickVictim(up);
-    const { crash } = this.#profile;
-    if (this.#dice.chance(crash.afterIsolation)) {
-      this.#isolate(node);
-      this.#after(this.#dice.between(1, 1_500), () => this.#crash(node, crash.downMs));
-    } else this.#crash(node, crash.downMs);
-  }
-
-  /** Leaders are worth more: half of all crashes are theirs. */
-  #pickVictim(up: readonly SimulatedNode[]): SimulatedNode {
-    const leaders = up.filter((node) => node.replica.status().engine.status === "leader");
-    return this.#dice.pick(leaders.length > 0 && this.#dice.chance(0.5) ? leaders : up);
-  }
-
-  #crash(node: SimulatedNode, downMs: number): void {
-    if (!node.isUp) return;
-    const { midStep, silent } = this.#profile.crash;
-    const { life } = node;
-    const dies = (): void => {
-      if (node.life === life) this.#host.crash(node, this.#dice.chance(silent));
-      this.#after(this.#dice.interval(downMs), () => {
-        if (!node.isUp) this.#host.start(node);
-      });
-    };
-    if (!this.#dice.chance(midStep)) return dies();
-    node.dying = true;
-    // It dies in its next step; should none come, it dies anyway.
-    this.#after(300, dies);
-  }
-
-  #blackout(): void {
-    const { downMs } = this.#profile.blackout;
-    this.#host.note("blackout");
-    for (const node of this.#host.nodes) {
-      if (!node.isUp) continue;
-      this.#host.crash(node, true);
-      this.#after(this.#dice.interval(downMs), () => {
-        if (!node.isUp) this.#host.start(node);
-      });
+  #strike(fault: Fault): void {
+    const scheduled = { atUs: this.#host.queue.now, fault };
+    this.#schedule.push(scheduled);
+    this.#host.note(
+      describeFault(scheduled)
+        .trim()
+        .replace(/^[\d.]+ ms /, ""),
+    );
+    const { network, nodes } = this.#host;
+    if (fault.kind === "partition") {
+      this.#cut(fault.pairs, fault.durationMs);
+      return;
+    }
+    const node = nodes[fault.node] as SimulatedNode;
+    switch (fault.kind) {
+      case "crash":
+        if (fault.aloneMs === 0) return this.#crash(node, fault);
+        this.#cut(this.#draw.around(node.index), fault.aloneMs + 500);
+        return this.#after(fault.aloneMs, () => this.#crash(node, fault));
+      case "breakLinks":
+        for (const peer of fault.peers) network.breakLink(node.index, peer);
+        return;
+      case "clog":
+        network.clog(node.index);
+        return this.#after(fault.durationMs, () => network.unclog(node.index));
+      case "pause":
+        return node.pause(fault.durationMs);
+      case "slow":
+        return node.slowDown(fault.stepMs, fault.durationMs);
+      case "diskFull":
+        return node.fillDisk(fault.durationMs);
+      case "clockJump":
+        return node.jumpClock(fault.jumpMs);
     }
   }
 
-  #partition(): void {
-    const { nodes, network } = this.#host;
-    if (nodes.length < 2) return;
-    const kinds = [() => this.#halves(), () => this.#oneAgainstAll(), () => this.#oneWay(), () => this.#bridge()];
-    const pairs = this.#dice.pick(kinds)();
-    this.#host.note(`partition ${pairs.map(([from, to]) => `${from}>${to}`).join(" ")}`);
+  #crash(node: SimulatedNode, { silent, midStep, downMs, damage }: Extract<Fault, { kind: "crash" }>): void {
+    if (!node.isUp) return;
+    const { life } = node;
+    const dies = (): void => {
+      if (node.life === life) this.#host.crash(node, silent);
+      if (damage !== "none") node.damageDisk(damage);
+      if (damage === "disk") this.#host.lostDisk(node);
+      this.#after(downMs, () => {
+        if (!node.isUp) this.#host.start(node);
+      });
+    };
+    if (!midStep) return dies();
+    node.dying = silent ? "silently" : "heard";
+    this.#after(DIES_WITHIN_MS, dies);
+  }
+
+  #cut(pairs: readonly (readonly [number, number])[], durationMs: number): void {
+    const { network } = this.#host;
     for (const [from, to] of pairs) network.block(from, to);
-    this.#after(this.#dice.interval(this.#profile.partition.durationMs), () => {
-      this.#host.note("partition ends");
+    this.#after(durationMs, () => {
       for (const [from, to] of pairs) network.unblock(from, to);
     });
   }
-
-  #halves(): [number, number][] {
-    const order = this.#dice.shuffled(this.#host.nodes.map((node) => node.index));
-    const cut = this.#dice.integer(1, order.length - 1);
-    return bothWays(order.slice(0, cut), order.slice(cut));
-  }
-
-  #oneAgainstAll(): [number, number][] {
-    const one = this.#pickUp();
-    return bothWays([one], this.#others(one));
-  }
-
-  /** Hears, is not heard; or the other way round. */
-  #oneWay(): [number, number][] {
-    const one = this.#pickUp();
-    const mute = this.#dice.chance(0.5);
-    return this.#others(one).map((other) => (mute ? [one, other] : [other, one]));
-  }
-
-  /** Two that cannot talk to each other, while both talk to the rest. */
-  #bridge(): [number, number][] {
-    const [a, b] = this.#dice.shuffled(this.#host.nodes.map((node) => node.index));
-    return bothWays([a as number], [b as number]);
-  }
-
-  #pickUp(): number {
-    const up = this.#host.nodes.filter((node) => node.isUp);
-    return up.length === 0 ? 0 : this.#pickVictim(up).index;
-  }
-
-  #others(one: number): number[] {
-    return this.#host.nodes.map((node) => node.index).filter((index) => index !== one);
-  }
-
-  #isolate(node: SimulatedNode): void {
-    const pairs = bothWays([node.index], this.#others(node.index));
-    for (const [from, to] of pairs) this.#host.network.block(from, to);
-    this.#after(2_000, () => {
-      for (const [from, to] of pairs) this.#host.network.unblock(from, to);
-    });
-  }
-
-  #breakLink(): void {
-    const { nodes, network } = this.#host;
-    if (nodes.length < 2) return;
-    const one = this.#pickUp();
-    const others = this.#others(one);
-    const cut = this.#dice.chance(this.#profile.linkBreak.wholeNode) ? others : [this.#dice.pick(others)];
-    this.#host.note(`links of ${one} to ${cut.join(",")} break`);
-    for (const other of cut) network.breakLink(one, other);
-  }
-
-  #clog(): void {
-    const one = this.#dice.pick(this.#host.nodes).index;
-    const ms = this.#dice.interval(this.#profile.clog.durationMs);
-    this.#host.note(`only urgent messages reach node ${one} for ${Math.floor(ms)} ms`);
-    this.#host.network.clog(one);
-    this.#after(ms, () => this.#host.network.unclog(one));
-  }
-
-  #pauseOne(): void {
-    const up = this.#host.nodes.filter((node) => node.isUp);
-    if (up.length === 0) return;
-    const node = this.#pickVictim(up);
-    const ms = this.#dice.interval(this.#profile.pause.durationMs);
-    this.#host.note(`node ${node.index} pauses for ${Math.floor(ms)} ms`);
-    node.pause(ms);
-  }
-}
-
-function bothWays(left: readonly number[], right: readonly number[]): [number, number][] {
-  return left.flatMap((a) =>
-    right.flatMap((b): [number, number][] => [
-      [a, b],
-      [b, a],
-    ]),
-  );
 }

@@ -26,6 +26,8 @@ interface LaneQueue {
   owed: number;
   /** Nothing is delivered before this, microseconds. */
   lastAt: number;
+  /** What was sent before is on its way by then, microseconds. */
+  lineFreeAt: number;
 }
 
 interface Link {
@@ -38,7 +40,8 @@ interface Link {
   readonly untold: [boolean, boolean];
   /** By direction (0: low to high) and lane. */
   lanes: Record<Lane, LaneQueue>[];
-  latencyMs: number;
+  /** By direction. */
+  readonly latencyMs: readonly [number, number];
   redialing: boolean;
 }
 
@@ -69,8 +72,9 @@ export class Network {
     this.#wired = wired;
     for (let high = 1; high < stations.length; high++) {
       for (let low = 0; low < high; low++) {
-        const { lowMs, highMs } = profile.latency;
-        const latencyMs = dice.between(lowMs, highMs);
+        const { lowMs, highMs, asymmetry = 1 } = profile.latency;
+        const there = dice.between(lowMs, highMs);
+        const back = there * (asymmetry > 1 ? dice.between(1, asymmetry) : 1);
         this.#links.push({
           low,
           high,
@@ -78,7 +82,7 @@ export class Network {
           life: 0,
           untold: [false, false],
           lanes: newLanes(),
-          latencyMs,
+          latencyMs: dice.chance(0.5) ? [there, back] : [back, there],
           redialing: false,
         });
       }
@@ -92,16 +96,22 @@ export class Network {
   isLinked(a: number, b: number): boolean {
     return this.#link(a, b).state === "up";
   }
-  /** Every pair that may have a link has one, and nothing is blocked. */
-  get isWhole(): boolean {
-    return this.#links.every((link) => link.state === "up" || !this.#wired(link.low, link.high));
+  /** Every pair of these that may have a link has one. */
+  isWhole(nodes: readonly Station[]): boolean {
+    const indices = new Set(nodes.map(({ index }) => index));
+    return this.#links.every(
+      ({ low, high, state }) => state === "up" || !indices.has(low) || !indices.has(high) || !this.#wired(low, high),
+    );
   }
 
   send(from: number, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     const link = this.#link(from, to);
     if (link.state !== "up") return;
     if (lane !== "urgent") this.#drain(link, from, to, lane, parts);
-    const { loss, duplicate, reorder } = this.#profile.urgent;
+    const { corruption, urgent } = this.#profile;
+    // The link's authentication finds changed bytes: to the nodes it is a broken connection.
+    if (this.#dice.chance(corruption)) return this.#break(link, { broken: true, delayMs: 0 });
+    const { loss, duplicate, reorder } = urgent;
     if (lane === "urgent" && loss + duplicate + reorder > 0) {
       if (this.#dice.chance(loss)) return;
       if (this.#dice.chance(duplicate)) this.#sendLoose(link, from, to, lane, parts);
@@ -109,7 +119,7 @@ export class Network {
     }
     const queue = laneOf(link, from, lane);
     queue.messages.push(parts);
-    this.#scheduleDelivery(link, queue, from, to, lane);
+    this.#scheduleDelivery(link, queue, from, to, lane, parts);
   }
 
   // Faults
@@ -252,8 +262,18 @@ export class Network {
     }
   }
 
-  #scheduleDelivery(link: Link, queue: LaneQueue, from: number, to: number, lane: Lane): void {
-    queue.lastAt = Math.max(queue.lastAt, this.#queue.now + this.#latencyUs(link));
+  #scheduleDelivery(
+    link: Link,
+    queue: LaneQueue,
+    from: number,
+    to: number,
+    lane: Lane,
+    parts: readonly Uint8Array[] = [],
+  ): void {
+    const { bytesPerMs } = this.#profile;
+    const bytes = bytesPerMs === Infinity || lane === "urgent" ? 0 : parts.reduce((sum, part) => sum + part.length, 0);
+    queue.lineFreeAt = Math.max(queue.lineFreeAt, this.#queue.now) + (1000 * bytes) / bytesPerMs;
+    queue.lastAt = Math.max(queue.lastAt, queue.lineFreeAt + this.#latencyUs(link, from));
     const station = this.#stations[to] as Station;
     const { life } = link;
     const deliver = (): void => {
@@ -268,7 +288,7 @@ export class Network {
   #sendLoose(link: Link, from: number, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     const station = this.#stations[to] as Station;
     const { life } = link;
-    const delayUs = this.#latencyUs(link) + this.#dice.heavyTailed(this.#profile.urgent.lateMs, 3_000) * 1000;
+    const delayUs = this.#latencyUs(link, from) + this.#dice.heavyTailed(this.#profile.urgent.lateMs, 3_000) * 1000;
     const deliver = (): void => {
       if (link.life === life && !this.#isBlocked(from, to)) station.deliver(from, lane, parts);
     };
@@ -293,9 +313,9 @@ export class Network {
     });
   }
 
-  #latencyUs(link: Link): number {
+  #latencyUs(link: Link, from: number): number {
     const { jitter, tailChance, tailMs } = this.#profile.latency;
-    let latencyMs = link.latencyMs * (1 + jitter * this.#dice.next());
+    let latencyMs = link.latencyMs[from === link.low ? 0 : 1] * (1 + jitter * this.#dice.next());
     if (this.#dice.chance(tailChance)) latencyMs += tailMs * this.#dice.next();
     return latencyMs * 1000;
   }
@@ -323,6 +343,6 @@ function laneOf(link: Link, from: number, lane: Lane): LaneQueue {
 }
 
 function newLanes(): Record<Lane, LaneQueue>[] {
-  const lane = (): LaneQueue => ({ messages: [], owed: 0, lastAt: 0 });
+  const lane = (): LaneQueue => ({ messages: [], owed: 0, lastAt: 0, lineFreeAt: 0 });
   return [0, 1].map(() => ({ urgent: lane(), chain: lane(), bulk: lane() }));
 }

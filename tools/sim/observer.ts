@@ -97,6 +97,12 @@ export class Observer implements Watch {
     this.#simulation.workload.crashed(index);
   }
 
+  /** Nothing that was on it is known there any more. */
+  lostDisk(node: SimulatedNode): void {
+    this.finality.lost(node.index);
+    this.promises.lost(node.index);
+  }
+
   stepped(node: SimulatedNode, input: Input, effects: readonly Effect[]): void {
     const { index, replica } = node;
     const { trace, queue, workload } = this.#simulation;

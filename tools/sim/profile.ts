@@ -17,7 +17,13 @@ export interface FaultProfile {
     /** Now and then one takes very much longer. */
     readonly tailChance: number;
     readonly tailMs: number;
+    /** One direction of a pair takes up to so many times as long as the other. */
+    readonly asymmetry?: number;
   };
+  /** Bytes a millisecond of one direction of a link, for blocks and transactions; Infinity: no limit. */
+  readonly bytesPerMs: number;
+  /** Of all messages: changed on the way. The link's own check finds it, so the link breaks. */
+  readonly corruption: number;
   /** Of messages of the urgent lane. */
   readonly urgent: {
     readonly loss: number;
@@ -27,7 +33,14 @@ export interface FaultProfile {
     readonly lateMs: number;
   };
   readonly disk: { readonly typicalMs: number; readonly capMs: number };
-  readonly clock: { readonly offsetMs: number; readonly driftPpm: number };
+  /** `yearAhead`: how often a jump is one of a year. */
+  readonly clock: {
+    readonly offsetMs: number;
+    readonly driftPpm: number;
+    readonly jumpEveryMs: number;
+    readonly jumpMs: number;
+    readonly yearAhead: number;
+  };
   readonly crash: {
     readonly everyMs: number;
     readonly downMs: number;
@@ -47,8 +60,13 @@ export interface FaultProfile {
   /** Everything but urgent messages to one node is stuck: it hears of a chain that it does not have. */
   readonly clog: { readonly everyMs: number; readonly durationMs: number };
   readonly pause: { readonly everyMs: number; readonly durationMs: number };
-  /** A reversible block of at most a minority of producers does not read after a crash. */
-  readonly rot: { readonly chance: number };
+  /** Every step of an overloaded node takes so long. */
+  readonly slow: { readonly everyMs: number; readonly durationMs: number; readonly stepMs: number };
+  readonly diskFull: { readonly everyMs: number; readonly durationMs: number };
+  /** What at most a minority of producers, or a follower, has lost after a crash: see `Damage`. */
+  readonly damage: { readonly block: number; readonly record: number; readonly disk: number };
+  /** How often some of those that may fail stay broken for good when the rest heals. */
+  readonly brokenForGood: number;
   /** Links that a partition cuts notice after this, at random up to three times as long. */
   readonly pingTimeoutMs: number;
   readonly redialMs: number;
@@ -75,16 +93,21 @@ export interface WorkloadProfile {
 export const NO_FAULTS: FaultProfile = {
   name: "none",
   latency: { lowMs: 0.1, highMs: 1, jitter: 0.2, tailChance: 0, tailMs: 0 },
+  bytesPerMs: Infinity,
+  corruption: 0,
   urgent: { loss: 0, duplicate: 0, reorder: 0, lateMs: 0 },
   disk: { typicalMs: 0.5, capMs: 5 },
-  clock: { offsetMs: 0, driftPpm: 0 },
+  clock: { offsetMs: 0, driftPpm: 0, jumpEveryMs: Infinity, jumpMs: 0, yearAhead: 0 },
   crash: { everyMs: Infinity, downMs: 0, midStep: 0, silent: 0, afterIsolation: 0 },
   blackout: { everyMs: Infinity, downMs: 0 },
   partition: { everyMs: Infinity, durationMs: 0 },
   linkBreak: { everyMs: Infinity, wholeNode: 0 },
   clog: { everyMs: Infinity, durationMs: 0 },
   pause: { everyMs: Infinity, durationMs: 0 },
-  rot: { chance: 0 },
+  slow: { everyMs: Infinity, durationMs: 0, stepMs: 0 },
+  diskFull: { everyMs: Infinity, durationMs: 0 },
+  damage: { block: 0, record: 0, disk: 0 },
+  brokenForGood: 0,
   pingTimeoutMs: 2_000,
   redialMs: 250,
   checkedOnTheSpot: 4,
@@ -128,7 +151,7 @@ const KINDS: Record<string, Draw> = {
     clog: { everyMs: dice.between(300, 1_000), durationMs: dice.between(300, 1_500) },
     urgent: { ...drawUrgent(dice, 0.2), lateMs: dice.between(20, 500) },
     disk: drawDisk(dice),
-    latency: { lowMs: 1, highMs: 40, jitter: 1, tailChance: 0.05, tailMs: 600 },
+    latency: { lowMs: 1, highMs: 40, jitter: 1, tailChance: 0.05, tailMs: 600, asymmetry: 1 },
     pingTimeoutMs: dice.between(200, 1_000),
     redialMs: dice.between(20, 200),
   }),
@@ -141,17 +164,52 @@ const KINDS: Record<string, Draw> = {
     clog: { everyMs: dice.between(2_000, 8_000), durationMs: dice.between(200, 3_000) },
     pause: drawPause(dice),
     clock: drawClock(dice),
-    rot: { chance: dice.chance(0.5) ? 0.3 : 0 },
-    latency: { lowMs: 0.2, highMs: dice.between(1, 60), jitter: 1, tailChance: 0.02, tailMs: dice.between(50, 800) },
+    damage: { block: dice.chance(0.5) ? 0.3 : 0, record: dice.chance(0.2) ? 0.1 : 0, disk: dice.chance(0.2) ? 0.1 : 0 },
+    slow: { everyMs: dice.between(2_000, 10_000), durationMs: 1_000, stepMs: dice.between(0.5, 10) },
+    corruption: dice.chance(0.5) ? dice.between(0, 0.002) : 0,
+    bytesPerMs: dice.chance(0.3) ? dice.between(20, 2_000) : Infinity,
+    latency: {
+      lowMs: 0.2,
+      highMs: dice.between(1, 60),
+      jitter: 1,
+      tailChance: 0.02,
+      tailMs: dice.between(50, 800),
+      asymmetry: dice.between(1, 10),
+    },
     pingTimeoutMs: dice.between(300, 4_000),
     redialMs: dice.between(50, 1_000),
   }),
   rotting: (dice) => ({
     crash: { ...drawCrash(dice), everyMs: dice.between(300, 1_500), downMs: dice.between(20, 1_500) },
     clog: { everyMs: dice.between(300, 1_000), durationMs: dice.between(300, 1_500) },
-    latency: { lowMs: 1, highMs: 30, jitter: 1, tailChance: 0.02, tailMs: 200 },
+    latency: { lowMs: 1, highMs: 30, jitter: 1, tailChance: 0.02, tailMs: 200, asymmetry: 1 },
     disk: drawDisk(dice),
-    rot: { chance: 0.9 },
+    damage: { block: 0.9, record: 0, disk: 0 },
+  }),
+  /** Overloaded processes, slow and full disks, thin and noisy lines. */
+  overloaded: (dice) => ({
+    slow: { everyMs: dice.between(500, 4_000), durationMs: dice.between(200, 3_000), stepMs: dice.between(0.5, 20) },
+    diskFull: { everyMs: dice.between(2_000, 10_000), durationMs: dice.between(100, 6_000) },
+    disk: drawDisk(dice),
+    bytesPerMs: dice.between(20, 2_000),
+    corruption: dice.between(0, 0.005),
+    redialMs: dice.between(20, 400),
+  }),
+  /** Disks that forget: of a minority of producers, and of followers. */
+  forgetful: (dice) => ({
+    crash: { ...drawCrash(dice), everyMs: dice.between(500, 3_000) },
+    damage: { block: dice.between(0, 0.5), record: dice.between(0, 0.5), disk: dice.between(0, 0.7) },
+    disk: drawDisk(dice),
+  }),
+  /** Clocks that jump, and one that is a year ahead. */
+  jumping: (dice) => ({
+    clock: {
+      ...drawClock(dice),
+      jumpEveryMs: dice.between(500, 5_000),
+      jumpMs: 3_000,
+      yearAhead: dice.between(0, 0.5),
+    },
+    pause: drawPause(dice),
   }),
 };
 
@@ -163,9 +221,24 @@ export function drawProfile(dice: Dice, kind?: string): FaultProfile {
   const draw = KINDS[name];
   if (draw === undefined) throw new RangeError(`no fault profile ${name}; there are ${PROFILE_NAMES.join(", ")}`);
   const highMs = dice.between(0.5, 20);
-  const latency = { lowMs: 0.1, highMs, jitter: dice.between(0, 1), tailChance: 0.005, tailMs: dice.between(10, 200) };
+  const latency = {
+    lowMs: 0.1,
+    highMs,
+    jitter: dice.between(0, 1),
+    tailChance: 0.005,
+    tailMs: dice.between(10, 200),
+    asymmetry: dice.chance(0.3) ? dice.between(1, 8) : 1,
+  };
   const disk = { typicalMs: dice.between(0.2, 3), capMs: 50 };
-  return { ...NO_FAULTS, latency, disk, checkedOnTheSpot: dice.chance(0.5) ? 4 : 0, ...draw(dice), name };
+  return {
+    ...NO_FAULTS,
+    latency,
+    disk,
+    checkedOnTheSpot: dice.chance(0.5) ? 4 : 0,
+    brokenForGood: 0.4,
+    ...draw(dice),
+    name,
+  };
 }
 
 export function drawWorkload(dice: Dice): WorkloadProfile {
@@ -228,5 +301,5 @@ function drawPause(dice: Dice): FaultProfile["pause"] {
 }
 
 function drawClock(dice: Dice): FaultProfile["clock"] {
-  return { offsetMs: dice.between(0, 400), driftPpm: dice.between(0, 300) };
+  return { ...NO_FAULTS.clock, offsetMs: dice.between(0, 400), driftPpm: dice.between(0, 300) };
 }

@@ -1,4 +1,6 @@
 /** A whole run: faults and workload at first, then everything heals and must come to rest within a bound. */
+import type { ScheduledFault } from "./schedule.ts";
+import type { SimulatedNode } from "./simulatedNode.ts";
 import { Simulation, type SimulationOptions } from "./simulation.ts";
 import { RuleBroken, type Violation } from "./violation.ts";
 import type { WorkloadCounts } from "./workload.ts";
@@ -6,6 +8,8 @@ import type { WorkloadCounts } from "./workload.ts";
 export interface RunOptions extends SimulationOptions {
   /** Virtual time with faults, ms. Default 20 s. */
   readonly durationMs?: number;
+  /** Replays these faults instead of drawing others. */
+  readonly schedule?: readonly ScheduledFault[];
   /** Called before the first node starts. */
   readonly prepare?: (simulation: Simulation) => void;
 }
@@ -18,6 +22,8 @@ export interface SimulationResult {
   readonly violation: Violation | undefined;
   /** Last notable events of the nodes that the violation names. */
   readonly histories: readonly { readonly node: number; readonly events: readonly string[] }[];
+  /** Everything that went wrong, in order. */
+  readonly schedule: readonly ScheduledFault[];
   /** The same for the same options, on every machine. */
   readonly traceHash: string;
   readonly virtualMs: number;
@@ -40,7 +46,7 @@ export function runSimulation(options: RunOptions): SimulationResult {
   let violation: Violation | undefined;
   try {
     options.prepare?.(simulation);
-    runPhases(simulation, options.durationMs ?? 20_000);
+    runPhases(simulation, options.durationMs ?? 20_000, options.schedule);
   } catch (error) {
     violation = violationOf(error);
   }
@@ -54,6 +60,7 @@ export function runSimulation(options: RunOptions): SimulationResult {
     histories: (violation?.nodes ?? [])
       .filter((node) => nodes[node])
       .map((node) => ({ node, events: [...trace.history(node)] })),
+    schedule: simulation.faults.schedule,
     traceHash: trace.digest(),
     virtualMs: Math.round(simulation.nowMs),
     steps: watch.steps,
@@ -63,39 +70,42 @@ export function runSimulation(options: RunOptions): SimulationResult {
   };
 }
 
-function runPhases(simulation: Simulation, durationMs: number): void {
+function runPhases(simulation: Simulation, durationMs: number, schedule?: readonly ScheduledFault[]): void {
   const { quietMs, afterHealMs } = simulation.workloadProfile;
   simulation.startAll();
   simulation.beginWorkload();
-  simulation.faults.begin();
+  simulation.faults.begin(schedule);
   const workMs = Math.max(0, durationMs - quietMs);
   simulation.advance(workMs);
   if (afterHealMs === 0) simulation.endWorkload();
   simulation.advance(durationMs - workMs);
-  simulation.faults.heal();
+  const broken = simulation.drawBroken();
+  simulation.faults.heal(broken);
+  const core = simulation.nodes.filter((node) => !broken.includes(node));
   if (afterHealMs > 0) {
     simulation.advance(afterHealMs);
     simulation.endWorkload();
   }
-  comeToRest(simulation);
+  comeToRest(simulation, core);
 }
 
-/** Throws RuleBroken when the nodes do not agree in time, or do not rest then. */
-export function comeToRest(simulation: Simulation): void {
-  const everyone = simulation.nodes.map((node) => node.index);
+/** Throws RuleBroken when these nodes do not agree in time, or do not rest then. */
+export function comeToRest(simulation: Simulation, core: readonly SimulatedNode[] = simulation.nodes): void {
+  const everyone = core.map((node) => node.index);
+  const [first] = core as readonly [SimulatedNode];
   const bound = simulation.nowMs + CONVERGENCE_MS;
-  for (let why = simulation.whyNotConverged(); why !== undefined; why = simulation.whyNotConverged()) {
+  for (let why = simulation.whyNotConverged(core); why !== undefined; why = simulation.whyNotConverged(core)) {
     if (simulation.nowMs >= bound)
       throw new RuleBroken("liveness", `converges within ${CONVERGENCE_MS} ms`, why, everyone);
     simulation.advance(LOOK_EVERY_MS);
   }
   simulation.assertStates();
-  const height = simulation.node(0).replica.ledger.head.height;
+  const height = first.replica.ledger.head.height;
   simulation.advance(IDLE_MS);
-  const grown = simulation.node(0).replica.ledger.head.height;
+  const grown = first.replica.ledger.head.height;
   if (grown !== height)
     throw new RuleBroken("liveness", "an idle network does not grow", `from ${height} to ${grown}`, everyone);
-  const why = simulation.whyNotConverged();
+  const why = simulation.whyNotConverged(core);
   if (why !== undefined) throw new RuleBroken("liveness", "an idle network stays as it is", why, everyone);
 }
 

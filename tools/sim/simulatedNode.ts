@@ -20,6 +20,7 @@ import type { Dice } from "./dice.ts";
 import type { EventQueue } from "./eventQueue.ts";
 import type { Network, Station } from "./network.ts";
 import type { FaultProfile } from "./profile.ts";
+import type { Damage } from "./schedule.ts";
 import type { KeyedHashes } from "./signatures.ts";
 
 /** What all nodes of a run share. */
@@ -57,15 +58,25 @@ export class SimulatedNode implements Station {
   readonly index: number;
   readonly key: string;
   readonly isProducer: boolean;
-  readonly disk: ChainDisk;
-  readonly stateDisk = new StateDisk();
+  disk: ChainDisk;
+  stateDisk = new StateDisk();
   life = 0;
   /** Microseconds. */
   pausedUntil = 0;
   /** Dies within its next step, between two effects. */
-  dying = false;
+  dying: "heard" | "silently" | undefined;
+  /** Among the minority of producers, or a follower: what it promised may be lost, and it may stay broken for good. */
+  mayFail = false;
+  /** A Byzantine node: what it does instead of what its replica says. */
+  intercept: ((input: Input, effects: readonly Effect[]) => readonly Effect[]) | undefined;
+  #slowUntil = 0;
+  #slowStepUs = 0;
+  /** Microseconds. */
+  #diskFullUntil = 0;
   readonly #world: World;
-  readonly #clockOffsetMs: number;
+  #clockOffsetMs: number;
+  /** Added by jumps. */
+  #jumpedMs = 0;
   readonly #clockRate: number;
   #replica: Replica | undefined;
   readonly #linked = new Set<number>();
@@ -103,7 +114,17 @@ export class SimulatedNode implements Station {
   }
   /** This node's clock, whole milliseconds since the epoch. */
   get clockMs(): number {
-    return START_TIME_MS + this.#clockOffsetMs + Math.floor((this.#world.queue.now * this.#clockRate) / 1000);
+    return (
+      START_TIME_MS +
+      this.#clockOffsetMs +
+      this.#jumpedMs +
+      Math.floor((this.#world.queue.now * this.#clockRate) / 1000)
+    );
+  }
+
+  /** The clock of a client nearby: the node's, without its jumps. */
+  get clientClockMs(): number {
+    return this.clockMs - this.#jumpedMs;
   }
 
   start(): void {
@@ -112,7 +133,7 @@ export class SimulatedNode implements Station {
     const { genesis, application, settings, keys, dice } = world;
     this.life++;
     this.pausedUntil = 0;
-    this.dying = false;
+    this.dying = undefined;
     this.#durableToken = 0;
     const irreversibleHeight = disk.irreversibleHeight;
     const steps = restore({
@@ -152,10 +173,10 @@ export class SimulatedNode implements Station {
   /** The process dies: what it held and what the disk was still to write is gone, all but a random prefix. */
   crash(silent: boolean): void {
     if (!this.isUp) return;
-    const { dice, watch, profile } = this.#world;
+    const { dice, watch } = this.#world;
     this.life++;
     this.#replica = undefined;
-    this.dying = false;
+    this.dying = undefined;
     this.pausedUntil = 0;
     this.#held = [];
     this.#next = [];
@@ -168,15 +189,51 @@ export class SimulatedNode implements Station {
     this.#writes = [];
     this.#inCommit = 0;
     if (dice.chance(0.3)) this.stateDisk.takeBack(dice.integer(1, 6));
-    if (this.mayRot && dice.chance(profile.rot.chance)) this.disk.rot();
     this.#world.network.crashed(this.index, silent);
   }
 
-  /** Set for at most a minority: more lost acks than that are beyond what Raft bears. */
-  mayRot = false;
-
   pause(ms: number): void {
     if (this.isUp) this.pausedUntil = Math.max(this.pausedUntil, this.#world.queue.now + Math.ceil(ms * 1000));
+  }
+
+  slowDown(stepMs: number, durationMs: number): void {
+    this.#slowUntil = this.#world.queue.now + durationMs * 1000;
+    this.#slowStepUs = Math.ceil(stepMs * 1000);
+  }
+
+  fillDisk(durationMs: number): void {
+    this.#diskFullUntil = Math.max(this.#diskFullUntil, this.#world.queue.now + durationMs * 1000);
+  }
+
+  jumpClock(ms: number): void {
+    this.#jumpedMs += ms;
+    // The shell's timers count real time: a clock set forward lets the next look come late, not never.
+    if (this.isUp && this.#timerAt !== Number.POSITIVE_INFINITY) this.#scheduleTimer();
+  }
+
+  /** @returns whether it was off by more than `tolerableMs`: then only a new process goes by it */
+  setClockRight(tolerableMs: number): boolean {
+    const wasOff = Math.abs(this.#jumpedMs) > tolerableMs;
+    if (wasOff) this.#jumpedMs = 0;
+    return wasOff;
+  }
+
+  /** No fault acts on any more. */
+  heal(): void {
+    this.dying = undefined;
+    this.mayFail = false;
+    this.#slowUntil = this.#diskFullUntil = 0;
+  }
+
+  /** What the disk has lost while the process is down. */
+  damageDisk(damage: Damage): void {
+    if (this.isUp) throw new Error(`node ${this.index} is up`);
+    if (damage === "block") this.disk.rot();
+    else if (damage === "record") this.disk.loseRecord();
+    else if (damage === "disk") {
+      this.disk = new ChainDisk(this.#world.genesisBlock, undefined);
+      this.stateDisk = new StateDisk();
+    }
   }
 
   step(input: Input): void {
@@ -190,15 +247,18 @@ export class SimulatedNode implements Station {
   #stepOnce(input: Input): void {
     const { watch, dice } = this.#world;
     const { life } = this;
-    let effects = this.replica.step(input, this.clockMs);
-    const dies = this.dying && effects.length > 0;
-    if (dies) effects = effects.slice(0, dice.below(effects.length + 1));
+    let effects: readonly Effect[] = this.replica.step(input, this.clockMs);
+    if (this.intercept !== undefined) effects = this.intercept(input, effects);
+    if (this.#slowUntil > this.#world.queue.now)
+      this.pausedUntil = Math.max(this.pausedUntil, this.#world.queue.now + this.#slowStepUs);
+    const how = effects.length > 0 ? this.dying : undefined;
+    if (how !== undefined) effects = effects.slice(0, dice.below(effects.length + 1));
     watch.stepped(this, input, effects);
     for (const effect of effects) {
       this.#carryOut(effect);
       if (this.life !== life) return;
     }
-    if (dies) this.crash(dice.chance(this.#world.profile.crash.silent));
+    if (how !== undefined) this.crash(how === "silently");
   }
 
   // Station
@@ -277,8 +337,11 @@ export class SimulatedNode implements Station {
     const { life } = this;
     this.#inCommit = this.#writes.length;
     const latencyMs = dice.heavyTailed(profile.disk.typicalMs, profile.disk.capMs);
-    // The disk goes on while the process is paused; the process hears of it afterwards.
-    queue.schedule(queue.now + latencyMs * 1000, () => this.life === life && this.#committed());
+    // The disk goes on while the process is paused; the process hears of it afterwards. A full one waits for room.
+    queue.schedule(
+      Math.max(queue.now, this.#diskFullUntil) + latencyMs * 1000,
+      () => this.life === life && this.#committed(),
+    );
   }
 
   #committed(): void {
@@ -324,7 +387,7 @@ export class SimulatedNode implements Station {
 
   #scheduleTimer(): void {
     const { queue } = this.#world;
-    const clockMs = Math.ceil(this.#timerAt) - START_TIME_MS - this.#clockOffsetMs;
+    const clockMs = Math.ceil(this.#timerAt) - START_TIME_MS - this.#clockOffsetMs - this.#jumpedMs;
     const at = Math.max(queue.now, Math.ceil((clockMs * 1000) / this.#clockRate) + 1);
     // An event that is due earlier looks again when it comes.
     if (at >= this.#timerEventAt) return;

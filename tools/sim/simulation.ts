@@ -100,7 +100,8 @@ export class Simulation implements World {
       return new SimulatedNode(this, index, key, index < producers, index < producers ? record : undefined);
     });
     for (const node of this.dice.shuffled(this.nodes.slice(0, producers)).slice(0, Math.floor((producers - 1) / 2)))
-      node.mayRot = true;
+      node.mayFail = true;
+    for (const node of this.nodes) if (!node.isProducer) node.mayFail = true;
     this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, () => true);
     this.trace = new Trace(this.nodes.length, options.print);
     this.watch = new Observer(this);
@@ -112,6 +113,7 @@ export class Simulation implements World {
         nodes: this.nodes,
         crash: (node, silent) => this.crash(node.index, silent),
         start: (node) => this.start(node.index),
+        lostDisk: (node) => this.watch.lostDisk(node),
         note: (what) => this.note(what),
       },
       this.dice.split(),
@@ -167,6 +169,12 @@ export class Simulation implements World {
     while (this.queue.runNext(until));
   }
 
+  /** Who stays broken when the rest heals: of those that may fail. */
+  drawBroken(): SimulatedNode[] {
+    if (!this.dice.chance(this.profile.brokenForGood)) return [];
+    return this.nodes.filter((node) => node.mayFail && this.dice.chance(0.5));
+  }
+
   /** Runs until it holds, asked after every event. @returns virtual ms it took; throws when it does not in time */
   until(what: string, holds: () => boolean, boundMs: number): number {
     const began = this.queue.now;
@@ -202,9 +210,9 @@ export class Simulation implements World {
   }
 
   /** Index of the leader of the highest view, as the nodes themselves say. */
-  leader(): number | undefined {
+  leader(nodes: readonly SimulatedNode[] = this.nodes): number | undefined {
     let leader: SimulatedNode | undefined;
-    for (const node of this.nodes) {
+    for (const node of nodes) {
       if (!node.isUp || node.replica.status().engine.status !== "leader") continue;
       if (leader === undefined || node.replica.status().engine.view > leader.replica.status().engine.view)
         leader = node;
@@ -213,27 +221,31 @@ export class Simulation implements World {
   }
 
   /** Why not all nodes hold one chain, all of it irreversible, with nothing open; undefined: they do. */
-  whyNotConverged(): string | undefined {
-    const down = this.nodes.find((node) => !node.isUp);
+  whyNotConverged(nodes: readonly SimulatedNode[] = this.nodes): string | undefined {
+    const down = nodes.find((node) => !node.isUp);
     if (down !== undefined) return `node ${down.index} is down`;
-    const paused = this.nodes.find((node) => node.pausedUntil > this.queue.now);
+    const paused = nodes.find((node) => node.pausedUntil > this.queue.now);
     if (paused !== undefined) return `node ${paused.index} is paused`;
-    if (!this.network.isWhole) return "a link is down";
-    const head = this.node(0).replica.ledger.head.id;
-    for (const { index, replica } of this.nodes) {
+    if (!this.network.isWhole(nodes)) return "a link is down";
+    const [first] = nodes as readonly [SimulatedNode];
+    const head = first.replica.ledger.head.id;
+    for (const { index, replica } of nodes) {
       const { ledger } = replica;
       if (ledger.head.id !== head) return `heads differ: node ${index} at ${ledger.head.view}/${ledger.head.height}`;
       if (ledger.bottom.id !== head)
         return `node ${index}: head ${ledger.head.height}, irreversible ${ledger.bottom.height}`;
     }
-    const leader = this.leader();
+    const leader = this.leader(nodes);
     if (leader === undefined) return "nobody leads";
     const { view } = this.node(leader).replica.status().engine;
     if (this.node(leader).replica.ledger.head.view !== view) return `node ${leader} has not opened view ${view}`;
-    const open = this.workload.unresolved[0];
+    const indices = new Set(nodes.map((node) => node.index));
+    const open = this.workload.unresolved.find(({ node }) => indices.has(node));
     if (open !== undefined) return `node ${open.node} has not told what became of ${open.id}`;
-    for (const { index, replica } of this.nodes) {
-      const stuck = replica.status().peers.find((peer) => peer.phase !== "idle");
+    for (const { index, replica } of nodes) {
+      const stuck = replica
+        .status()
+        .peers.find((peer) => peer.phase !== "idle" && indices.has(this.indexOf(peer.peer)));
       if (stuck !== undefined) return `node ${index} is ${stuck.phase} with node ${this.indexOf(stuck.peer)}`;
     }
     return undefined;

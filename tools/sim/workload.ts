@@ -143,7 +143,7 @@ export class Workload {
     const operation: Operation = this.#dice.chance(0.1) ? { kind: "delete", key } : { kind: "put", key, value };
     const nonce = new Uint8Array(16);
     new DataView(nonce.buffer).setUint32(0, number);
-    const expiresAt = node.clockMs + Math.floor(this.#dice.between(shortestExpiryMs, longestExpiryMs));
+    const expiresAt = node.clientClockMs + Math.floor(this.#dice.between(shortestExpiryMs, longestExpiryMs));
     return encodeTransaction({ payload: encodeKvPayload([operation]), nonce, expiresAt });
   }
 }

@@ -44,6 +44,11 @@ export class FinalityOracle {
     this.#told[node] = height;
   }
 
+  /** A node lost its disk: what it comes back with is nothing. */
+  lost(node: number): void {
+    this.#told[node] = 0;
+  }
+
   /** A node came back: what its disk calls irreversible counts as told, by its answers if by nothing else. */
   restarted(node: number, height: number, idAt: IdAt): void {
     const before = this.toldBy(node);

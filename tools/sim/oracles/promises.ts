@@ -58,6 +58,11 @@ export class PromiseOracle {
     this.#issued[node] = this.#durable[node]?.record;
   }
 
+  /** Its disk is gone, and with it every promise: from here on it may make none. */
+  lost(node: number): void {
+    this.#durable[node] = this.#issued[node] = undefined;
+  }
+
   /** A message leaves a node. */
   sent(node: number, message: WireMessage, disk: DurableBlocks): void {
     const self = this.#keys[node] as string;
