@@ -140,10 +140,10 @@ export class Sync {
     this.#settle(from, block, outcome);
   }
 
-  /** A block of theirs was held back, and its time has come. */
-  released(from: PeerKey, block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
-    this.#connections.get(from)?.blockReceived(refOf(block), this.#host.now());
-    this.#settle(from, block, outcome);
+  /** A block was held back, and its time has come. `from`: who sent it, the first first. */
+  released(from: readonly PeerKey[], block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
+    for (const peer of from) this.#connections.get(peer)?.blockReceived(refOf(block), this.#host.now());
+    this.#settle(from[0] as PeerKey, block, outcome);
   }
 
   #accept(from: PeerKey, block: Block): void {

@@ -5,7 +5,8 @@ import type { PeerKey } from "../base/key.ts";
 
 interface Held {
   readonly block: Block;
-  readonly from: PeerKey;
+  /** Everybody who sent it, the first first: all of them have it. */
+  readonly from: PeerKey[];
 }
 
 export class HeldBlocks {
@@ -21,7 +22,10 @@ export class HeldBlocks {
 
   /** At the bound the block is dropped: its child, or the next hello, asks for it again. */
   hold(block: Block, from: PeerKey): void {
-    if (!this.#held.has(block.id) && this.#held.size < HELD_BLOCKS_MAX) this.#held.set(block.id, { block, from });
+    const held = this.#held.get(block.id);
+    if (held !== undefined) {
+      if (!held.from.includes(from)) held.from.push(from);
+    } else if (this.#held.size < HELD_BLOCKS_MAX) this.#held.set(block.id, { block, from: [from] });
   }
 
   /** Takes out the blocks whose time has come. */

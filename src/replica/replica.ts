@@ -428,7 +428,7 @@ export class Replica {
 
   #releaseHeld(): void {
     for (const { block, from } of this.#held.takeDue((each) => this.#isAhead(each))) {
-      this.#sync.released(from, block, this.#acceptBlock(from, block));
+      this.#sync.released(from, block, this.#acceptBlock(from[0] as PeerKey, block));
     }
   }
 

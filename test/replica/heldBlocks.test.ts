@@ -22,10 +22,10 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     held.hold(early, A);
     expect([held.size, held.has(early.id), held.earliestTime]).toEqual([2, true, START_TIME + 10]);
     expect(held.takeDue(aheadOf(9))).toEqual([]);
-    expect(held.takeDue(aheadOf(10))).toEqual([{ block: early, from: A }]);
+    expect(held.takeDue(aheadOf(10))).toEqual([{ block: early, from: [A] }]);
     expect(held.takeDue(aheadOf(10))).toEqual([]);
     expect([held.size, held.has(early.id), held.earliestTime]).toEqual([1, false, START_TIME + 30]);
-    expect(held.takeDue(aheadOf(50))).toEqual([{ block: late, from: B }]);
+    expect(held.takeDue(aheadOf(50))).toEqual([{ block: late, from: [B] }]);
     expect([held.size, held.earliestTime]).toEqual([0, Number.POSITIVE_INFINITY]);
   });
 
@@ -37,7 +37,7 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     expect(held.size).toBe(1);
     const [due] = held.takeDue(() => false);
     expect(due?.block).toBe(first);
-    expect(due?.from).toBe(A);
+    expect(due?.from).toEqual([A, B]);
   });
 
   it("are bounded: what is held stays, what comes above the bound is dropped, and room is made by those that come out", () => {

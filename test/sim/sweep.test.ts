@@ -35,6 +35,9 @@ const REGRESSIONS: readonly (readonly [string, number, number, number, string])[
   ["rounds of heartbeats count anew in a view that one stood for oneself", 9, 5, 0, "pausing"],
   ["a leader takes expired transactions in, so that their submitters are told", 31, 2, 2, "default"],
   ["what expires too late for the present block waits for a later one and is not refused", 418, 5, 2, "pausing"],
+  ["who has lost its record answers no heartbeat: a leader must not count on it", 3, 3, 2, "forgetful"],
+  ["what is held back for its time is not sent back when it comes", 1, 2, 0, "jumping"],
+  ["whoever sends a block that is held back is known to have it", 6, 3, 0, "jumping"],
   ["what a peer is known to have is not forgotten with its abandoned branch", 5308, 3, 1, "churning"],
 ];
 

@@ -1,9 +1,13 @@
 /** `cairn sim`: runs seeds until one breaks a rule, and says how to see it again. */
 import { availableParallelism } from "node:os";
-import { Command, InvalidArgumentError } from "commander";
-import { PROFILE_NAMES } from "./profile.ts";
-import type { SimulationResult } from "./run.ts";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { type FaultProfile, NO_FAULTS, PROFILE_NAMES } from "./profile.ts";
+import { readReplay, writeReplay } from "./replayFile.ts";
+import { runSimulation, type SimulationResult } from "./run.ts";
+import { describeFault } from "./schedule.ts";
+import { optionsOf, RATES, shrink, type Shrunk } from "./shrink.ts";
 import { commandOf, planSweep, runOne, sweep, type SweepRun } from "./sweep.ts";
+import type { Violation } from "./violation.ts";
 
 interface Flags {
   readonly seed?: number;
@@ -13,8 +17,13 @@ interface Flags {
   readonly until: number;
   readonly faults: string;
   readonly jobs: number;
+  readonly nodes?: readonly [number, number];
+  readonly engine: string;
   readonly json?: boolean;
   readonly trace?: boolean;
+  readonly shrink: boolean;
+  readonly save?: string;
+  readonly replay?: string;
 }
 
 const PRODUCERS_MAX = 32;
@@ -24,7 +33,8 @@ const FOLLOWERS_MAX = 32;
 export async function run(argv: string[]): Promise<number> {
   const program = makeProgram();
   program.parse(argv, { from: "user" });
-  const flags = program.opts<Flags>();
+  const flags = withNodes(program.opts<Flags>());
+  if (flags.replay !== undefined) return replayOne(flags.replay, flags.trace === true);
   if (flags.trace === true) return traceOne(flags);
   const plan = planSweep({
     firstSeed: flags.seed ?? 1,
@@ -38,6 +48,7 @@ export async function run(argv: string[]): Promise<number> {
   const report = new Report(total, flags.json === true);
   const failed = await sweep(plan, Math.min(flags.jobs, total), (_, result) => report.ran(result));
   report.ended(failed);
+  if (failed !== undefined && flags.json !== true && flags.shrink) showShrunk(failed.run, failed.result, flags.save);
   return failed === undefined ? 0 : 1;
 }
 
@@ -49,13 +60,82 @@ function makeProgram(): Command {
     .exitOverride()
     .option("--seeds <n>", "how many runs, from --seed or 1 upwards", wholeNumber(1, 2 ** 32 - 1))
     .option("--seed <n>", "one run with this seed, or the first of --seeds", wholeNumber(0, 2 ** 32 - 1))
+    .addOption(
+      new Option("--engine <name>", "who produces, and what is irreversible").choices(["raft"]).default("raft"),
+    )
+    .option("--nodes <n|n..m>", "producers, and no followers unless --followers says so", range(1, PRODUCERS_MAX))
     .option("--producers <n|n..m>", "nodes that produce (default: mixed, 1 to 5)", range(1, PRODUCERS_MAX))
     .option("--followers <n|n..m>", "nodes that only follow (default: mixed, 0 to 2)", range(0, FOLLOWERS_MAX))
     .option("--until <time>", "virtual time with faults, as 20s or 1500ms", time, 20_000)
     .option("--faults <name>", `default (any kind), none, ${PROFILE_NAMES.join(", ")}`, faults, "default")
     .option("--jobs <n>", "threads", wholeNumber(1, 256), availableParallelism())
     .option("--json", "one result a line")
-    .option("--trace", "print everything that happens in one run");
+    .option("--trace", "print everything that happens in one run")
+    .option("--no-shrink", "do not look for a smaller run that fails, too")
+    .option("--save <file>", "write the smallest failing run there")
+    .option("--replay <file>", "run a saved run again")
+    .addHelpText("after", EXAMPLES);
+}
+
+const EXAMPLES = `
+Examples:
+  cairn sim --seeds 2000 --jobs 2            sweep; stops at the first seed that breaks a rule
+  cairn sim --nodes 3..5 --faults forgetful --until 60s
+  cairn sim --seed 418 --trace               everything that happens in one run
+  cairn sim --seeds 500 --save failure.json  and if one fails, the smallest that does
+  cairn sim --replay failure.json --trace
+
+A run has two phases: faults and transactions for --until; then everything heals but for a few that stay broken for
+good, and the rest must agree within 45 s of virtual time and then be still. Exit status 1: a rule was broken.
+`;
+
+function withNodes(flags: Flags): Flags {
+  if (flags.nodes === undefined) return flags;
+  return { ...flags, producers: flags.nodes, followers: flags.followers ?? [0, 0] };
+}
+
+function replayOne(path: string, trace: boolean): number {
+  const run = readReplay(path);
+  const print = trace ? (line: string): void => void process.stdout.write(`${line}\n`) : undefined;
+  const result = runSimulation({ ...optionsOf(run), ...(print && { print }) });
+  process.stdout.write(`${describeFailure({ ...run, faults: result.profile }, result)}\n`);
+  return result.violation === undefined ? 0 : 1;
+}
+
+/** Runs that a search for a smaller failing run may take. */
+const SHRINK_RUNS = 300;
+
+function showShrunk(run: SweepRun, result: SimulationResult, save: string | undefined): void {
+  if (process.stderr.isTTY) process.stderr.write("looks for a smaller run that fails ...");
+  const { seed, producers, followers, durationMs } = run;
+  const { schedule, drawnProfile: profile } = result;
+  const start = { seed, producers, followers, durationMs, profile, schedule };
+  const shrunk = shrink(start, (result.violation as Violation).oracle, SHRINK_RUNS);
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  process.stdout.write(
+    `${shrunk === undefined ? "  the faults written down do not fail again: use --seed" : describeShrunk(shrunk, run)}\n`,
+  );
+  if (save === undefined) return;
+  writeReplay(save, shrunk?.run ?? start);
+  process.stdout.write(`  saved:  cairn sim --replay ${save} --trace\n`);
+}
+
+function describeShrunk({ run, result, tries }: Shrunk, from: SweepRun): string {
+  const size = (producers: number, followers: number): string => `${producers} producers and ${followers} followers`;
+  const violation = result.violation as Violation;
+  return [
+    `  smallest run that fails (${tries} tried): ${size(run.producers, run.followers)} instead of ${size(from.producers, from.followers)}, ${run.durationMs} ms, ${run.schedule.length} faults`,
+    ...run.schedule.map((fault) => `    ${describeFault(fault)}`),
+    `  rates:  ${describeRates(run.profile)}`,
+    `  seen:   ${violation.rule}: ${violation.detail.split("\n")[0]}`,
+    ...sideBySide(result.histories).map((line) => `    ${line}`),
+  ].join("\n");
+}
+
+/** What of a profile differs from calm weather and is no scheduled fault. */
+function describeRates(profile: FaultProfile): string {
+  const left = RATES.filter((rate) => JSON.stringify(profile[rate]) !== JSON.stringify(NO_FAULTS[rate]));
+  return left.map((rate) => `${rate} ${JSON.stringify(profile[rate])}`).join(", ") || "none";
 }
 
 function traceOne(flags: Flags): number {
@@ -123,10 +203,26 @@ export function describeFailure(
     `  rule:  ${violation.rule}`,
     `  seen:  ${violation.detail}`,
   ];
-  for (const { node, events } of histories) lines.push(`  node ${node}:`, ...events.map((event) => `    ${event}`));
+  lines.push(...sideBySide(histories).map((line) => `  ${line}`));
   lines.push(`  replay: ${commandOf(run)} --trace`, `  trace:  ${traceHash}`);
   return lines.join("\n");
 }
+
+/** The nodes' last events in one order of time, a column a node. */
+export function sideBySide(histories: SimulationResult["histories"]): string[] {
+  const rows = histories.flatMap(({ events }, column) => events.map((event) => ({ column, event })));
+  const timeOf = ({ event }: { event: string }): number => Number.parseFloat(event);
+  rows.sort((a, b) => timeOf(a) - timeOf(b));
+  const head = histories.map(({ node }) => `node ${node}`.padEnd(COLUMN)).join("  ");
+  const lines = rows.map(({ column, event }) => {
+    const [, time, what] = /^(.*? ms) n\d+ (.*)$/.exec(event) ?? [];
+    return `${time ?? ""}  ${" ".repeat(column * (COLUMN + 2))}${what ?? event}`;
+  });
+  return histories.length === 0 ? [] : [`${" ".repeat(14)}  ${head}`.trimEnd(), ...lines];
+}
+
+/** Width of a node's column in characters. */
+const COLUMN = 34;
 
 function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {

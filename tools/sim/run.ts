@@ -1,4 +1,5 @@
 /** A whole run: faults and workload at first, then everything heals and must come to rest within a bound. */
+import type { FaultProfile } from "./profile.ts";
 import type { ScheduledFault } from "./schedule.ts";
 import type { SimulatedNode } from "./simulatedNode.ts";
 import { Simulation, type SimulationOptions } from "./simulation.ts";
@@ -18,7 +19,9 @@ export interface SimulationResult {
   readonly seed: number;
   readonly producers: number;
   readonly followers: number;
+  /** Kind of faults, and all of what was drawn. */
   readonly profile: string;
+  readonly drawnProfile: FaultProfile;
   readonly violation: Violation | undefined;
   /** Last notable events of the nodes that the violation names. */
   readonly histories: readonly { readonly node: number; readonly events: readonly string[] }[];
@@ -56,6 +59,7 @@ export function runSimulation(options: RunOptions): SimulationResult {
     producers: options.producers,
     followers: options.followers ?? 0,
     profile: profile.name,
+    drawnProfile: profile,
     violation,
     histories: (violation?.nodes ?? [])
       .filter((node) => nodes[node])
