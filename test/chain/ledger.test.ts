@@ -116,6 +116,7 @@ class Comparison {
       case "flushed":
         if (!this.flush?.written) return;
         ledger.flushed();
+        for (const { height } of this.flush.flush.nodes) expect(ledger.unflushedAt(height)).toBeUndefined();
         this.flush = undefined;
         return;
       case "startBlock": {
@@ -289,6 +290,10 @@ class Comparison {
     const ancestors = new Set(lineOf(this.naive(node)).map((each) => each.id));
     const expected = before.filter((each) => !kept.includes(each) && !ancestors.has(each.id));
     expect(new Set(abandoned)).toEqual(new Set(expected));
+    const waiting = before.filter((each) => ancestors.has(each.id) && each !== before[0]);
+    for (const each of waiting) expect(ledger.unflushedAt(each.height)).toBe(each);
+    for (const each of this.flush?.flush.nodes ?? []) expect(ledger.unflushedAt(each.height)).toBe(each);
+    expect(ledger.unflushedAt(node.height + 1)).toBeUndefined();
   }
 
   #bestUnderRoot(): NaiveBlock {
