@@ -242,7 +242,7 @@ function ifThere<T>(open: () => T): T | undefined {
 const SQLITE_MAGIC = "SQLite format 3\0";
 
 /** A file that was never a database cannot be opened; one that was is damaged. */
-function refuseForeignFile(file: string): void {
+export function refuseForeignFile(file: string): void {
   if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return; // the reader tells that it is missing
   let start: Buffer;
   try {

@@ -450,6 +450,7 @@ class Node implements RunningNode {
         );
       },
       transaction: (id) => this.#reads.transaction(id),
+      proof: (place) => this.#reads.proof(place),
       read: (key, at) => ledger.read(toBinaryString(key), at),
       readRange: (start, end, limit, at) =>
         ledger

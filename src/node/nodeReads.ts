@@ -8,6 +8,7 @@ import type { Replica } from "../replica/replica.ts";
 import type { TransactionPlace } from "../replica/types.ts";
 import type { BlockView, ForkView, TransactionState } from "./api.ts";
 import { decodeStored } from "./storedBlocks.ts";
+import { type ProofAnswer, TransactionProofs } from "./transactionProofs.ts";
 import type { ChainStore } from "./storage/chainStore.ts";
 import type { DerivedStore } from "./storage/derivedStore.ts";
 
@@ -19,12 +20,18 @@ export class NodeReads {
   readonly #chainStore: ChainStore;
   readonly #derived: DerivedStore;
   readonly #genesis: Block;
+  readonly #proofs: TransactionProofs;
 
   constructor(replica: Replica, chainStore: ChainStore, derived: DerivedStore, genesis: Block) {
     this.#replica = replica;
     this.#chainStore = chainStore;
     this.#derived = derived;
     this.#genesis = genesis;
+    this.#proofs = new TransactionProofs(
+      genesis.header.parent,
+      (height) => (height === 0 ? genesis.id : chainStore.idAt(height)),
+      (height) => chainStore.certificateFor(height),
+    );
   }
 
   block(ref: string): BlockView | "ambiguous" | undefined {
@@ -72,6 +79,13 @@ export class NodeReads {
       };
     };
     return viewOf(ledger.bottom);
+  }
+
+  /** Proof of the transaction at a place that {@link transaction} gave. */
+  async proof({ height, index }: TransactionPlace): Promise<ProofAnswer> {
+    const view = this.#viewAt(height);
+    if (view === undefined) return { refused: "this node does not hold its block any more", lasting: true };
+    return this.#proofs.prove(view, index);
   }
 
   async transaction(id: string): Promise<TransactionState> {

@@ -2,11 +2,13 @@
  * Verification of a node's directory, running or stopped: everything in chain.db from genesis upwards, then what
  * state.db and index.db were made from it. Reads only; on a running node it covers what was irreversible when it began.
  */
+import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
 import type { Block } from "../../chain/block.ts";
 import { headerMessage } from "../../chain/header.ts";
 import { encodeFrontier } from "../../chain/merkle.ts";
 import { equalBytes, toHex } from "../../src/base/bytes.ts";
+import { refuseForeignFile } from "../../src/node/chainDirectory.ts";
 import { type GenesisFile, toGenesis } from "../../src/node/genesisFile.ts";
 import { type AsStored, ChainRows } from "../../src/node/storage/chainRows.ts";
 import { IndexReader } from "../../src/node/storage/indexReader.ts";
@@ -31,7 +33,15 @@ export async function verifyDirectory(
 ): Promise<Report> {
   let verification: DirectoryVerification | undefined;
   try {
-    verification = new DirectoryVerification(dir, genesis, await ChainVerifier.start(toGenesis(genesis), application));
+    refuseForeignFile(join(dir, "chain.db"));
+    const rows = ChainRows.open(dir, genesis.chainId);
+    try {
+      verification = new DirectoryVerification(dir, rows, await ChainVerifier.start(toGenesis(genesis), application));
+    } catch (error) {
+      rows.close();
+      throw error;
+    }
+    verification.openDerived();
     await verification.run(onProgress);
     return verification.report();
   } catch (error) {
@@ -71,8 +81,9 @@ function isDamage({ code, cause }: StorageError): boolean {
 class DirectoryVerification {
   readonly verifier: ChainVerifier;
   readonly #rows: ChainRows;
-  readonly #state: StateReader | undefined;
-  readonly #indexReader: IndexReader | undefined;
+  readonly #dir: string;
+  #state: StateReader | undefined;
+  #indexReader: IndexReader | undefined;
   #index: StoredIndex | undefined;
   /** Height at which the state is compared; undefined: there is none, or it was compared. */
   #stateHeight: number | undefined;
@@ -87,11 +98,17 @@ class DirectoryVerification {
     reversible?: number;
   } = {};
 
-  constructor(dir: string, genesis: GenesisFile, verifier: ChainVerifier) {
+  constructor(dir: string, rows: ChainRows, verifier: ChainVerifier) {
+    this.#dir = dir;
+    this.#rows = rows;
     this.verifier = verifier;
-    this.#rows = ChainRows.open(dir, genesis.chainId);
-    this.#state = ifThere(() => StateReader.open(dir, genesis.chainId));
-    this.#indexReader = ifThere(() => IndexReader.open(dir, genesis.chainId));
+  }
+
+  /** Throws StorageError, DAMAGED for instance. */
+  openDerived(): void {
+    const { chainId } = this.verifier.genesis;
+    this.#state = ifThere(() => StateReader.open(this.#dir, chainId));
+    this.#indexReader = ifThere(() => IndexReader.open(this.#dir, chainId));
   }
 
   async run(onProgress: OnProgress): Promise<void> {

@@ -5,6 +5,7 @@ import type { KvFlags } from "./kv.ts";
 import type { Finish } from "./main.ts";
 import { collect } from "./settingFlags.ts";
 import type { SubmitFlags } from "./tx.ts";
+import type { TxVerifyFlags } from "./txProof.ts";
 
 export function addClientCommands(program: Command, finish: Finish): void {
   addStatus(program, finish);
@@ -55,8 +56,23 @@ function addTx(program: Command, finish: Finish): void {
     );
   forNode(tx.command("show").description("what a node knows of a transaction"))
     .argument("<id>", "64 hex digits")
-    .addHelpText("after", "\nExample:\n  cairn tx show 4f0c... --json")
-    .action(async (id: string, flags: ClientFlags) => finish(await (await import("./tx.ts")).txShowCommand(id, flags)));
+    .option("--proof", "with a proof that anyone can check who has the genesis; prints JSON")
+    .addHelpText("after", "\nExamples:\n  cairn tx show 4f0c... --json\n  cairn tx show 4f0c... --proof > proof.json")
+    .action(async (id: string, flags: ClientFlags & { readonly proof?: boolean }) =>
+      finish(await (await import("./tx.ts")).txShowCommand(id, flags)),
+    );
+  tx.command("verify")
+    .description("check a proof of a transaction, without any node")
+    .argument("<file>", "what tx show --proof printed; - for standard input")
+    .requiredOption("--genesis <file>", "genesis.json of the chain")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      "\nExit status: 0 proven, 1 not proven, 3 a file cannot be read.\n\nExample:\n  cairn tx verify proof.json --genesis genesis.json",
+    )
+    .action(async (file: string, flags: TxVerifyFlags) =>
+      finish(await (await import("./txProof.ts")).txVerifyCommand(file, flags)),
+    );
 }
 
 function addKv(program: Command, finish: Finish): void {

@@ -54,9 +54,13 @@ function show(answers: readonly SubmitAnswer[], flags: SubmitFlags): ExitStatus 
   return exitOf(answers);
 }
 
-export async function txShowCommand(id: string, flags: ClientFlags): Promise<ExitStatus> {
+export async function txShowCommand(
+  id: string,
+  flags: ClientFlags & { readonly proof?: boolean },
+): Promise<ExitStatus> {
   if (!/^[0-9a-f]{64}$/.test(id))
     throw new CliError(EXIT.usage, `${id}: a transaction's id is 64 lower-case hex digits`);
+  if (flags.proof === true) return (await import("./txProof.ts")).txProofCommand(id, flags);
   const state = await answerOf(clientOf(flags).transaction(id));
   if (state.status === "unknown") {
     const message = `no node that was asked knows transaction ${id}`;

@@ -1,5 +1,6 @@
 /** Shapes that the OpenAPI document shows; those of queries and paths are also what requests are checked by. */
 import { z } from "zod";
+import { PROOF_FORMAT } from "../../../consensus/transactionProof.ts";
 import { BLOCKS_LIMIT, KV_LIMIT, WAIT_DEFAULT_MS, WAIT_MAX_MS } from "./limits.ts";
 
 /** Answers by status, for the document only: nothing is checked or cut off by them. */
@@ -117,6 +118,24 @@ export const transactionSchema = z.object({
   operations: z.array(operation).optional(),
 });
 
+const path = z.array(hex).describe("hashes of siblings, lowest first");
+const proofSchema = z.object({
+  format: z.literal(PROOF_FORMAT),
+  chainId: hex,
+  id: hex,
+  height,
+  index: count,
+  count: count.describe("transactions of the block"),
+  transaction: base64url,
+  transactionPath: path,
+  receipt: base64url,
+  receiptPath: path,
+  countPeaks: z.array(z.object({ receipt: base64url, path })),
+  header: base64url,
+  historyPath: path,
+  certificate: base64url,
+});
+
 export const transactionStateSchema = z.object({
   id: hex,
   status: z.enum(["pending", "included", "irreversible"]),
@@ -125,6 +144,7 @@ export const transactionStateSchema = z.object({
   blockId: hex.optional(),
   receipt: receipt.optional(),
   transaction: transactionSchema.omit({ id: true, index: true }).optional(),
+  proof: proofSchema.optional().describe("with proof=true; docs/proofs.md says how it is checked"),
 });
 
 const headerSchema = z.object({

@@ -1,6 +1,8 @@
 /** `POST /v1/transactions`, `GET /v1/transactions/{id}`. */
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { TransactionProof } from "../../../consensus/transactionProof.ts";
+import type { TransactionPlace } from "../../replica/types.ts";
 import type { TransactionState } from "../api.ts";
 import { transactionContentJson } from "./blockJson.ts";
 import { type HttpContext, isKv } from "./context.ts";
@@ -61,7 +63,7 @@ export function addTransactionRoutes(instance: FastifyInstance, context: HttpCon
       schema: {
         params: transactionParams,
         querystring: transactionQuery,
-        response: documented({ 200: transactionStateSchema, 404: errorSchema, 501: errorSchema }),
+        response: documented({ 200: transactionStateSchema, 404: errorSchema, 409: errorSchema }),
       },
     },
     async (request, reply) => {
@@ -69,8 +71,7 @@ export function addTransactionRoutes(instance: FastifyInstance, context: HttpCon
       if (prefersBytes(request)) {
         return reply.type(BYTES_TYPE).send(await transactionBytes(request.params.id, context));
       }
-      if (request.query.proof) throw new HttpError(501, "NOT_IMPLEMENTED", "inclusion proofs are not built yet");
-      return transactionState(request.params.id, context);
+      return transactionState(request.params.id, request.query.proof, context);
     },
   );
 }
@@ -92,13 +93,14 @@ async function transactionBytes(id: string, context: HttpContext): Promise<Buffe
   return Buffer.from(state.transaction);
 }
 
-async function transactionState(id: string, context: HttpContext) {
+async function transactionState(id: string, withProof: boolean, context: HttpContext) {
   const state = await context.api.transaction(id);
   const hasJson = isKv(context);
   switch (state.status) {
     case "unknown":
       throw notFound(id, state);
     case "pending":
+      if (withProof) throw notProvable("it is in no block yet");
       return { id, status: state.status };
     case "included":
     case "irreversible": {
@@ -111,9 +113,21 @@ async function transactionState(id: string, context: HttpContext) {
         blockId,
         ...(receipt === undefined || receipt.length === 0 ? {} : { receipt: receiptJson(receipt, hasJson) }),
         transaction: transactionContentJson(transaction, hasJson),
+        ...(withProof ? { proof: await proofOf(place, context) } : {}),
       };
     }
   }
+}
+
+async function proofOf(place: TransactionPlace, { api }: HttpContext): Promise<TransactionProof> {
+  const answer = await api.proof(place);
+  if ("proof" in answer) return answer.proof;
+  throw notProvable(answer.refused, answer.lasting);
+}
+
+function notProvable(why: string, isLasting = false): HttpError {
+  const hint = isLasting ? "another node may hold it" : "ask again later";
+  return new HttpError(409, "NO_PROOF", `there is no proof of this transaction here: ${why}; ${hint}`);
 }
 
 type Unknown = Extract<TransactionState, { readonly status: "unknown" }>;

@@ -178,6 +178,8 @@ export class FakeNode implements NodeApi {
     return id === "11".repeat(32) ? { status: "pending", transaction: new Uint8Array([1, 2]) } : { status: "unknown" };
   }
 
+  proof: NodeApi["proof"] = async () => ({ refused: "its block is not irreversible yet", lasting: false });
+
   read(key: Uint8Array): Uint8Array | undefined {
     return this.state.get(toBinaryString(key))?.value;
   }

@@ -94,6 +94,10 @@ export const ERRORS = {
   },
   HEADERS_TOO_LARGE: { status: 431, message: "the request's head is too large" },
   INTERNAL: { status: 500, message: "the node failed to answer; its log says more" },
+  NO_PROOF: {
+    status: 409,
+    message: "there is no proof of this transaction here: its block is not irreversible yet; ask again later",
+  },
   NOT_IMPLEMENTED: { status: 501, message: "this is not built yet" },
   METHOD_UNKNOWN: { status: 501, message: "there is no such method" },
   BUSY: { status: 503, message: "too many requests at once; try again" },

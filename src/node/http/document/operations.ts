@@ -146,7 +146,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
       "absentThrough in the details of a 404: no block up to that one holds it; where its time is past expiresAt, none ever will.",
     example: TRANSACTION,
     bytes: "the transaction as it was submitted",
-    errors: ["TRANSACTION_NOT_FOUND", "NOT_IMPLEMENTED"],
+    errors: ["TRANSACTION_NOT_FOUND", "NO_PROOF"],
   },
   "get /v1/kv": {
     operationId: "kvList",

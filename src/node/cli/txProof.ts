@@ -1,0 +1,112 @@
+/** `cairn tx show ID --proof`, `cairn tx verify FILE|- --genesis FILE`. */
+import { readFileSync } from "node:fs";
+import { checkTransactionProof, type ProvenTransaction } from "../../../consensus/transactionProof.ts";
+import { fromUtf8, toHex } from "../../base/bytes.ts";
+import { operationsJson, receiptJson } from "../http/kvText.ts";
+import { type GenesisFile, readGenesisFile, toGenesis } from "../genesisFile.ts";
+import { verifySignatures } from "../signatures.ts";
+import { whyNotRead } from "../systemError.ts";
+import { decodeTransaction } from "../../../chain/transaction.ts";
+import { ask, type ClientFlags, errorOf, refusal } from "./client.ts";
+import { CliError, EXIT, type ExitStatus } from "./error.ts";
+import { colour, fields, print, printable, printJson, timeText } from "./terminal.ts";
+
+/** A proof is some kilobytes; of the largest transaction it is a little more than that. */
+const PROOF_FILE_MAX_BYTES = 16 * 1024 * 1024;
+
+/** Prints what the node knows with the proof, always as JSON: it is for a file. */
+export async function txProofCommand(id: string, flags: ClientFlags): Promise<ExitStatus> {
+  const answer = await ask(flags, `/v1/transactions/${id}?proof=true`);
+  if (answer.status === 200) {
+    printJson(answer.body);
+    return EXIT.ok;
+  }
+  const error = errorOf(answer.body);
+  if (error === undefined || (answer.status !== 404 && answer.status !== 409)) throw refusal(answer);
+  if (flags.json) printJson(answer.body);
+  throw new CliError(EXIT.no, error.message);
+}
+
+export interface TxVerifyFlags {
+  readonly genesis: string;
+  readonly json?: boolean;
+}
+
+export async function txVerifyCommand(file: string, flags: TxVerifyFlags): Promise<ExitStatus> {
+  const genesis = readGenesisFile(flags.genesis);
+  if (!genesis.ok) throw new CliError(EXIT.unreachable, genesis.error.message);
+  const verdict = await verdictOn(readProof(file), genesis.value);
+  if (flags.json) printJson(verdict.ok ? shownJson(verdict.proven, genesis.value) : verdict);
+  else print(verdict.ok ? provenText(verdict.proven, genesis.value) : colour("red", `not proven: ${verdict.why}`));
+  return verdict.ok ? EXIT.ok : EXIT.no;
+}
+
+type Verdict =
+  | { readonly ok: true; readonly proven: ProvenTransaction }
+  | { readonly ok: false; readonly field: string; readonly why: string };
+
+async function verdictOn(value: unknown, file: GenesisFile): Promise<Verdict> {
+  const { chainId, configuration } = toGenesis(file);
+  const checked = checkTransactionProof(value, chainId, configuration);
+  if (!checked.ok)
+    return { ok: false, field: checked.error.field, why: `${checked.error.field} ${checked.error.detail}` };
+  const valid = await verifySignatures(checked.value.claims);
+  const forged = checked.value.claims[valid.indexOf(false)];
+  if (forged === undefined) return { ok: true, proven: checked.value };
+  return { ok: false, field: "certificate", why: `certificate: an ack in it is not signed by producer ${forged.key}` };
+}
+
+/** The proof itself, or an answer that holds it. */
+function readProof(file: string): unknown {
+  const name = file === "-" ? "standard input" : file;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file === "-" ? 0 : file);
+  } catch (error) {
+    throw new CliError(EXIT.unreachable, whyNotRead(name, error));
+  }
+  const text = bytes.length > PROOF_FILE_MAX_BYTES ? undefined : fromUtf8(bytes);
+  try {
+    if (text === undefined) throw new Error("it is not UTF-8 text of at most 16 MiB");
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && "proof" in value ? value.proof : value;
+  } catch (error) {
+    throw new CliError(EXIT.no, `${name} holds no proof: ${(error as Error).message}`);
+  }
+}
+
+function shownJson(proven: ProvenTransaction, genesis: GenesisFile) {
+  const { id, height, index, blockId, certifiedHeight, header, receipt, claims } = proven;
+  const isKv = genesis.application.name === "kv";
+  return {
+    ok: true,
+    id,
+    height,
+    index,
+    blockId,
+    time: header.time,
+    certifiedHeight,
+    acks: claims.map(({ key }) => key),
+    receipt: receiptJson(receipt, isKv),
+  };
+}
+
+function provenText(proven: ProvenTransaction, genesis: GenesisFile): string {
+  const { id, height, index, blockId, certifiedHeight, header, receipt, transaction, claims } = proven;
+  const decoded = decodeTransaction(transaction);
+  const isKv = genesis.application.name === "kv";
+  const does = decoded.ok
+    ? isKv
+      ? JSON.stringify(operationsJson(decoded.value.payload))
+      : toHex(decoded.value.payload)
+    : "does not decode";
+  const nameOf = (key: string): string => genesis.producers.find((each) => each.key === key)?.name ?? key;
+  return `${colour("green", "proven")}: transaction ${id} is irreversible\n\n${fields([
+    ["chain", `${printable(genesis.name)} (${genesis.chainId})`],
+    ["place", `height ${height}, index ${index}`],
+    ["block", `${blockId}, ${timeText(header.time)}`],
+    ["does", printable(does)],
+    ["receipt", printable(JSON.stringify(receiptJson(receipt, isKv)))],
+    ["certified", `at height ${certifiedHeight} by ${claims.map(({ key }) => printable(nameOf(key))).join(", ")}`],
+  ])}`;
+}

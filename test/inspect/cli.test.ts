@@ -1,0 +1,77 @@
+/** `cairn inspect` and `cairn tx verify` as processes, on a chain that `makeChain` makes. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { encodeList } from "../../chain/byteList.ts";
+import { makeTransactionProof } from "../../consensus/transactionProof.ts";
+import { ChainDirectory } from "../../src/node/chainDirectory.ts";
+import type { BlockView } from "../../src/node/api.ts";
+import { makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
+
+const CLI = fileURLToPath(new URL("../../src/node/cli/run.ts", import.meta.url));
+const root = mkdtempSync(join(tmpdir(), "cairn-inspect-cli-"));
+const dir = join(root, "chain");
+const genesis = join(dir, "genesis.json");
+
+// A dozen processes, each some seconds where the machine is busy.
+vi.setConfig({ testTimeout: 120_000 });
+
+beforeAll(() => makeChain(dir, SMALL_CHAIN));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+async function cairn(...args: readonly string[]) {
+  const child = spawn(process.execPath, [CLI, ...args], { cwd: root, env: { ...process.env, NO_COLOR: "1" } });
+  child.stdin.end();
+  const [out, err, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
+  return { status: status as number | null, out, err };
+}
+
+describe("inspect verify", () => {
+  test("0 and what was checked", async () => {
+    const { status, out } = await cairn("inspect", dir, "verify");
+    expect([status, out]).toEqual([0, expect.stringContaining("ok: everything checked is right")]);
+    expect(out).toMatch(/transactions +100/);
+  });
+
+  test("1, the first wrong thing, what was expected and found, as text and as JSON", async () => {
+    const copy = join(root, "copy");
+    cpSync(dir, copy, { recursive: true });
+    const database = new Database(join(copy, "chain.db"));
+    database.exec("UPDATE blocks SET body = zeroblob(length(body)) WHERE height = 7");
+    database.close();
+    const { status, out, err } = await cairn("inspect", copy, "verify");
+    expect([status, err]).toEqual([1, ""]);
+    expect(out).toMatch(/wrong: body at height 7, block [0-9a-f]{64}: /);
+    const json = await cairn("inspect", copy, "verify", "--json");
+    expect([json.status, JSON.parse(json.out)]).toMatchObject([
+      1,
+      { ok: false, blocks: 6, fault: { kind: "body", height: 7 } },
+    ]);
+    writeFileSync(join(copy, "chain.db"), "no database");
+    expect((await cairn("inspect", copy, "verify")).status).toBe(3);
+  });
+});
+
+test("tx verify: 0 and what is proven, 1 and which member is wrong, 3 without a genesis", async () => {
+  const chain = ChainDirectory.open(dir);
+  const { block, receipts, certificate } = chain.block("8") as BlockView;
+  chain.close();
+  const material = { chainId: chain.genesis.chainId, block, index: 2, historyPath: [] };
+  const proof = makeTransactionProof({ ...material, receipts: encodeList(receipts!), certificate: certificate! });
+  const file = join(root, "proof.json");
+  writeFileSync(file, JSON.stringify({ status: "irreversible", proof }));
+  const good = await cairn("tx", "verify", file, "--genesis", genesis);
+  expect([good.status, good.out]).toEqual([0, expect.stringContaining(`proven: transaction ${proof.id}`)]);
+  expect(good.out).toContain("at height 8 by node0, node1");
+  writeFileSync(file, JSON.stringify({ ...proof, index: 3 }));
+  const bad = await cairn("tx", "verify", file, "--genesis", genesis, "--json");
+  expect([bad.status, JSON.parse(bad.out)]).toMatchObject([1, { ok: false, field: "transactionPath" }]);
+  expect((await cairn("tx", "verify", file, "--genesis", join(root, "nowhere"))).status).toBe(3);
+  expect((await cairn("tx", "verify", file)).status).toBe(2);
+});
