@@ -12,8 +12,20 @@ const BUILD = fileURLToPath(new URL("../../scripts/build-browser.mjs", import.me
 
 /** What a page has that the language has not. */
 const WEB_GLOBALS = [
-  ...["fetch", "Response", "Headers", "ReadableStream", "AbortController", "AbortSignal", "DOMException"],
-  ...["TextEncoder", "TextDecoder", "URL", "URLSearchParams", "crypto", "setTimeout", "clearTimeout"],
+  "fetch",
+  "Response",
+  "Headers",
+  "ReadableStream",
+  "AbortController",
+  "AbortSignal",
+  "DOMException",
+  "TextEncoder",
+  "TextDecoder",
+  "URL",
+  "URLSearchParams",
+  "crypto",
+  "setTimeout",
+  "clearTimeout",
 ] as const;
 
 test("the bundle is small and, with web globals only, submits, reads, streams from a running node", async () => {
