@@ -9,10 +9,12 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { encodeTransaction } from "../../chain/transaction.ts";
 import { utf8 } from "../../src/base/bytes.ts";
+import { encodeKvPayload } from "../../src/node/applications/kvPayload.ts";
 import { type HttpServer, startHttp } from "../../src/node/http/server.ts";
 import { SILENT } from "../../src/node/logging.ts";
-import { FakeNode } from "./http/fakeNode.ts";
+import { FakeNode, NOW } from "./http/fakeNode.ts";
 
 const CLI = fileURLToPath(new URL("../../src/node/cli/run.ts", import.meta.url));
 const BASE_PORT = 28_400;
@@ -244,6 +246,46 @@ describe("asking a node", () => {
         .map((line) => JSON.parse(line).status),
     ).toEqual(["irreversible", "invalid", "irreversible"]);
     expect(lines.status).toBe(1);
+  });
+
+  test("of several URLs, repeated or with commas, the next is asked where one fails", async () => {
+    const dead = "http://127.0.0.1:1";
+    const repeated = await cairn(["kv", "get", "greeting", "--url", dead, ...url]);
+    expect([repeated.status, repeated.out]).toEqual([0, "hello\n"]);
+    const listed = await cairn(["kv", "put", "a", "b", "--token", "s3cret"], "", {
+      CAIRN_URL: `${dead}, ${server.url}`,
+    });
+    expect([listed.status, listed.out]).toEqual([0, expect.stringContaining("irreversible at height 5")]);
+    const none = await cairn(["kv", "put", "a", "b", "--url", `${dead},http://127.0.0.1:2`]);
+    expect([none.status, none.err]).toEqual([3, expect.stringContaining("cannot reach http://127.0.0.1:")]);
+  });
+
+  test("kv watch tells changes until Ctrl-C", async () => {
+    const followed = new FakeNode();
+    const operations = [
+      { kind: "put", key: utf8("w/a"), value: utf8("1") },
+      { kind: "delete", key: utf8("w/b") },
+    ] as const;
+    const transaction = (nonce: number) =>
+      encodeTransaction({
+        payload: encodeKvPayload(operations),
+        nonce: new Uint8Array(16).fill(nonce),
+        expiresAt: NOW,
+      });
+    followed.add(transaction(1));
+    followed.decide();
+    const open = await startHttp(followed, { host: "127.0.0.1", port: 0, token: undefined, log: SILENT });
+    const watching = launch(["kv", "watch", "w/", "--from", "1", "--url", open.url, "--json"]);
+    const lines = createInterface({ input: watching.stdout! })[Symbol.asyncIterator]();
+    const next = async () => JSON.parse((await lines.next()).value as string) as unknown;
+    expect(await next()).toMatchObject({ height: 1, index: 0, put: { key: "w/a", value: "1" } });
+    expect(await next()).toMatchObject({ height: 1, delete: { key: "w/b" } });
+    followed.add(transaction(2));
+    followed.decide();
+    expect(await next()).toMatchObject({ height: 2, put: { key: "w/a" } });
+    expect(await endOf(watching, "SIGINT")).toBe(0);
+    await open.close();
+    expect((await cairn(["kv", "watch", "w/", "--from", "soon", ...url])).status).toBe(2);
   });
 
   test("inspect reads a URL", async () => {

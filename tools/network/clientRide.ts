@@ -59,14 +59,14 @@ export async function runClientRide({ kills, inFlight, streams, note, ...options
     const readers = Array.from({ length: streams }, (_, i) => new StreamReader(rotated(urls, i), stop.signal));
     for (let i = 0; i < kills; i++) {
       await ride.settle(inFlight);
-      const leader = await network.awaitLeader();
+      const leader = await network.awaitLeader(TIMEOUT_MS);
       await leader.end("SIGKILL");
       note(`kill ${i + 1} of ${kills}: ${leader.node.name}; ${ride.text()}`);
       await ride.settle(inFlight);
       await leader.start();
     }
     await ride.stop();
-    const { height } = await network.awaitEqual();
+    const { height } = await network.awaitEqual(TIMEOUT_MS);
     await poll(
       "streams",
       60_000,
