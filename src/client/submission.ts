@@ -31,7 +31,7 @@ const ANSWER_MS = 5_000;
 const ANSWER_BYTES = 64 * 1024;
 const LINE_BYTES = 8 * 1024;
 /** Single questions under way at a time. */
-const LOOKUPS_AT_ONCE = 8;
+const LOOKUPS_AT_ONCE = 32;
 /** Receipts that are asked for one by one; of more, the outcomes are told without. */
 const RECEIPTS_MAX = 16;
 

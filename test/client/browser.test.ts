@@ -1,9 +1,9 @@
 /** The browser build: without anything of Node's around it, it submits to a node and reads from it. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { createContext, runInContext } from "node:vm";
 import { expect, test } from "vitest";
 import { NetworkProcesses } from "../../tools/network/processes.ts";
@@ -44,12 +44,26 @@ test("the bundle is small and, with web globals only, submits, reads, streams fr
     expect(told["streamed"]).toBe(told["height"]);
     expect(told["change"]).toMatchObject({ kind: "put", key: "greeting", value: "hällo" });
     expect(told["refused"]).toBe("INVALID_ARGUMENT");
+    expect(runExample(dir, file, network.nodes[0]?.url ?? "")).toEqual(["irreversible", "hello"]);
     expect(await network.endAll()).toEqual([0]);
   } finally {
     await network.endAll("SIGKILL");
     rmSync(dir, { recursive: true, force: true });
   }
-}, 60_000);
+}, 180_000);
+
+/** Runs the example of the guide as it stands, with the bundle as the package. @returns its outcome and its read */
+function runExample(dir: string, bundle: string, url: string): string[] {
+  const guide = readFileSync(new URL("../../docs/client.md", import.meta.url), "utf8");
+  const example = /```js\n([^`]*)```/.exec(guide)?.[1] ?? "";
+  const script = join(dir, "example.mjs");
+  writeFileSync(
+    script,
+    example.replace("cairn/client", pathToFileURL(bundle).href).replaceAll(/http:\/\/[\d.:]+/g, url),
+  );
+  const lines = execFileSync(process.execPath, [script], { encoding: "utf8" }).split("\n");
+  return [lines[0]?.split(" ")[0] ?? "", lines[1] ?? ""];
+}
 
 /** Runs the page's script. Its last line exports; a script in a context cannot, so the names go to a variable instead. */
 async function inPage(bundle: string, url: string): Promise<Record<string, unknown>> {

@@ -1,5 +1,5 @@
 /**
- * `npm run client-ride [KILLS]`: one client with the addresses of all producers, thousands of transactions in flight and
+ * `npm run client-ride [KILLS [PORT [IN_FLIGHT]]]`: one client with the addresses of all producers, thousands of transactions in flight and
  * five streams, while the leader is killed again and again. Afterwards each outcome that was told is compared with the
  * chain in the nodes' files, and each stream with its blocks.
  */
@@ -179,9 +179,11 @@ class Ride {
           break;
         case "accepted":
         case "included":
-        case "unknown":
         case undefined:
-          faults.push(`${id}: only ${outcome?.status ?? "nothing"} was told in ${TIMEOUT_MS} ms`);
+          faults.push(`${id}: only ${outcome?.status ?? "nothing"} was told`);
+          break;
+        case "unknown":
+          faults.push(`${id}: not known after ${TIMEOUT_MS} ms: ${outcome.message}`);
       }
     }
     return faults;
@@ -235,7 +237,7 @@ async function main(): Promise<number> {
     followers: 1,
     basePort,
     kills,
-    inFlight: 5_000,
+    inFlight: Number(process.argv[4] ?? 5_000),
     streams: 5,
     note,
   });
