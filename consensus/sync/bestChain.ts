@@ -2,7 +2,7 @@
  * My best chain as the sync machine sees it: the branch up to the head in the fork database, and below its bottom the
  * block log, which holds irreversible blocks only.
  */
-import type { BlockNode } from "../../chain/forkDatabase.ts";
+import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
 import type { Ledger } from "../../chain/ledger.ts";
 import { SYNC_LIMITS, type SyncLimits } from "./constants.ts";
@@ -77,6 +77,26 @@ export class BestChain {
   /** Whether the head descends from, or is, this block. */
   extends(block: BlockRef): boolean {
     return this.has(block.height, block.id);
+  }
+
+  /** Whether the fork database holds this block above the irreversible one. */
+  isReversible({ id }: BlockRef): boolean {
+    const node = this.#ledger.get(id);
+    return node !== undefined && node !== this.#ledger.bottom;
+  }
+
+  /** Whether `block` of the fork database is `ancestor` or descends from it. */
+  precedes(ancestor: BlockRef, block: BlockRef): boolean {
+    if (ancestor.height > block.height) return false;
+    // Without a walk where both are on this chain, as they mostly are.
+    if (this.has(block.height, block.id)) return this.has(ancestor.height, ancestor.id);
+    const node = this.#ledger.get(block.id);
+    return node !== undefined && ancestorAt(node, ancestor.height)?.id === ancestor.id;
+  }
+
+  /** The reversible block of this chain at a height. */
+  refAt(height: number): BlockRef | undefined {
+    return this.#ledger.onHeadBranch(height);
   }
 
   /** Height of the highest block of this chain that is an ancestor of, or equal to, a block; undefined: not known. */

@@ -10,6 +10,7 @@ import type { Hello } from "../messages.ts";
 import type { BestChain, RawBlock } from "./bestChain.ts";
 import { IDLE_HELLO_MS, PUSH_BLOCKS_MAX, SEARCH_STALL_MS, SEND_BUDGET_BYTES } from "./constants.ts";
 import { type Interval, isExact, locate, type LocatorEntry, makeLocator, narrowLocator } from "./locator.ts";
+import { PeerKnowledge } from "./peerKnowledge.ts";
 
 export type SyncPhase =
   /** No matched pair yet. */
@@ -22,6 +23,22 @@ export type SyncPhase =
   | "syncing"
   /** Nothing is missing; what is new is pushed. */
   | "idle";
+
+/** All that a connection remembers. */
+export interface ConnectionState {
+  readonly phase: SyncPhase;
+  /** The newest hellos of both sides. */
+  readonly mine: Hello | undefined;
+  readonly theirs: Hello | undefined;
+  readonly lastSent: BlockRef | undefined;
+  readonly lastReceived: BlockRef | undefined;
+  /** What the peer is known to have: my irreversible chain up to a height, and blocks above it. */
+  readonly settledHeight: number | undefined;
+  readonly tips: readonly BlockRef[];
+  readonly budgetBytes: number;
+  readonly hasMore: boolean;
+  readonly progressAt: number;
+}
 
 /** What a connection does to the world. */
 export interface ConnectionOutput {
@@ -44,8 +61,7 @@ export class Connection {
   #theirs: Hello | undefined;
   #lastSent: BlockRef | undefined;
   #lastReceived: BlockRef | undefined;
-  /** Highest block of my chain that their locator proved them to have. */
-  #common: LocatorEntry | undefined;
+  readonly #known: PeerKnowledge;
   #budgetBytes = SEND_BUDGET_BYTES;
   #hasMore = false;
   /** They are so far behind that they pull ranges: nothing is streamed. */
@@ -54,6 +70,7 @@ export class Connection {
 
   constructor(chain: BestChain, out: ConnectionOutput, rootCertificate: RootCertificate, now: number) {
     this.#chain = chain;
+    this.#known = new PeerKnowledge(chain);
     this.#out = out;
     this.#rootCertificate = rootCertificate;
     this.#progressAt = now;
@@ -61,6 +78,20 @@ export class Connection {
 
   get phase(): SyncPhase {
     return this.#phase;
+  }
+  get state(): ConnectionState {
+    return {
+      phase: this.#phase,
+      mine: this.#mine,
+      theirs: this.#theirs,
+      lastSent: this.#lastSent,
+      lastReceived: this.#lastReceived,
+      settledHeight: this.#known.settledHeight,
+      tips: this.#known.tips,
+      budgetBytes: this.#budgetBytes,
+      hasMore: this.#hasMore,
+      progressAt: this.#progressAt,
+    };
   }
   /** The best chain the peer is known to have. */
   get peerHead(): BlockRef | undefined {
@@ -110,6 +141,7 @@ export class Connection {
     const before = this.#theirs;
     if (before !== undefined && hello.seq < before.seq) return;
     if (this.#conflicts(hello.root)) return;
+    this.#learnAgain();
     this.#theirs = hello;
     this.#progressAt = now;
     if (before === undefined || hello.seq > before.seq) this.#answer(hello, before);
@@ -118,9 +150,8 @@ export class Connection {
 
   /** A block of theirs arrived on the stream: they have it and all its ancestors. */
   blockReceived(block: BlockRef, now: number): void {
-    this.#lastReceived = { view: block.view, height: block.height, id: block.id };
-    // The next may be of a branch that is forgotten here, and tell nothing any more.
-    if (this.#chain.extends(block)) this.#raiseCommon(block.height);
+    this.#learnAgain();
+    this.#lastReceived = refOf(block);
     this.#progressAt = now;
   }
 
@@ -136,9 +167,8 @@ export class Connection {
 
   /** `node` is about to become the bottom of the fork database: other branches go, and with them what they told. */
   beforeRelease(node: BlockRef): void {
-    const known = this.#knownHeight();
-    if (known === undefined) return;
-    this.#raiseCommon(Math.min(known, node.height));
+    this.#learnAgain();
+    this.#known.beforeRelease(node);
   }
 
   get hasBudget(): boolean {
@@ -173,7 +203,8 @@ export class Connection {
       }
       this.#phase = "syncing";
       this.#budgetBytes -= this.#out.block(next);
-      this.#lastSent = { view: next.view, height: next.height, id: next.id };
+      this.#lastSent = refOf(next);
+      this.#known.learnHeight(next.height);
     }
   }
 
@@ -196,23 +227,16 @@ export class Connection {
     return known === undefined ? undefined : this.#chain.blockAt(known + 1);
   }
 
-  /** They have the block of my best chain at this height. What they were known to have on another branch is no more. */
-  #raiseCommon(height: number): void {
-    const common = this.#common;
-    if (common !== undefined && common.height >= height && this.#chain.has(common.height, common.id)) return;
-    this.#common = { height, id: this.#chain.idAt(height) as string };
+  /** What they told of may have become known here since. */
+  #learnAgain(): void {
+    const toldOf = [this.#lastReceived, this.#theirs?.head];
+    for (const block of toldOf) if (block !== undefined) this.#known.learn(block);
   }
 
   /** Height of the highest block of my best chain that the peer is known to have. */
   #knownHeight(): number | undefined {
-    let known: number | undefined;
-    for (const block of [this.#lastSent, this.#lastReceived, this.#theirs?.head, this.#common]) {
-      // What is not above what was found cannot raise it, and need not be looked up in the block log.
-      if (block === undefined || (known !== undefined && block.height <= known)) continue;
-      const height = this.#chain.highestAncestorOf(block.id);
-      if (height !== undefined && (known === undefined || height > known)) known = height;
-    }
-    return known;
+    this.#learnAgain();
+    return this.#known.height();
   }
 
   /** Echoes their new hello, with a new one of mine when the one they have no longer tells who is better. */
@@ -253,7 +277,7 @@ export class Connection {
       this.#phase = "initHigh";
       return;
     }
-    this.#raiseCommon(interval.low);
+    this.#known.learnHeight(interval.low);
     if (isExact(interval) || this.#chain.isFarBehind(interval.high)) return this.#takeSyncing(mine, interval.low);
     this.#phase = "initHigh";
     this.#sendHello(this.#narrowed(interval));

@@ -4,6 +4,7 @@ import type { BlockRef } from "../../chain/header.ts";
 import type { AddOutcome } from "../../chain/ledger.ts";
 import type { PeerKey } from "../../src/base/key.ts";
 import { unreachable } from "../../src/base/result.ts";
+import type { Certificate } from "../certificate.ts";
 import type { Hello, SyncMessage } from "../messages.ts";
 import type { BestChain, RawBlock } from "./bestChain.ts";
 import { Connection } from "./connection.ts";
@@ -18,6 +19,8 @@ export interface SyncHost {
   /** @returns bytes sent */
   sendBlock(to: PeerKey, block: RawBlock, requested: boolean): number;
   sendBlockRequest(to: PeerKey, id: string): void;
+  /** Takes a certificate in; it was checked, and proves something new. */
+  adopt(certificate: Certificate): void;
   /** Takes in a block whose signature was checked; "held" when its time has not come. */
   acceptBlock(from: PeerKey, block: Block): AddOutcome | { readonly kind: "held" };
   isKnown(id: string): boolean;
@@ -56,6 +59,11 @@ export class Sync {
     return this.#requests.size;
   }
 
+  /** Blocks asked for: by id, when, and of whom. */
+  pending(): ReadonlyMap<string, Readonly<Request>> {
+    return this.#requests;
+  }
+
   connections(): ReadonlyMap<PeerKey, Connection> {
     return this.#connections;
   }
@@ -83,7 +91,10 @@ export class Sync {
     this.#allowances.delete(peer);
   }
 
-  receive(from: PeerKey, message: SyncMessage): void {
+  /** @param certificate of a hello, when it proves something new */
+  receive(from: PeerKey, message: SyncMessage, certificate?: Certificate): void {
+    // A hello's certificate is adopted before anything is compared [H2].
+    if (certificate !== undefined) this.#host.adopt(certificate);
     const connection = this.#connections.get(from);
     if (connection === undefined) return;
     switch (message.kind) {

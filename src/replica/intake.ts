@@ -47,8 +47,8 @@ export interface IntakeHost {
   asked(id: string): boolean;
   /** Irreversible on this node's disk. */
   irreversibleHeight(): number;
-  /** Would a certificate of this height prove anything new? */
-  isNews(height: number): boolean;
+  /** Would a certificate of this block prove anything new? */
+  isNews(height: number, id: string): boolean;
   isLeading(): boolean;
   checkSignatures(batch: number, claims: readonly SignatureClaim[]): void;
   deliver(from: PeerKey, arrival: Arrival): void;
@@ -147,7 +147,7 @@ export class Intake {
       return { arrival: { kind: "sync", message, certificate: undefined }, claims: [] };
     const opened = this.#openCertificate(rootCertificate);
     if (opened === undefined) return { fault: "a hello's certificate is not valid" };
-    const isNews = this.#host.isNews(opened.height);
+    const isNews = this.#host.isNews(opened.height, opened.id);
     const certificate = isNews ? opened : undefined;
     return { arrival: { kind: "sync", message, certificate }, claims: isNews ? opened.claims : [] };
   }
@@ -174,7 +174,7 @@ export class Intake {
       case "certificate": {
         const certificate = this.#openCertificate(payload.bytes);
         if (certificate === undefined) return { fault: "a certificate is not valid" };
-        if (!this.#host.isNews(certificate.height)) return "drop";
+        if (!this.#host.isNews(certificate.height, certificate.id)) return "drop";
         return { arrival: { kind: "certificate", certificate }, claims: certificate.claims };
       }
       case "transactionForward":

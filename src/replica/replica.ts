@@ -5,12 +5,12 @@
 import { hexBytes, toHex } from "../base/bytes.ts";
 import type { PeerKey } from "../base/key.ts";
 import { type Random, seededRandom } from "../base/random.ts";
-import { unreachable } from "../base/result.ts";
+import { type Result, unreachable } from "../base/result.ts";
 import type { Application } from "../../chain/application.ts";
 import { type Block, encodeBlockParts } from "../../chain/block.ts";
 import { isProducer } from "../../chain/configuration.ts";
 import type { ExecutionSetting } from "../../chain/execution.ts";
-import { ancestorAt, type BlockNode, isAncestorOrEqual } from "../../chain/forkDatabase.ts";
+import type { BlockNode, InvalidReason } from "../../chain/forkDatabase.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { type AddOutcome, Ledger, type LedgerEvent } from "../../chain/ledger.ts";
 import { encodeFrontier, type Frontier } from "../../chain/merkle.ts";
@@ -18,6 +18,7 @@ import { signingDigest } from "../../chain/signing.ts";
 import type { Certificate } from "../../consensus/certificate.ts";
 import type { ConsensusSettings } from "../../consensus/constants.ts";
 import type { Engine, EngineHost } from "../../consensus/engine.ts";
+import { Finality } from "../../consensus/finality.ts";
 import { Mempool } from "../../consensus/mempool/mempool.ts";
 import {
   BLOCK_PREFIX,
@@ -34,7 +35,6 @@ import { raftHeaderRule } from "../../consensus/raft/headerRule.ts";
 import { Raft } from "../../consensus/raft/raft.ts";
 import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import { SYNC_LIMITS, type SyncLimits } from "../../consensus/sync/constants.ts";
-import type { Anchor } from "../../consensus/sync/range.ts";
 import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
 import type { CloseReason } from "../../net/link/types.ts";
@@ -90,8 +90,7 @@ export class Replica {
   readonly #flusher: StateFlusher;
   readonly #random: Random;
   readonly #held = new HeldBlocks();
-  /** The newest certificate known, whether or not its block is here. */
-  #certificate: (Anchor & { readonly bytes: Uint8Array }) | undefined;
+  readonly #finality: Finality;
   /** The block that was sent last. */
   #encoded: { readonly id: string; readonly parts: readonly Uint8Array[] } | undefined;
   #now = 0;
@@ -106,17 +105,15 @@ export class Replica {
     this.#random = seededRandom(start.seed);
     this.#ledger = new Ledger(start.execution, start.bottom, raftHeaderRule(start.genesis.configuration));
     this.#flusher = new StateFlusher(this.#ledger);
-    this.#chain = new BestChain(this.#ledger, start.log, () => this.#certificate?.height ?? 0, start.syncLimits);
+    this.#chain = new BestChain(this.#ledger, start.log, () => this.#finality.newest?.height ?? 0, start.syncLimits);
     const { mempoolBytes, mempoolTransactions } = start.settings;
     this.#mempool = new Mempool({ maxBytes: mempoolBytes, maxCount: mempoolTransactions });
     this.#transport = new DirectTransport(start.self, (to, lane, parts, { durable }) =>
       this.#outbox.send(to, lane, parts, durable),
     );
-    if (start.certificate.length > 0) {
-      const { id, header } = start.bottom.block;
-      const { height, historyRoot } = header;
-      this.#certificate = { height, id, historyRoot, bytes: start.certificate };
-    }
+    const { id, header } = start.bottom.block;
+    const certificate = { height: header.height, id, historyRoot: header.historyRoot, bytes: start.certificate };
+    this.#finality = new Finality(this.#ledger, certificate.bytes.length > 0 ? certificate : undefined);
     this.#restoreBlocks(start.blocks);
     this.#engine = new Raft(this.#engineHost(), decodeRecord(start.record));
     this.#sync = this.#makeSync();
@@ -162,7 +159,7 @@ export class Replica {
         configuration: this.#start.genesis.configuration,
         self: this.#start.self,
         headHeight: head.height,
-        certifiedHeight: this.#certificate?.height ?? 0,
+        certifiedHeight: this.#finality.newest?.height ?? 0,
         connections: this.#sync.connections(),
         isPulling: this.#catchUp.isPulling,
         stalledBecause: this.#catchUp.stalledBecause(),
@@ -205,7 +202,7 @@ export class Replica {
       case "peerUp":
         this.#transport.peerUp(input.peer);
         this.#sync.peerUp(input.peer);
-        if (this.#certificate) this.#sendCertificate(input.peer, this.#certificate.bytes);
+        if (this.#finality.newest) this.#sendCertificate(input.peer, this.#finality.newest.bytes);
         return;
       case "peerDown":
         this.#transport.peerDown(input.peer);
@@ -293,12 +290,12 @@ export class Replica {
           height: event.node.height,
           producer: event.node.block.header.producer,
         });
-        if (this.#isCertified(event.node))
+        if (this.#finality.isCertified(event.node))
           this.#halt(`block ${event.node.id} is certified and not valid here: ${event.reason.detail}`);
         return;
       case "final": {
         const node = event.nodes.at(-1) as BlockNode;
-        const certificate = this.#certificate?.id === node.id ? this.#certificate.bytes : NOTHING;
+        const certificate = this.#finality.certificateOf(node.id) ?? NOTHING;
         this.#outbox.persistIrreversible({
           height: node.height,
           id: node.id,
@@ -347,9 +344,7 @@ export class Replica {
   #deliver(from: PeerKey, arrival: Arrival): void {
     switch (arrival.kind) {
       case "sync":
-        // A hello's certificate is adopted before anything is compared [H2].
-        if (arrival.certificate !== undefined) this.#adopt(arrival.certificate);
-        return this.#sync.receive(from, arrival.message);
+        return this.#sync.receive(from, arrival.message, arrival.certificate);
       case "consensus":
         return this.#engine.receive(arrival.message);
       case "certificate":
@@ -397,7 +392,7 @@ export class Replica {
       }
     }
     const last = this.#ledger.get((blocks.at(-1) as Block).id);
-    if (last !== undefined) this.#setIrreversible(last);
+    if (last !== undefined) this.#haltUnless(this.#ledger.setIrreversible(last));
   }
 
   #blockAdded(node: BlockNode): void {
@@ -411,10 +406,7 @@ export class Replica {
       body: block.body,
     });
     this.#engine.headerSeen(block.header);
-    // Under Raft and VSR the producer's signature vouches for what it says is irreversible.
-    const proven = ancestorAt(node, block.header.irreversibleHeight);
-    if (proven !== undefined && node.invalid === undefined) this.#setIrreversible(proven);
-    if (this.#certificate?.id === node.id) this.#setIrreversible(node);
+    this.#haltUnless(this.#finality.blockAdded(node));
   }
 
   /** A live block is taken in once its time is at most the tolerance ahead of my clock; a certified one always. */
@@ -423,7 +415,7 @@ export class Replica {
     if (block.header.time <= this.#now + clockToleranceMs) return false;
     // Not taken in at all, and its signature was not checked: it must not take the place of one that was.
     if (block.header.height <= this.#ledger.bottom.height) return false;
-    return this.#certificate === undefined || block.header.height > this.#certificate.height;
+    return block.header.height > (this.#finality.newest?.height ?? 0);
   }
 
   #releaseHeld(): void {
@@ -436,31 +428,18 @@ export class Replica {
     return this.#ledger.get(id) !== undefined || this.#ledger.isOrphan(id) || this.#held.has(id);
   }
 
-  #isNews(height: number): boolean {
-    return height > (this.#certificate?.height ?? 0) && height > this.#ledger.bottom.height;
-  }
-
   /** @returns whether it was news */
   #adopt(certificate: Certificate): boolean {
-    if (!this.#isNews(certificate.height)) return false;
     const { height, id, header, bytes } = certificate;
+    if (!this.#finality.isNews(height, id)) return false;
     // A copy: the frame it came in would be kept alive whole.
-    this.#certificate = { height, id, historyRoot: header.historyRoot, bytes: bytes.slice() };
-    const node = this.#ledger.get(id);
-    if (node !== undefined) this.#setIrreversible(node);
+    this.#haltUnless(this.#finality.adopt({ height, id, historyRoot: header.historyRoot, bytes: bytes.slice() }));
     this.#releaseHeld();
     return true;
   }
 
-  #setIrreversible(node: BlockNode): void {
-    const outcome = this.#ledger.setIrreversible(node);
+  #haltUnless(outcome: Result<undefined, InvalidReason>): void {
     if (!outcome.ok) this.#halt(`${outcome.error.code}: ${outcome.error.detail}`);
-  }
-
-  #isCertified(node: BlockNode): boolean {
-    if (isAncestorOrEqual(node, this.#ledger.root)) return true;
-    const certified = this.#certificate && this.#ledger.get(this.#certificate.id);
-    return certified !== undefined && ancestorAt(certified, node.height) === node;
   }
 
   #sendCertificate(to: PeerKey, certificate: Uint8Array): void {
@@ -498,8 +477,8 @@ export class Replica {
       whenDurable: (action) => this.#outbox.whenDurable({ kind: "action", action }),
       certified: (node, bytes) => {
         const { height, id } = node;
-        if (this.#isNews(height)) this.#certificate = { height, id, historyRoot: node.block.header.historyRoot, bytes };
-        this.#setIrreversible(node);
+        const { historyRoot } = node.block.header;
+        this.#haltUnless(this.#finality.adopt({ height, id, historyRoot, bytes }));
         this.#transport.broadcast("urgent", encodeCertificatePayload(bytes));
       },
       log: (level, message, fields) => this.#log(level, "consensus", message, fields),
@@ -515,7 +494,7 @@ export class Replica {
         this.#mempool.get(toHex(id)) !== undefined || this.#ledger.findTransaction(id) !== undefined,
       asked: (id) => this.#sync.asked(id),
       irreversibleHeight: () => this.#ledger.bottom.height,
-      isNews: (height) => this.#isNews(height),
+      isNews: (height, id) => this.#finality.isNews(height, id),
       isLeading: () => this.#engine.state.leader === this.#start.self,
       checkSignatures: (batch, claims) => this.#outbox.effect({ kind: "checkSignatures", batch, claims }),
       deliver: (from, arrival) => this.#deliver(from, arrival),
@@ -531,10 +510,11 @@ export class Replica {
       sendHello: (to, hello) => this.#outbox.send(to, "chain", [encodeHello(hello)], false),
       sendBlock: (to, block, requested) => this.#sendBlock(to, block, requested),
       sendBlockRequest: (to, id) => this.#outbox.send(to, "chain", [encodeBlockRequest(id)], false),
+      adopt: (certificate) => void this.#adopt(certificate),
       acceptBlock: (from, block) => this.#acceptBlock(from, block),
       isKnown: (id) => this.#isKnown(id),
       lowestMissing: (orphan) => this.#ledger.lowestMissing(orphan),
-      rootCertificate: () => this.#certificate?.bytes,
+      rootCertificate: () => this.#finality.shown,
       misbehaved: (peer, detail) => this.#misbehaved(peer, detail),
       finalityConflict: (peer, detail) => this.#disconnect(peer, "finalityConflict", detail),
     });
@@ -549,7 +529,7 @@ export class Replica {
       sync: this.#sync,
       transport: this.#transport,
       now: () => this.#now,
-      anchor: () => this.#certificate,
+      anchor: () => this.#finality.newest,
       outstanding: () => this.#outbox.outstanding,
       acceptProven: (blocks) => this.#acceptProven(blocks),
       misbehaved: (peer, detail) => this.#misbehaved(peer, detail),

@@ -36,6 +36,7 @@ class Node {
       return this.bytesABlock;
     },
     sendBlockRequest: (to, id) => void this.requests.push([to, id]),
+    adopt: () => undefined,
     acceptBlock: (_from, block) => {
       const outcome = this.ledger.add(block);
       settle(this.ledger);

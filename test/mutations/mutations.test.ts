@@ -1,6 +1,6 @@
 /** The simulator finds deliberate faults: a fast part of them here, all of them with `npm run mutations`. */
 import { describe, expect, it } from "vitest";
-import { CONTROL, MUTATIONS } from "./mutations.ts";
+import { CONTROL, MODEL_CONTROL, MUTATIONS } from "./mutations.ts";
 import { occurrences, runMutation } from "./runner.ts";
 
 /** Rules of docs/protocol.md that the code has so far, without [R2] (linearizable reads are not built). */
@@ -11,7 +11,7 @@ const FAST = new Set(["S2", "S4", "S5", "S6", "R1", "H1"]);
 describe("mutations", () => {
   it("there is one for each rule, each under its own name", () => {
     expect(new Set(MUTATIONS.map(({ tag }) => tag))).toEqual(new Set(TAGS));
-    expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length);
+    expect(new Set(MUTATIONS.map(({ check, name }) => `${check} ${name}`)).size).toBe(MUTATIONS.length);
   });
 
   it.each(MUTATIONS.flatMap(({ tag, name, edits }) => edits.map((edit) => ({ tag, name, edit }))))(
@@ -19,13 +19,25 @@ describe("mutations", () => {
     ({ edit }) => expect(occurrences(edit), edit.find).toBe(1),
   );
 
-  it("nothing is found where nothing was changed", { timeout: 60_000 }, async () => {
-    expect((await runMutation(CONTROL)).how).toBe("");
-  });
+  it.each([CONTROL, MODEL_CONTROL])(
+    "nothing is found where nothing was changed: $check",
+    { timeout: 120_000 },
+    async (control) => expect((await runMutation(control)).how).toBe(""),
+  );
 
-  it.each(MUTATIONS.filter(({ tag }) => FAST.has(tag)))(
+  it.each(MUTATIONS.filter(({ tag, check }) => check === "sweep" && FAST.has(tag)))(
     "[$tag] $name: the simulator finds it",
     { timeout: 60_000 },
+    async (mutation) => {
+      const { caughtAt, how } = await runMutation(mutation);
+      expect(caughtAt).toBeDefined();
+      expect(how).not.toContain("exception");
+    },
+  );
+
+  it.each(MUTATIONS.filter(({ check }) => check === "model"))(
+    "[$tag] $name: the search of two nodes finds it",
+    { timeout: 120_000 },
     async (mutation) => {
       const { caughtAt, how } = await runMutation(mutation);
       expect(caughtAt).toBeDefined();

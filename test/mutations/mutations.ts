@@ -17,6 +17,8 @@ export interface Mutation {
   /** The rule it breaks. */
   readonly tag: string;
   readonly edits: readonly Edit[];
+  /** What must find it: seeds of the simulator, or the search of two nodes (`test/model`). */
+  readonly check: "sweep" | "model";
   /** Faults of the sweep: "default" or a kind of profile under which it shows sooner. */
   readonly faults: string;
   readonly producers: string;
@@ -25,15 +27,32 @@ export interface Mutation {
 }
 
 const RAFT = "consensus/raft/raft.ts";
-const REPLICA = "src/replica/replica.ts";
 const CONNECTION = "consensus/sync/connection.ts";
+const PEER_KNOWLEDGE = "consensus/sync/peerKnowledge.ts";
+const SYNC = "consensus/sync/sync.ts";
 
 function mutation(tag: string, name: string, edits: readonly Edit[], sweep: Partial<Mutation> = {}): Mutation {
-  return { name, tag, edits, faults: "default", producers: "2..5", followers: "0..1", maxSeeds: 200, ...sweep };
+  return {
+    name,
+    tag,
+    edits,
+    check: "sweep",
+    faults: "default",
+    producers: "2..5",
+    followers: "0..1",
+    maxSeeds: 200,
+    ...sweep,
+  };
+}
+
+/** The same or another fault, to be found by the search of two nodes. */
+function modelled(tag: string, name: string, file: string, find: string, replace: string): Mutation {
+  return mutation(tag, name, [{ file, find, replace }], { check: "model" });
 }
 
 /** No fault at all: the runner's own check. Were something found, whatever is found of the mutations would mean nothing. */
 export const CONTROL: Mutation = mutation("--", "nothing is changed", [], { maxSeeds: 20 });
+export const MODEL_CONTROL: Mutation = { ...CONTROL, check: "model" };
 
 export const MUTATIONS: readonly Mutation[] = [
   mutation(
@@ -193,8 +212,8 @@ export const MUTATIONS: readonly Mutation[] = [
     "does not adopt a hello's certificate",
     [
       {
-        file: REPLICA,
-        find: "if (arrival.certificate !== undefined) this.#adopt(arrival.certificate);",
+        file: SYNC,
+        find: "if (certificate !== undefined) this.#host.adopt(certificate);",
         replace: "",
       },
     ],
@@ -202,9 +221,9 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation("H3", "sends on from a height, whatever branch it was on", [
     {
-      file: CONNECTION,
-      find: "const height = this.#chain.highestAncestorOf(block.id);",
-      replace: "const height = block.height;",
+      file: PEER_KNOWLEDGE,
+      find: "const height = this.#chain.highestAncestorOf(tip.id);",
+      replace: "const height = tip.height;",
     },
   ]),
   mutation(
@@ -213,10 +232,74 @@ export const MUTATIONS: readonly Mutation[] = [
     [
       {
         file: CONNECTION,
-        find: "for (const block of [this.#lastSent, this.#lastReceived, this.#theirs?.head, this.#common]) {",
-        replace: "for (const block of [this.#lastSent, this.#theirs?.head, this.#common]) {",
+        find: "const toldOf = [this.#lastReceived, this.#theirs?.head];",
+        replace: "const toldOf = [this.#theirs?.head];",
       },
     ],
     { maxSeeds: 600 },
+  ),
+  modelled(
+    "H1",
+    "takes a role from any hello",
+    CONNECTION,
+    "if (hello.echo === this.#mine?.seq) this.#takeRoles(this.#mine, hello);",
+    "if (this.#mine !== undefined) this.#takeRoles(this.#mine, hello);",
+  ),
+  modelled(
+    "H2",
+    "does not adopt a hello's certificate",
+    SYNC,
+    "if (certificate !== undefined) this.#host.adopt(certificate);",
+    "",
+  ),
+  modelled(
+    "H3",
+    "sends on from a height, whatever branch it was on",
+    PEER_KNOWLEDGE,
+    "const height = this.#chain.highestAncestorOf(tip.id);",
+    "const height = tip.height;",
+  ),
+  modelled(
+    "H3",
+    "does not count what it received as known to the sender",
+    CONNECTION,
+    "const toldOf = [this.#lastReceived, this.#theirs?.head];",
+    "const toldOf = [this.#theirs?.head];",
+  ),
+  modelled(
+    "H3",
+    "remembers of a peer only the branch it learned of last",
+    PEER_KNOWLEDGE,
+    "this.#tips = [...this.#tips.filter((tip) => !this.#chain.precedes(tip, block)), { view, height, id }];",
+    "this.#tips = [{ view, height, id }];",
+  ),
+  modelled("H3", "forgets what a branch told when it is pruned", CONNECTION, "this.#known.beforeRelease(node);", ""),
+  modelled(
+    "H1",
+    "switches to another branch without a new hello",
+    CONNECTION,
+    "if (!this.#chain.extends(this.#mine.head)) this.#sendHello(this.#fullLocator());",
+    "if (this.#mine.seq < 0) this.#sendHello(this.#fullLocator());",
+  ),
+  modelled(
+    "H1",
+    "waits on for a peer that it has overtaken",
+    CONNECTION,
+    'else if (this.#phase === "initLow") this.#leaveLow();',
+    "",
+  ),
+  modelled(
+    "H2",
+    "a newer certificate of an absent block hides that of the root",
+    "consensus/finality.ts",
+    "return height > root.height && id !== this.#newest?.id && this.#ledger.get(id) !== undefined;",
+    "return height > root.height && id !== this.#newest?.id && this.#ledger.get(id) === root;",
+  ),
+  modelled(
+    "H3",
+    "compares heads without their roots",
+    CONNECTION,
+    "if (a.root.height !== b.root.height) return a.root.height - b.root.height;",
+    "",
   ),
 ];

@@ -1,6 +1,6 @@
 /** `npm run mutations [TEXT]`: runs all mutations, or those whose tag or name contains TEXT; exit 1 when one survives. */
 import { availableParallelism } from "node:os";
-import { CONTROL, MUTATIONS } from "./mutations.ts";
+import { CONTROL, MODEL_CONTROL, MUTATIONS } from "./mutations.ts";
 import { runMutation, type Verdict } from "./runner.ts";
 
 const wanted = process.argv[2] ?? "";
@@ -12,16 +12,18 @@ async function work(): Promise<void> {
     const verdict = await runMutation(next);
     verdicts.push(verdict);
     const { mutation, caughtAt, seconds, how } = verdict;
-    const caught = caughtAt === undefined ? "NOT CAUGHT" : `seed ${caughtAt}`;
+    const caught =
+      caughtAt === undefined ? "NOT CAUGHT" : mutation.check === "model" ? `${caughtAt} states` : `seed ${caughtAt}`;
     console.log(
-      `${mutation.tag.padEnd(3)} ${caught.padEnd(10)} ${seconds.toFixed(1).padStart(6)} s  ${mutation.name}\n      ${how.slice(0, 160)}`,
+      `${mutation.tag.padEnd(3)} ${caught.padEnd(14)} ${seconds.toFixed(1).padStart(6)} s  ${mutation.name}\n      ${how.slice(0, 160)}`,
     );
   }
 }
 
-const control = await runMutation(CONTROL);
-if (control.caughtAt !== undefined) {
-  console.error(`without any mutation seed ${control.caughtAt} breaks a rule already: ${control.how}`);
+for (const unchanged of [CONTROL, MODEL_CONTROL]) {
+  const { caughtAt, how } = await runMutation(unchanged);
+  if (caughtAt === undefined) continue;
+  console.error(`without any mutation the ${unchanged.check} breaks a rule already, at ${caughtAt}: ${how}`);
   process.exit(1);
 }
 await Promise.all(Array.from({ length: availableParallelism() }, work));

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Edit, Mutation } from "./mutations.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** What a simulated node consists of. */
+/** What a simulated node consists of, and the two nodes of the model. */
 const SOURCES = [
   "package.json",
   "chain",
@@ -18,12 +18,14 @@ const SOURCES = [
   "src/replica",
   "src/node/applications",
   "tools/sim",
+  "test/fixtures",
+  "test/model",
 ];
 const ENTRY = 'import { run } from "./tools/sim/command.ts";\nprocess.exitCode = await run(process.argv.slice(2));\n';
 
 export interface Verdict {
   readonly mutation: Mutation;
-  /** Seed of the first run that broke a rule; undefined: none did. */
+  /** Seed of the first run, or states until the first one, that broke a rule; undefined: none did. */
   readonly caughtAt: number | undefined;
   /** Which rule, and what was seen. */
   readonly how: string;
@@ -42,35 +44,51 @@ export async function runMutation(mutation: Mutation): Promise<Verdict> {
   try {
     copySources(directory);
     for (const edit of mutation.edits) apply(directory, edit);
-    const { faults, producers, followers, maxSeeds } = mutation;
-    const line = await lastLine(directory, [
-      "--json",
-      "--jobs",
-      "1",
-      "--faults",
-      faults,
-      "--producers",
-      producers,
-      "--followers",
-      followers,
-      "--seeds",
-      `${maxSeeds}`,
-    ]);
-    const seconds = (performance.now() - began) / 1000;
-    const { seed, violation } = JSON.parse(line) as {
-      seed: number;
-      violation?: { oracle: string; rule: string; detail: string };
-    };
-    if (violation === undefined) return { mutation, caughtAt: undefined, how: "", seconds };
-    return {
-      mutation,
-      caughtAt: seed,
-      how: `${violation.oracle}: ${violation.rule}: ${violation.detail.split("\n")[0]}`,
-      seconds,
-    };
+    const found = mutation.check === "model" ? await searchModel(directory) : await sweepSeeds(directory, mutation);
+    return { mutation, ...found, seconds: (performance.now() - began) / 1000 };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+type Found = Pick<Verdict, "caughtAt" | "how">;
+
+async function searchModel(directory: string): Promise<Found> {
+  const line = await lastLine(directory, ["test/model/run.ts", "--fast", "--json"]);
+  const { totalStates, counterexample } = JSON.parse(line) as {
+    totalStates: number;
+    counterexample?: { rule: string };
+  };
+  return counterexample === undefined
+    ? { caughtAt: undefined, how: "" }
+    : { caughtAt: totalStates, how: counterexample.rule };
+}
+
+async function sweepSeeds(directory: string, mutation: Mutation): Promise<Found> {
+  const { faults, producers, followers, maxSeeds } = mutation;
+  const line = await lastLine(directory, [
+    "entry.ts",
+    "--json",
+    "--jobs",
+    "1",
+    "--faults",
+    faults,
+    "--producers",
+    producers,
+    "--followers",
+    followers,
+    "--seeds",
+    `${maxSeeds}`,
+  ]);
+  const { seed, violation } = JSON.parse(line) as {
+    seed: number;
+    violation?: { oracle: string; rule: string; detail: string };
+  };
+  if (violation === undefined) return { caughtAt: undefined, how: "" };
+  return {
+    caughtAt: seed,
+    how: `${violation.oracle}: ${violation.rule}: ${violation.detail.split("\n")[0]}`,
+  };
 }
 
 function copySources(directory: string): void {
@@ -92,10 +110,10 @@ function apply(directory: string, { file, find, replace }: Edit): void {
   );
 }
 
-/** Runs the sweep and returns its last result; status 1 is a broken rule, anything above a fault of the mutation. */
+/** Runs a program and returns its last line; status 1 is a broken rule, anything above a fault of the mutation. */
 function lastLine(directory: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["entry.ts", ...args], { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, args, { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
     let last = "";
     let rest = "";
     let errors = "";

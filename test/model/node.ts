@@ -1,0 +1,335 @@
+/**
+ * One node of the search: the product's sync machine, best chain and ledger, with around them what a replica does.
+ * It is deterministic, and does not know which of the two nodes it is.
+ */
+import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
+import type { BlockNode, InvalidReason } from "../../chain/forkDatabase.ts";
+import { type AddOutcome, Ledger } from "../../chain/ledger.ts";
+import { State } from "../../chain/state.ts";
+import type { Block } from "../../chain/block.ts";
+import { Finality } from "../../consensus/finality.ts";
+import type { Hello, SyncMessage } from "../../consensus/messages.ts";
+import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
+import type { Connection } from "../../consensus/sync/connection.ts";
+import { SEND_BUDGET_BYTES } from "../../consensus/sync/constants.ts";
+import { Sync } from "../../consensus/sync/sync.ts";
+import { fromUtf8, utf8 } from "../../src/base/bytes.ts";
+import type { Result } from "../../src/base/result.ts";
+import { makeSetting, settle } from "../fixtures/memoryLedger.ts";
+import { toyApplication } from "../fixtures/toyApplication.ts";
+import { descends, GENESIS, GENESIS_BLOCK, type Universe, type UniverseBlock } from "./universe.ts";
+
+/** What goes over the link. Certificates travel on the urgent lane, everything else on the chain lane. */
+export type Message = SyncMessage | { readonly kind: "certificate"; readonly id: string };
+
+/** What may happen to a node. */
+export type Input =
+  | { readonly kind: "up" | "down" | "tick" | "drained" | "persisted" }
+  | { readonly kind: "message"; readonly message: Message }
+  /** A block, or the certificate of one, comes from elsewhere. */
+  | { readonly kind: "gain" | "learn"; readonly block: UniverseBlock };
+
+const PEER = "peer";
+/** Never written to: nothing is flushed here. */
+const { database: DATABASE } = makeSetting(GENESIS);
+
+export class ModelNode {
+  readonly #universe: Universe;
+  readonly #ledger = new Ledger(
+    {
+      application: toyApplication,
+      limits: GENESIS.limits,
+      state: new State(DATABASE, 0),
+      duplicates: new DuplicateWindow(7),
+    },
+    GENESIS_BLOCK,
+    () => undefined,
+  );
+  readonly #finality = new Finality(this.#ledger, undefined);
+  readonly #chain = new BestChain(this.#ledger, this.#log());
+  readonly #sync: Sync;
+  /** Bytes of a block to the send budget. */
+  readonly #blockBytes: number;
+  /** Irreversible blocks by height, as chain.db holds them. */
+  readonly #stored: Block[] = [GENESIS_BLOCK.block];
+  #now = 0;
+  #headMoved = false;
+  /** Irreversible pointers on their way to the disk, oldest first. */
+  #persisting: BlockNode[] = [];
+  #undrained = 0;
+  #isStreamed = false;
+  /** Of this connection: blocks streamed to the peer, and blocks that it streamed, with their ancestors. */
+  #sent = new Set<string>();
+  #received = new Set<string>();
+  #outgoing: Message[] = [];
+  #faults: string[] = [];
+
+  /** @param paced a block uses up the budget, so that the next leaves only when the link has taken it */
+  constructor(universe: Universe, paced: boolean) {
+    this.#universe = universe;
+    this.#blockBytes = paced ? SEND_BUDGET_BYTES : 0;
+    this.#sync = new Sync({
+      chain: this.#chain,
+      now: () => this.#now,
+      sendHello: (_to, hello) => void this.#outgoing.push({ kind: "hello", hello }),
+      sendBlock: (_to, block, requested) => this.#sendBlock(block, requested),
+      sendBlockRequest: (_to, id) => void this.#outgoing.push({ kind: "blockRequest", id }),
+      adopt: ({ id }) => void this.#adopt(universe.of(id)),
+      acceptBlock: (_from, block) => this.#accept(block),
+      isKnown: (id) => this.#ledger.get(id) !== undefined || this.#ledger.isOrphan(id),
+      lowestMissing: (orphan) => this.#ledger.lowestMissing(orphan),
+      rootCertificate: () => this.#finality.shown,
+      misbehaved: (_peer, detail) => void this.#faults.push(`a correct node is blamed: ${detail}`),
+      finalityConflict: (_peer, detail) => void this.#faults.push(`a finality conflict is seen: ${detail}`),
+    });
+  }
+
+  /** @returns what it sends, in order, and the rules that are broken by it */
+  step(input: Input): { readonly outgoing: readonly Message[]; readonly faults: readonly string[] } {
+    this.#outgoing = [];
+    this.#faults = [];
+    try {
+      this.#handle(input);
+      this.#settle();
+    } catch (error) {
+      this.#faults.push(`an exception: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    return { outgoing: this.#outgoing, faults: this.#faults };
+  }
+
+  get head(): UniverseBlock {
+    return this.#universe.of(this.#ledger.head.id);
+  }
+  get root(): UniverseBlock {
+    return this.#universe.of(this.#ledger.root.id);
+  }
+  get phase(): string {
+    return this.#connection?.phase ?? "off";
+  }
+  get isPersisting(): boolean {
+    return this.#persisting.length > 0;
+  }
+  get hasUndrained(): boolean {
+    return this.#undrained > 0;
+  }
+  /** Blocks whose certificates would prove something new. */
+  learnable(): UniverseBlock[] {
+    return this.#universe.blocks.filter(({ block }) => this.#finality.isNews(block.header.height, block.id));
+  }
+  /** Blocks that may come from elsewhere: not here, their parents are. */
+  gainable(): UniverseBlock[] {
+    return this.#universe.blocks.filter(
+      ({ block, parent }) =>
+        parent !== undefined &&
+        this.#ledger.get(block.id) === undefined &&
+        this.#ledger.get(parent.block.id) !== undefined,
+    );
+  }
+
+  get #connection(): Connection | undefined {
+    return this.#sync.connections().get(PEER);
+  }
+
+  #handle(input: Input): void {
+    switch (input.kind) {
+      case "up":
+        this.#sent = new Set();
+        this.#received = new Set();
+        this.#sync.peerUp(PEER);
+        if (this.#finality.newest !== undefined) this.#tellCertificate(this.#finality.newest.id);
+        return;
+      case "down":
+        this.#undrained = 0;
+        return this.#sync.peerDown(PEER);
+      case "tick":
+        this.#now = Math.max(this.#now, this.#sync.deadline);
+        return this.#sync.tick();
+      case "drained":
+        this.#undrained -= this.#blockBytes;
+        return this.#sync.drained(PEER, this.#blockBytes);
+      case "persisted":
+        return this.#promise(this.#persisting.shift() as BlockNode);
+      case "message":
+        return this.#receive(input.message);
+      case "gain":
+        return void this.#accept(input.block.block);
+      case "learn":
+        if (this.#adopt(input.block)) this.#tellCertificate(input.block.block.id);
+        return;
+    }
+  }
+
+  #receive(message: Message): void {
+    if (message.kind === "certificate") return void this.#adopt(this.#universe.of(message.id));
+    if (message.kind === "blockResponse" && !this.#sync.asked(message.block.id)) return;
+    if (message.kind === "hello") return this.#receiveHello(message);
+    this.#isStreamed = message.kind === "block";
+    if (message.kind === "block") {
+      for (let at: UniverseBlock | undefined = this.#universe.of(message.block.id); at !== undefined; at = at.parent)
+        this.#received.add(at.block.id);
+    }
+    this.#sync.receive(PEER, message);
+    this.#isStreamed = false;
+  }
+
+  #receiveHello(message: Extract<Message, { kind: "hello" }>): void {
+    const { rootCertificate, echo } = message.hello;
+    const certified = rootCertificate && this.#universe.of(fromUtf8(rootCertificate) ?? "").block;
+    const isNews = certified !== undefined && this.#finality.isNews(certified.header.height, certified.id);
+    const certificate = isNews
+      ? { ...certified.header, id: certified.id, bytes: utf8(certified.id), header: certified.header, claims: [] }
+      : undefined;
+    const before = this.#connection?.state;
+    this.#sync.receive(PEER, message, certificate);
+    if (certificate !== undefined && this.#finality.isNews(certificate.height, certificate.id))
+      this.#faults.push(`compares before it has adopted the certificate of ${certified?.header.height} [H2]`);
+    if (this.phase !== before?.phase && echo !== before?.mine?.seq)
+      this.#faults.push(`takes the role ${this.phase} from a hello that does not echo its newest [H1]`);
+  }
+
+  /** As the replica does after every input. */
+  #settle(): void {
+    for (const event of settle(this.#ledger)) {
+      if (event.kind === "head") this.#headMoved = true;
+      else if (event.kind === "final") this.#persisting.push(event.nodes.at(-1) as BlockNode);
+      else this.#faults.push(`block ${this.#universe.nameOf(event.node.id)} is not valid: ${event.reason.detail}`);
+    }
+    if (this.#headMoved) {
+      this.#headMoved = false;
+      this.#sync.headMoved();
+    }
+    this.#sync.pushOn();
+  }
+
+  #accept(block: Block): AddOutcome {
+    const isLate = !descends(this.#universe.of(block.id), this.#universe.of(this.#ledger.bottom.id));
+    const outcome = this.#ledger.add(block);
+    // What was on its way while another branch became irreversible here is of no use any more, and nobody's fault.
+    if (this.#isStreamed && !isLate && outcome.kind !== "added" && outcome.kind !== "known")
+      this.#faults.push(`block ${this.#universe.nameOf(block.id)} arrives before its parent: ${outcome.kind}`);
+    if (outcome.kind === "added") for (const node of outcome.nodes) this.#haltUnless(this.#finality.blockAdded(node));
+    return outcome;
+  }
+
+  /** @returns whether it was news */
+  #adopt({ block: { id, header } }: UniverseBlock): boolean {
+    if (!this.#finality.isNews(header.height, id)) return false;
+    const { height, historyRoot } = header;
+    this.#haltUnless(this.#finality.adopt({ height, id, historyRoot, bytes: utf8(id) }));
+    return true;
+  }
+
+  #haltUnless(outcome: Result<undefined, InvalidReason>): void {
+    if (!outcome.ok) this.#faults.push(`a correct node halts: ${outcome.error.detail}`);
+  }
+
+  #promise(node: BlockNode): void {
+    if (node.height <= this.#ledger.bottom.height) return;
+    const nodes: BlockNode[] = [];
+    for (let at = node; at !== this.#ledger.bottom; at = at.parent as BlockNode) nodes.push(at);
+    this.#sync.beforeRelease(node);
+    for (const each of nodes) this.#stored[each.height] = each.block;
+    this.#ledger.release(node);
+  }
+
+  #tellCertificate(id: string): void {
+    if (this.#connection !== undefined) this.#outgoing.push({ kind: "certificate", id });
+  }
+
+  #sendBlock({ id }: RawBlock, requested: boolean): number {
+    const { block, name } = this.#universe.of(id);
+    this.#outgoing.push({ kind: requested ? "blockResponse" : "block", block });
+    this.#undrained += this.#blockBytes;
+    if (requested) return this.#blockBytes;
+    if (this.#sent.has(id)) this.#faults.push(`block ${name} is streamed twice over one connection`);
+    if (this.#received.has(id)) this.#faults.push(`block ${name} is streamed back to where it came from [H3]`);
+    this.#sent.add(id);
+    return this.#blockBytes;
+  }
+
+  #log(): BlockLog {
+    const rawAt = (height: number): RawBlock | undefined => {
+      const block = this.#stored[height];
+      return block && { ...block, height, view: block.header.view };
+    };
+    const heightOf = (id: string): number | undefined => {
+      const height = this.#stored.findIndex((block) => block.id === id);
+      return height === -1 ? undefined : height;
+    };
+    return {
+      idAt: (height) => this.#stored[height]?.id,
+      heightOf,
+      blockAt: rawAt,
+      byId: (id) => rawAt(heightOf(id) ?? -1),
+    };
+  }
+
+  /**
+   * All that its behaviour depends on: nodes with one key are one state. Of times only what is left of them counts.
+   */
+  key(): string {
+    const nameOf = (id?: string): string => this.#universe.nameOf(id);
+    const ledger = this.#ledger;
+    const held = this.#universe.blocks
+      .filter(({ block }) => ledger.get(block.id) !== undefined || ledger.isOrphan(block.id))
+      .map(({ name, block }) => (ledger.isOrphan(block.id) ? `${name}?` : name));
+    const places = [ledger.head, ledger.root, ledger.bottom, ...this.#persisting].map(({ id }) => nameOf(id));
+    const requests = [...this.#sync.pending()].map(
+      ([id, { askedAt, tried }]) => `${nameOf(id)}@${askedAt - this.#now}/${tried.size}`,
+    );
+    const certificates = [this.#finality.newest?.bytes, this.#finality.shown];
+    const parts = [
+      held,
+      places,
+      certificates.map((bytes) => (bytes === undefined ? "-" : nameOf(fromUtf8(bytes)))),
+      requests,
+      [this.#undrained],
+    ] as const;
+    return [...parts.map((part) => part.join()), this.#connectionKey()].join(";");
+  }
+
+  #connectionKey(): string {
+    const connection = this.#connection;
+    if (connection === undefined) return "off";
+    const universe = this.#universe;
+    const state = connection.state;
+    const refs = [state.lastSent, state.lastReceived, ...state.tips].map((ref) => universe.nameOf(ref?.id));
+    const names = (ids: Set<string>): string =>
+      [...ids]
+        .map((id) => universe.nameOf(id))
+        .sort()
+        .join();
+    return [
+      state.phase,
+      state.mine === undefined ? "-" : describeHello(universe, state.mine),
+      state.theirs === undefined ? "-" : describeHello(universe, state.theirs),
+      refs.join(),
+      state.settledHeight ?? "-",
+      state.budgetBytes,
+      state.hasMore,
+      connection.deadline - this.#now,
+      names(this.#sent),
+      names(this.#received),
+    ].join(";");
+  }
+}
+
+export function describeHello(universe: Universe, hello: Hello): string {
+  const locator = hello.locator.map(({ id }) => universe.nameOf(id)).join(" ");
+  const certified =
+    hello.rootCertificate === undefined ? "" : ` certified ${universe.nameOf(fromUtf8(hello.rootCertificate))}`;
+  return `hello ${hello.seq} echo ${hello.echo} head ${universe.nameOf(hello.head.id)} root ${universe.nameOf(hello.root.id)}${certified} locator ${locator}`;
+}
+
+export function describeMessage(universe: Universe, message: Message): string {
+  switch (message.kind) {
+    case "hello":
+      return describeHello(universe, message.hello);
+    case "block":
+    case "blockResponse":
+      return `${message.kind} ${universe.nameOf(message.block.id)}`;
+    case "blockRequest":
+    case "certificate":
+      return `${message.kind} ${universe.nameOf(message.id)}`;
+  }
+}
