@@ -12,6 +12,9 @@ import { Search } from "./search.ts";
 import { FAST, WHOLE } from "./searches.ts";
 import { shapes } from "./universe.ts";
 
+/** A plan with a bound this low says by its name that it is not whole. */
+const CUT_OFF_ON_PURPOSE = 10_000;
+
 const args = process.argv.slice(2);
 const json = args.includes("--json");
 const wanted = args.find((arg) => !arg.startsWith("--")) ?? "";
@@ -28,7 +31,7 @@ for (const { name, blocks, bounds } of plans) {
     const seconds = (performance.now() - began) / 1000;
     totalStates += outcome.states;
     totalTransitions += outcome.transitions;
-    isWhole &&= outcome.isWhole;
+    X
     if (json) console.log(JSON.stringify({ name, seconds, totalStates, ...outcome }));
     else {
       console.log(
