@@ -31,7 +31,7 @@ for (const { name, blocks, bounds } of plans) {
     const seconds = (performance.now() - began) / 1000;
     totalStates += outcome.states;
     totalTransitions += outcome.transitions;
-    X
+    isWhole &&= outcome.isWhole || bounds.maxStates < CUT_OFF_ON_PURPOSE;
     if (json) console.log(JSON.stringify({ name, seconds, totalStates, ...outcome }));
     else {
       console.log(

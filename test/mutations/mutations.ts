@@ -273,7 +273,6 @@ export const MUTATIONS: readonly Mutation[] = [
     "this.#tips = [...this.#tips.filter((tip) => !this.#chain.precedes(tip, block)), { view, height, id }];",
     "this.#tips = [{ view, height, id }];",
   ),
-  modelled("H3", "forgets what a branch told when it is pruned", CONNECTION, "this.#known.beforeRelease(node);", ""),
   modelled(
     "H1",
     "switches to another branch without a new hello",
