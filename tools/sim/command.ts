@@ -1,6 +1,7 @@
 /** `cairn sim`: runs seeds until one breaks a rule, and says how to see it again. */
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { draw, listScenarios } from "./drawCommand.ts";
 import { type FaultProfile, NO_FAULTS, PROFILE_NAMES } from "./profile.ts";
 import { readReplay, writeReplay } from "./replayFile.ts";
 import { runSimulation, type SimulationResult } from "./run.ts";
@@ -24,6 +25,8 @@ interface Flags {
   readonly shrink: boolean;
   readonly save?: string;
   readonly replay?: string;
+  readonly list?: boolean;
+  readonly diagram?: string;
 }
 
 const PRODUCERS_MAX = 32;
@@ -34,6 +37,8 @@ export async function run(argv: string[]): Promise<number> {
   const program = makeProgram();
   program.parse(argv, { from: "user" });
   const flags = withNodes(program.opts<Flags>());
+  if (flags.list === true) return listScenarios();
+  if (program.args.length > 0 || flags.diagram !== undefined) return draw(program.args[0], flags.diagram);
   if (flags.replay !== undefined) return replayOne(flags.replay, flags.trace === true);
   if (flags.trace === true) return traceOne(flags);
   const plan = planSweep({
@@ -74,6 +79,9 @@ function makeProgram(): Command {
     .option("--no-shrink", "do not look for a smaller run that fails, too")
     .option("--save <file>", "write the smallest failing run there")
     .option("--replay <file>", "run a saved run again")
+    .argument("[scenario]", "one of --list, to be drawn")
+    .option("--diagram <file>", "the scenario as a sequence diagram: .svg, or .md for Mermaid")
+    .option("--list", "scenarios that can be drawn")
     .addHelpText("after", EXAMPLES);
 }
 
@@ -84,6 +92,7 @@ Examples:
   cairn sim --seed 418 --trace               everything that happens in one run
   cairn sim --seeds 500 --save failure.json  and if one fails, the smallest that does
   cairn sim --replay failure.json --trace
+  cairn sim raft-faulty-leader --diagram out.svg
 
 A run has two phases: faults and transactions for --until; then everything heals but for a few that stay broken for
 good, and the rest must agree within 45 s of virtual time and then be still. Exit status 1: a rule was broken.

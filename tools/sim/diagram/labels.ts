@@ -1,0 +1,55 @@
+/** What a diagram says of a message and of what a step did. Another engine's messages get their words here. */
+import type { Effect } from "../../../src/replica/types.ts";
+import { readHeader, type WireMessage } from "../wire.ts";
+
+/** Blocks are named `view/height`. */
+export function labelOf(message: WireMessage): string {
+  switch (message.kind) {
+    case "hello":
+      return message.echo === 0 ? `Hello ${message.seq}` : `Hello ${message.seq}, answers ${message.echo}`;
+    case "block": {
+      const { view, height } = message.header;
+      return `${message.requested ? "BlockResponse" : "Block"} ${view}/${height}`;
+    }
+    case "requestVote":
+      return `${message.preVote ? "RequestPreVote" : "RequestVote"} view ${message.view}`;
+    case "vote":
+      return `${message.preVote ? "PreVote" : "Vote"} ${message.granted ? "yes" : "no"}, view ${message.view}`;
+    case "ack":
+      return `Ack ${message.view}/${message.height}`;
+    case "certificate": {
+      const certified = message.path[0] && readHeader(message.path[0]);
+      return `Certificate ${certified?.view}/${certified?.height}, ${message.acks.length} acks`;
+    }
+    case "heartbeat":
+      return `Heartbeat view ${message.view}`;
+    case "heartbeatReply":
+      return `HeartbeatReply view ${message.view}`;
+    case "transactions":
+      return "Transactions";
+    default:
+      return message.kind;
+  }
+}
+
+/** Messages that come again and again and say the same. */
+export function isPulse(message: WireMessage): boolean {
+  return message.kind === "heartbeat" || message.kind === "heartbeatReply";
+}
+
+/** Words for what a person wants to see; undefined for the rest. */
+export function noteOf(effect: Effect): string | undefined {
+  switch (effect.kind) {
+    case "irreversible":
+      return `irreversible ${effect.block.view}/${effect.block.height}`;
+    case "halt":
+      return "halts";
+    case "log":
+      if (effect.layer !== "consensus") return undefined;
+      return effect.fields?.["view"] === undefined
+        ? effect.message
+        : `${effect.message}, view ${String(effect.fields["view"])}`;
+    default:
+      return undefined;
+  }
+}
