@@ -6,8 +6,10 @@ export const WINDOW_BLOCKS = 64;
 /** What an operator may set; all engines share them. */
 export interface ConsensusSettings {
   readonly heartbeatMs: number;
-  /** t: election timeouts are random in [t, 2t]. */
+  /** t: election timeouts are random in [t, t + t * electionSpread]. */
   readonly electionTimeoutMs: number;
+  /** Not for operators: the paper's timeouts need others than the 1 that its authors, and this project, recommend. */
+  readonly electionSpread: number;
   /** After the link to the leader breaks: the pre-vote starts after a random delay up to this. */
   readonly brokenLinkJitterMs: number;
   /** Uncommitted blocks in flight at most. */
@@ -24,6 +26,7 @@ export interface ConsensusSettings {
 export const CONSENSUS_DEFAULTS: ConsensusSettings = {
   heartbeatMs: 100,
   electionTimeoutMs: 600,
+  electionSpread: 1,
   brokenLinkJitterMs: 50,
   windowBlocks: WINDOW_BLOCKS,
   batchDelayMs: 5,

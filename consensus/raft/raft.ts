@@ -427,11 +427,11 @@ export class Raft implements Engine {
   }
 
   #resetElectionTimer(): void {
-    const { electionTimeoutMs, brokenLinkJitterMs } = this.#host.settings;
+    const { electionTimeoutMs, electionSpread, brokenLinkJitterMs } = this.#host.settings;
     const grown = this.#leaderLost
       ? Math.min(electionTimeoutMs, Math.max(RETRY_MIN_MS, 2 * brokenLinkJitterMs) * this.#timeoutGrowth)
       : electionTimeoutMs * this.#timeoutGrowth;
-    this.#electionAt = this.#host.now() + grown * (1 + this.#host.random());
+    this.#electionAt = this.#host.now() + grown * (1 + electionSpread * this.#host.random());
   }
 
   #growTimeout(): void {

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse as parseToml } from "smol-toml";
-import type { ConsensusSettings } from "../../consensus/constants.ts";
+import { CONSENSUS_DEFAULTS, type ConsensusSettings } from "../../consensus/constants.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { LogFormat, LogLevel } from "./logging.ts";
 import { nearestName } from "./nearestName.ts";
@@ -270,6 +270,7 @@ function configOf(values: ReadonlyMap<SettingName, SettingValue>): Config {
     consensus: {
       heartbeatMs: count("consensus.heartbeatMs"),
       electionTimeoutMs: count("consensus.electionTimeoutMs"),
+      electionSpread: CONSENSUS_DEFAULTS.electionSpread,
       brokenLinkJitterMs: count("consensus.brokenLinkJitterMs"),
       windowBlocks: count("consensus.windowBlocks"),
       batchDelayMs: count("production.batchDelayMs"),

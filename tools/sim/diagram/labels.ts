@@ -45,11 +45,12 @@ export function noteOf(effect: Effect): string | undefined {
     case "halt":
       return "halts";
     case "log":
-      if (effect.layer !== "consensus") return undefined;
-      return effect.fields?.["view"] === undefined
-        ? effect.message
-        : `${effect.message}, view ${String(effect.fields["view"])}`;
+      return effect.layer === "consensus" ? withView(effect.message, effect.fields?.["view"]) : undefined;
     default:
       return undefined;
   }
+}
+
+function withView(message: string, view: unknown): string {
+  return typeof view === "number" ? `${message}, view ${view}` : message;
 }

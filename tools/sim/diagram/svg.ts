@@ -25,11 +25,11 @@ const STYLE = `
 /** Where things are drawn. */
 interface Layout {
   readonly width: number;
-  x(process: number): number;
+  readonly x: (process: number) => number;
   /** Of an event. */
-  y(point: Point): number;
+  readonly y: (point: Point) => number;
   /** Of a fold, by its row. */
-  foldY(row: Row): number;
+  readonly foldY: (row: Row) => number;
   readonly bottom: number;
 }
 
