@@ -1,0 +1,107 @@
+/** Storage (docs/testing.md, section 2): what a disk loses is never something that was promised. */
+import { describe, expect, it } from "vitest";
+import { NO_FAULTS, NO_WORKLOAD } from "../../../tools/sim/profile.ts";
+import { Stage } from "../../../tools/sim/scenarios/stage.ts";
+
+describe("kill", () => {
+  /** Runs a small load and kills the node when its write of this number is on disk. @returns whether it came so far */
+  function killedAt(write: number, all: boolean): boolean {
+    const stage = Stage.closed(3, { seed: 5, workload: { ...NO_WORKLOAD, transactionsPerSecond: 20 } });
+    let writes = 0;
+    let killed = false;
+    stage.simulation.onlookers.push({
+      persisted: ({ index }) => {
+        if (index !== 0 || ++writes !== write) return;
+        killed = true;
+        const { queue } = stage.simulation;
+        queue.schedule(queue.now, () => (all ? stage.others() : [0]).forEach((each) => stage.crash(each)));
+      },
+    });
+    stage.startAll();
+    stage.simulation.beginWorkload();
+    stage.advance(2_500);
+    stage.startAll();
+    stage.advance(500);
+    stage.simulation.endWorkload();
+    stage.settle();
+    return killed;
+  }
+
+  it("at every write boundary of a node: it comes back, and nothing promised is lost", () => {
+    let last = 0;
+    for (let write = 1; write <= 60; write += write < 20 ? 1 : 5) if (killedAt(write, false)) last = write;
+    expect(last).toBeGreaterThan(40);
+  });
+
+  it("of all nodes at every fifth write boundary of one: the same", () => {
+    for (let write = 1; write <= 40; write += 5) expect(killedAt(write, true)).toBe(true);
+  });
+});
+
+describe("a block that does not read any more", () => {
+  it("is fetched again from peers, before the node takes part, and never served", () => {
+    const stage = Stage.open(3, { seed: 2 });
+    const [victim, other] = stage.others(stage.leader) as [number, number];
+    stage.commit(stage.leader, 2);
+    // With one of the others away, the victim's ack is what decides; then the certificate is kept from it.
+    stage.crash(other);
+    stage.advance(100);
+    stage.submit(stage.leader);
+    stage.until("it has acked", () => stage.head(victim).height > stage.height(victim), 1_000);
+    const { id } = stage.head(victim);
+    stage.until("the block is on its disk", () => stage.node(victim).disk.has(id), 100);
+    stage.crash(victim);
+    stage.node(victim).disk.rot();
+    expect(stage.node(victim).disk.has(id)).toBe(false);
+    // Alone with the one that never had it, it may not elect anybody: what it acked could be lost.
+    const old = stage.leader;
+    stage.crash(old);
+    stage.start(victim);
+    stage.start(other);
+    stage.advance(5_000);
+    expect(stage.simulation.leader()).toBeUndefined();
+    expect(stage.status(victim).engine.status).toBe("recovering");
+    stage.start(old);
+    stage.until("it has the block again", () => stage.node(victim).disk.has(id), 5_000);
+    stage.elect();
+    stage.settle();
+    expect(stage.status(victim).engine.status).not.toBe("recovering");
+  });
+});
+
+describe("full disks", () => {
+  it("take no promises: no vote, no ack, nothing irreversible; it all goes on when there is room", () => {
+    const disk = { ...NO_FAULTS.disk };
+    const stage = Stage.open(3, { faults: { ...NO_FAULTS, disk } });
+    stage.commit(stage.leader, 3);
+    stage.advance(500);
+    const heights = stage.up.map((index) => stage.height(index));
+    Object.assign(disk, { typicalMs: 1e7, capMs: 6_000 });
+    const [id] = stage.submit(stage.leader);
+    stage.advance(5_500);
+    expect(stage.up.map((index) => stage.height(index))).toEqual(heights);
+    expect(stage.placeOf(id as string)).toBeUndefined();
+    Object.assign(disk, NO_FAULTS.disk);
+    stage.settle();
+    expect(stage.placeOf(id as string)).toBeDefined();
+  });
+});
+
+describe("a state database", () => {
+  it("that lost its last flushes is rebuilt from the blocks", () => {
+    const stage = Stage.open(3);
+    for (let i = 0; i < 20; i++) {
+      stage.commit(stage.leader);
+      stage.advance(120);
+    }
+    const victim = stage.others(stage.leader)[0] as number;
+    stage.crash(victim);
+    const { stateDisk } = stage.node(victim);
+    const before = stateDisk.height;
+    stateDisk.takeBack(10);
+    expect(stateDisk.height).toBeLessThan(before);
+    stage.start(victim);
+    expect(stateDisk.height).toBeGreaterThanOrEqual(before);
+    stage.settle();
+  });
+});
