@@ -1,4 +1,7 @@
 /** `cairn sim`: what it takes, what it says, how it ends. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { describeFailure, run } from "../../tools/sim/command.ts";
 import { runOne } from "../../tools/sim/sweep.ts";
@@ -90,6 +93,25 @@ describe("cairn sim", () => {
     [["--seeds", "0"], /must be a whole number/],
   ])("refuses %j and says what would be right", async (args, message) => {
     await expect(run(args)).rejects.toThrow(message);
+  });
+
+  it("lists what can be drawn, and draws it as SVG or Mermaid", async () => {
+    expect(await run(["--list"])).toBe(0);
+    expect(output).toContain("raft-faulty-leader");
+    const folder = mkdtempSync(join(tmpdir(), "cairn-diagram-"));
+    try {
+      for (const [name, start] of [
+        ["out.svg", "<svg "],
+        ["out.md", "# Raft, idle"],
+      ] as const) {
+        expect(await run(["raft-idle", "--diagram", join(folder, name)])).toBe(0);
+        expect(readFileSync(join(folder, name), "utf8").startsWith(start)).toBe(true);
+      }
+      await expect(run(["raft-nothing", "--diagram", "out.svg"])).rejects.toThrow(/must be one of raft-normal/);
+      await expect(run(["raft-idle", "--diagram", "out.png"])).rejects.toThrow(/must end with/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("says of a broken rule what was seen, what led to it, and the command that replays it", () => {
