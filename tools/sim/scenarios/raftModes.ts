@@ -77,7 +77,7 @@ export const RAFT_MODES: readonly DrawnScenario[] = [
     title: "Raft, a follower of the chain was away and catches up",
     text:
       "D follows the chain and produces nothing. It was down while four blocks were decided. Hellos tell each side where the other stands; one " +
-      "pair that matches gives the roles: here B, the first to connect, streams from the child of the highest common block, and nothing is left for the others.",
+      "pair that matches gives the roles: here the first to connect streams from the child of the highest common block, and nothing is left for the others.",
     record: () =>
       record(
         1,
