@@ -11,6 +11,7 @@ import { HARD_LIMITS } from "../../chain/constants.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { compareRefs } from "../../chain/header.ts";
 import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { equalBytes, hexBytes } from "../base/bytes.ts";
 import type { BlockView, ForkView } from "./api.ts";
 import { applicationByName } from "./applicationByName.ts";
 import { NODE_FILES } from "./directory.ts";
@@ -163,6 +164,31 @@ export class ChainDirectory {
     }
   }
 
+  /** The certificate of the lowest height from one on that has any. Throws DAMAGED. */
+  certificate(height: number): Uint8Array | undefined {
+    return this.#chain.certificateFor(height)?.certificate;
+  }
+
+  /** A transaction by its whole id: found by the index, above its height block by block. Throws DAMAGED. */
+  transaction(id: string): { readonly view: BlockView; readonly index: number } | undefined {
+    const wanted = hexBytes(id);
+    const index = ifThere(() => IndexReader.open(this.dir, this.genesis.chainId));
+    try {
+      for (const place of index?.lookup(id) ?? []) {
+        const view = this.block(String(place.height));
+        if (typeof view === "object" && indexIn(view.block, wanted) === place.index)
+          return { view, index: place.index };
+      }
+      for (const view of this.blocks((index?.height() ?? 0) + 1, Number.MAX_SAFE_INTEGER)) {
+        const at = indexIn(view.block, wanted);
+        if (at >= 0) return { view, index: at };
+      }
+      return undefined;
+    } finally {
+      index?.close();
+    }
+  }
+
   files(): { readonly name: string; readonly bytes: number }[] {
     return ["chain.db", "state.db", "index.db"].flatMap((name) => {
       const sizes = ["", "-wal"].map(
@@ -216,6 +242,14 @@ export class ChainDirectory {
   #damaged(what: string): StorageError {
     return new StorageError("DAMAGED", this.#chain.file, `${this.#chain.file}: ${what}`);
   }
+}
+
+/** Place of a transaction in a block; -1: it is not there. */
+function indexIn({ transactionIds }: Block, id: Uint8Array): number {
+  for (let at = 0; at < transactionIds.length; at += id.length) {
+    if (equalBytes(transactionIds.subarray(at, at + id.length), id)) return at / id.length;
+  }
+  return -1;
 }
 
 function forkOf({ id, header, transactions }: Block): TreeNode["block"] {

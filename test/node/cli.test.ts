@@ -81,7 +81,10 @@ describe("wrong usage ends with 2 and one message on standard error", () => {
     [["testnet", "t", "--producers", "0"], /--producers 0/],
     [["testnet", "t", "--base-port", "65530"], /do not fit/],
     [["init", "i", "--listen", "nowhere"], /--listen: .*nowhere/],
-    [["inspect", ".", "everything"], /summary, blocks, block, forks, verify/],
+    [
+      ["inspect", ".", "everything"],
+      /summary, blocks, block, tx, forks, verify, export, certificates, votes, evidence/,
+    ],
     [["inspect", ".", "block"], /REF is missing/],
     [["inspect", ".", "block", "abc"], /abc is no REF/],
     [["inspect", ".", "forks", "head"], /takes no "head"/],

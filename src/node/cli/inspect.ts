@@ -3,6 +3,8 @@ import { StorageError } from "../storage/types.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { drawForks } from "./forkTree.ts";
 import { openSource, type ShownBlock, type Source, type Summary } from "./inspectSource.ts";
+import { inspectExport } from "./inspectExport.ts";
+import { inspectCertificates, inspectEvidence, inspectTx, inspectVotes } from "./inspectRecords.ts";
 import { inspectVerify } from "./inspectVerify.ts";
 import { wholeNumber } from "./numbers.ts";
 import { colour, fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
@@ -10,12 +12,25 @@ import { colour, fields, print, printable, printJson, shortId, table, timeText }
 export interface InspectFlags {
   readonly from?: string;
   readonly limit: string;
+  readonly to?: string;
+  readonly format?: string;
+  readonly out?: string;
   readonly genesis?: string;
   readonly json?: boolean;
 }
 
-const WHATS = ["summary", "blocks", "block", "forks", "verify"] as const;
-const LATER = ["tx", "export", "certificates", "evidence", "votes"];
+const WHATS = [
+  "summary",
+  "blocks",
+  "block",
+  "tx",
+  "forks",
+  "verify",
+  "export",
+  "certificates",
+  "votes",
+  "evidence",
+] as const;
 const BLOCKS_MAX = 100_000;
 const REF = /^(?:head|irreversible|\d{1,15}|[0-9a-f]{8,64})$/;
 
@@ -41,9 +56,15 @@ export async function inspectCommand(
 }
 
 function checkUsage(what: string, ref: string | undefined): void {
-  if (LATER.includes(what)) throw new CliError(EXIT.usage, `inspect ${what} is not built yet`);
   if (!(WHATS as readonly string[]).includes(what)) {
     throw new CliError(EXIT.usage, `inspect ${what}: must be one of ${WHATS.join(", ")}`);
+  }
+  if (what === "tx") {
+    if (ref !== undefined && /^[0-9a-f]{64}$/.test(ref)) return;
+    throw new CliError(
+      EXIT.usage,
+      `inspect tx: ${ref ?? "ID is missing"}: a transaction's id is 64 lower-case hex digits`,
+    );
   }
   if (what !== "block") {
     if (ref !== undefined) throw new CliError(EXIT.usage, `inspect ${what} takes no ${JSON.stringify(ref)}`);
@@ -69,6 +90,16 @@ async function show(source: Source, what: string, ref: string | undefined, flags
       return showBlocks(source, flags);
     case "block":
       return showBlock(await source.block(ref ?? ""), ref ?? "", flags);
+    case "tx":
+      return inspectTx(source, ref ?? "", flags);
+    case "export":
+      return inspectExport(source, flags);
+    case "certificates":
+      return inspectCertificates(source, flags);
+    case "votes":
+      return inspectVotes(source, flags);
+    case "evidence":
+      return inspectEvidence((await source.summary()).engine, flags);
     default: {
       const forks = await source.forks();
       if (flags.json) printJson(forks);

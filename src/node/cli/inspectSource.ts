@@ -1,7 +1,11 @@
 /** Where inspection reads from: a directory or a running node's HTTP. Both answer in the shapes of the HTTP interface. */
-import { ChainDirectory } from "../chainDirectory.ts";
+import { blockOfJson, type ReadBlock } from "../../../tools/inspect/blockOfJson.ts";
+import type { ExportedBlock } from "../../../tools/inspect/exportChain.ts";
+import { fromBase64Url } from "../../base/base64url.ts";
+import { ChainDirectory, type VoteRecord } from "../chainDirectory.ts";
 import type { BlockView, ForkView, NodeStatus } from "../api.ts";
 import { blockJson } from "../http/blockJson.ts";
+import { CliError, EXIT } from "./error.ts";
 import { ask, errorOf, get, refusal } from "./client.ts";
 
 /** A block as `GET /v1/blocks/{ref}` gives it. */
@@ -51,12 +55,24 @@ export interface Source {
   blocks(from: number, limit: number): AsyncIterable<ShownBlock>;
   block(ref: string): Promise<ShownBlock | "ambiguous" | undefined>;
   forks(): Promise<ForkView>;
+  /** The block that holds a transaction, and the place there. */
+  transaction(id: string): Promise<{ readonly block: ShownBlock; readonly index: number } | undefined>;
+  /** The certificate of the lowest height from one on that has any. */
+  certificate(height: number): Promise<Uint8Array | undefined>;
+  /** Blocks of the best chain with all that is known of them, for export and verification. */
+  exported(from: number, to: number): AsyncIterable<ExportedBlock>;
+  /** Undefined where only the directory knows. */
+  voteRecord(): VoteRecord | undefined;
   close(): void;
 }
 
 /** Throws StorageError or CliError. */
 export async function openSource(where: string): Promise<Source> {
-  return /^https?:\/\//.test(where) ? new UrlSource(where) : new DirectorySource(ChainDirectory.open(where));
+  return isUrlOf(where) ? new UrlSource(where) : new DirectorySource(ChainDirectory.open(where));
+}
+
+export function isUrlOf(where: string): boolean {
+  return /^https?:\/\//.test(where);
 }
 
 class DirectorySource implements Source {
@@ -105,13 +121,37 @@ class DirectorySource implements Source {
     return this.#chain.forks();
   }
 
+  async transaction(id: string) {
+    const found = this.#chain.transaction(id);
+    return found && { block: this.#shown(found.view, true), index: found.index };
+  }
+
+  async certificate(height: number): Promise<Uint8Array | undefined> {
+    return this.#chain.certificate(height);
+  }
+
+  async *exported(from: number, to: number): AsyncGenerator<ExportedBlock, void, undefined> {
+    for (const view of this.#chain.blocks(from, to - from + 1)) {
+      const read = (): ReadBlock => ({ block: view.block, certificate: view.certificate });
+      yield { read, json: () => this.#json(view, true) };
+    }
+  }
+
+  voteRecord(): VoteRecord {
+    return this.#chain.voteRecord();
+  }
+
   close(): void {
     this.#chain.close();
   }
 
   #shown(view: BlockView, transactions: boolean): ShownBlock {
+    return JSON.parse(this.#json(view, transactions)) as ShownBlock;
+  }
+
+  #json(view: BlockView, transactions: boolean): string {
     const isKv = this.#chain.genesis.application.name === "kv";
-    return JSON.parse([...blockJson(view, { isKv, transactions })].join("")) as ShownBlock;
+    return [...blockJson(view, { isKv, transactions })].join("");
   }
 }
 
@@ -147,10 +187,14 @@ class UrlSource implements Source {
     return (await get<NodeStatus>(this.#flags, "/v1/status")).head.height;
   }
 
-  async *blocks(from: number, limit: number): AsyncGenerator<ShownBlock, void, undefined> {
+  blocks(from: number, limit: number): AsyncIterable<ShownBlock> {
+    return this.#pages(from, limit, false);
+  }
+
+  async *#pages(from: number, limit: number, transactions: boolean): AsyncGenerator<ShownBlock, void, undefined> {
     let next: number | null = from;
     for (let left = limit; left > 0 && next !== null;) {
-      const path = `/v1/blocks?from=${next}&limit=${Math.min(PAGE, left)}&transactions=false`;
+      const path = `/v1/blocks?from=${next}&limit=${Math.min(PAGE, left)}&transactions=${transactions}`;
       const page: { readonly blocks: readonly ShownBlock[]; readonly next: number | null } = await get(
         this.#flags,
         path,
@@ -174,7 +218,37 @@ class UrlSource implements Source {
     return get<ForkView>(this.#flags, "/v1/forks");
   }
 
+  async transaction(id: string) {
+    const answer = await ask(this.#flags, `/v1/transactions/${id}`);
+    if (errorOf(answer.body)?.code === "TRANSACTION_NOT_FOUND") return undefined;
+    if (answer.status !== 200) throw refusal(answer);
+    const { blockId, index } = answer.body as { readonly blockId?: string; readonly index?: number };
+    if (blockId === undefined || index === undefined) return undefined; // in no block yet
+    const block = await this.block(blockId);
+    return typeof block === "object" ? { block, index } : undefined;
+  }
+
+  async certificate(height: number): Promise<Uint8Array | undefined> {
+    const block = await this.block(String(height));
+    return typeof block === "object" && block.certificate !== null ? fromBase64Url(block.certificate) : undefined;
+  }
+
+  async *exported(from: number, to: number): AsyncGenerator<ExportedBlock, void, undefined> {
+    for await (const shown of this.#pages(from, to - from + 1, true)) {
+      yield { read: () => readBlock(shown), json: () => JSON.stringify(shown) };
+    }
+  }
+
+  voteRecord(): undefined {}
+
   close(): void {}
+}
+
+/** A block as a node gave it, with its hashes checked. Throws CliError 1. */
+function readBlock(shown: ShownBlock): ReadBlock {
+  const read = blockOfJson(shown);
+  if (read.ok) return read.value;
+  throw new CliError(EXIT.no, `the node's block ${shown.height} is wrong: ${read.error}`);
 }
 
 interface Branching {

@@ -1,12 +1,17 @@
 /** `cairn inspect WHERE verify`: how far it is, what was checked, and the first thing wrong. */
 import { join } from "node:path";
+import type { Application } from "../../../chain/application.ts";
+import type { ReadBlock } from "../../../tools/inspect/blockOfJson.ts";
 import { faultText } from "../../../tools/inspect/fault.ts";
 import type { OnProgress, Progress, Report } from "../../../tools/inspect/verification.ts";
+import { verifyBlocks } from "../../../tools/inspect/verifyBlocks.ts";
 import { verifyDirectory } from "../../../tools/inspect/verifyDirectory.ts";
 import { applicationByName } from "../applicationByName.ts";
 import { NODE_FILES } from "../directory.ts";
-import { type GenesisFile, readGenesisFile } from "../genesisFile.ts";
+import { type GenesisFile, parseGenesis, readGenesisFile } from "../genesisFile.ts";
+import { get } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
+import { isUrlOf, openSource } from "./inspectSource.ts";
 import { colour, fields, print, printable, printJson } from "./terminal.ts";
 
 const PROGRESS_EVERY_MS = 200;
@@ -28,12 +33,41 @@ export async function inspectVerify(where: string, flags: VerifyFlags): Promise<
 }
 
 async function verified(where: string, flags: VerifyFlags, onProgress: OnProgress): Promise<Report> {
-  const genesis = genesisOf(flags.genesis ?? join(where, NODE_FILES.genesis));
+  const isUrl = isUrlOf(where);
+  const genesis = isUrl
+    ? await genesisOfUrl(where, flags.genesis)
+    : genesisOf(flags.genesis ?? join(where, NODE_FILES.genesis));
   const application = applicationByName(genesis.application.name);
   if (application === undefined) {
     throw new CliError(EXIT.unreachable, `there is no application ${JSON.stringify(genesis.application.name)} here`);
   }
+  if (isUrl) return verifyUrl(where, genesis, application, onProgress);
   return verifyDirectory(where, genesis, application, onProgress);
+}
+
+/** What a node gives over HTTP up to its irreversible block, re-checked from genesis as far as it goes. */
+async function verifyUrl(
+  where: string,
+  genesis: GenesisFile,
+  application: Application,
+  onProgress: OnProgress,
+): Promise<Report> {
+  const source = await openSource(where);
+  const { height } = (await source.summary()).irreversible;
+  const blocks = async function* (): AsyncGenerator<ReadBlock, void, undefined> {
+    for await (const { read } of source.exported(1, height)) yield read();
+  };
+  return verifyBlocks(blocks(), genesis, application, height, onProgress);
+}
+
+/** The genesis that the user trusts must be the node's; without one the node's own is taken. */
+async function genesisOfUrl(where: string, file: string | undefined): Promise<GenesisFile> {
+  const told = parseGenesis(await get<unknown>({ url: where }, "/v1/genesis"));
+  if (!told.ok) throw new CliError(EXIT.no, `the node's genesis is wrong: ${told.error.message}`);
+  if (file === undefined) return told.value;
+  const trusted = genesisOf(file);
+  if (trusted.chainId === told.value.chainId) return trusted;
+  throw new CliError(EXIT.no, `the node is of chain ${told.value.chainId}, ${file} of ${trusted.chainId}`);
 }
 
 function genesisOf(file: string): GenesisFile {

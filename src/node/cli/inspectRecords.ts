@@ -1,0 +1,146 @@
+/** `cairn inspect WHERE tx ID`, `certificates`, `votes`, `evidence`. */
+import { headerMessage } from "../../../chain/header.ts";
+import { certificateMessage } from "../../../consensus/certificate.ts";
+import { sha256Hex } from "../../base/hash.ts";
+import type { VoteRecord } from "../chainDirectory.ts";
+import { CliError, EXIT, type ExitStatus } from "./error.ts";
+import type { Source } from "./inspectSource.ts";
+import { wholeNumber } from "./numbers.ts";
+import { colour, fields, print, printable, printJson, shortId, table } from "./terminal.ts";
+
+interface RecordFlags {
+  readonly from?: string;
+  readonly limit: string;
+  readonly json?: boolean;
+}
+
+export async function inspectTx(source: Source, id: string, flags: RecordFlags): Promise<ExitStatus> {
+  const found = await source.transaction(id);
+  if (found === undefined) throw new CliError(EXIT.no, `there is no transaction ${id} here`);
+  const { block, index } = found;
+  const { id: _, index: __, ...content } = block.transactions?.[index] ?? { id, index };
+  const receipt = block.receipts?.[index];
+  const { height, id: blockId, status } = block;
+  const shown = {
+    id,
+    status,
+    height,
+    index,
+    blockId,
+    ...(receipt === undefined ? {} : { receipt }),
+    transaction: content,
+  };
+  if (flags.json) {
+    printJson(shown);
+    return EXIT.ok;
+  }
+  const { operations, payload } = content as { readonly operations?: unknown; readonly payload?: string };
+  print(
+    fields([
+      ["transaction", id],
+      ["status", status],
+      ["place", `height ${height}, index ${index}`],
+      ["block", blockId],
+      ["receipt", receipt === undefined ? "not held" : printable(JSON.stringify(receipt))],
+      ["does", printable(operations === undefined ? String(payload) : JSON.stringify(operations))],
+    ]),
+  );
+  return EXIT.ok;
+}
+
+interface ShownCertificate {
+  readonly height: number;
+  readonly id: string;
+  readonly view: number;
+  readonly signers: readonly string[];
+  readonly headers: number;
+  readonly bytes: number;
+}
+
+const LIMIT_MAX = 100_000;
+
+export async function inspectCertificates(source: Source, flags: RecordFlags): Promise<ExitStatus> {
+  const limit = wholeNumber("--limit", flags.limit, 1, LIMIT_MAX);
+  const { irreversible, producers } = await source.summary();
+  const newest = Math.max(0, irreversible.height - limit + 1);
+  let from = flags.from === undefined ? newest : wholeNumber("--from", flags.from, 0, Number.MAX_SAFE_INTEGER);
+  const certificates: ShownCertificate[] = [];
+  while (certificates.length < limit && from <= irreversible.height) {
+    const bytes = await source.certificate(from);
+    if (bytes === undefined) break;
+    const shown = shownCertificate(bytes);
+    if (shown === undefined || shown.height < from)
+      throw new CliError(EXIT.no, `the certificate for height ${from} is damaged`);
+    certificates.push(shown);
+    from = shown.height + 1;
+  }
+  const names = new Map(producers.map(({ key, name }) => [key, name]));
+  if (flags.json) printJson({ certificates });
+  else {
+    const rows = certificates.map(({ height, id, view, signers, headers, bytes }) => [
+      String(height),
+      shortId(id),
+      String(view),
+      signers.map((key) => printable(names.get(key) ?? shortId(key))).join(", "),
+      String(headers),
+      String(bytes),
+    ]);
+    print(table(["HEIGHT", "ID", "VIEW", "SIGNED BY", "HEADERS", "BYTES"], rows));
+  }
+  return EXIT.ok;
+}
+
+/** What it says; whether it is signed, `verify` tells. */
+function shownCertificate(bytes: Uint8Array): ShownCertificate | undefined {
+  const decoded = certificateMessage.decode(bytes);
+  const [first] = decoded.ok ? decoded.value.path : [];
+  const header = first && headerMessage.decode(first);
+  if (!decoded.ok || first === undefined || header?.ok !== true) return undefined;
+  const { view, path, acks } = decoded.value;
+  const signers = acks.map(({ signer }) => signer);
+  return {
+    height: header.value.height,
+    id: sha256Hex(first),
+    view,
+    signers,
+    headers: path.length,
+    bytes: bytes.length,
+  };
+}
+
+export async function inspectVotes(source: Source, flags: RecordFlags): Promise<ExitStatus> {
+  const vote = source.voteRecord();
+  if (vote === undefined) {
+    throw new CliError(EXIT.usage, "inspect votes: a node tells nobody its vote record; give its directory");
+  }
+  const { producers } = await source.summary();
+  const names = new Map(producers.map(({ key, name }) => [key, name]));
+  if (flags.json) printJson(vote.verdict === "ok" ? { verdict: "ok", ...vote.record } : vote);
+  else print(voteText(vote, names));
+  return vote.verdict === "ok" ? EXIT.ok : EXIT.no;
+}
+
+function voteText(vote: VoteRecord, names: ReadonlyMap<string, string>): string {
+  if (vote.verdict !== "ok") {
+    return colour("red", `the vote record is ${vote.verdict}: this node must not vote before it has recovered`);
+  }
+  const { view, votedFor, ackedHead } = vote.record;
+  return fields([
+    ["view", String(view)],
+    [
+      "voted for",
+      votedFor === undefined ? "nobody in this view" : `${printable(names.get(votedFor) ?? "")} ${votedFor}`,
+    ],
+    ["acknowledged", `height ${ackedHead.height} of view ${ackedHead.view}, block ${ackedHead.id}`],
+  ]);
+}
+
+/** Raft producers are trusted not to lie; nobody collects contradictions. */
+export function inspectEvidence(engine: string, flags: RecordFlags): ExitStatus {
+  if (flags.json) printJson({ evidence: [] });
+  else
+    print(
+      `none: under ${printable(engine)} no evidence is collected, its producers may crash but are trusted not to lie`,
+    );
+  return EXIT.ok;
+}
