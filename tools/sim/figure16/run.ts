@@ -17,20 +17,22 @@ interface Task {
   readonly count: number;
 }
 
+/** On a thread of its own. */
+function runOne(task: Task): Promise<Trials> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: task });
+    worker.once("message", resolve).once("error", reject);
+  });
+}
+
 /** The longest first, on as many threads as there are cores. */
 async function runAll(tasks: Task[]): Promise<Trials[]> {
   const done: Trials[] = [];
   const work = async (): Promise<void> => {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url));
     for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
-      const answer = Promise.withResolvers<Trials>();
-      worker.once("message", answer.resolve).once("error", answer.reject);
-      worker.postMessage(task);
-      done.push(await answer.promise);
-      worker.removeAllListeners();
+      done.push(await runOne(task));
       process.stderr.write(`${task.lowMs}-${task.highMs} ms ${task.hint ? "with" : "without"} the hint: done\n`);
     }
-    await worker.terminate();
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
   return done;

@@ -1,9 +1,6 @@
-/** Runs the trials it is sent, one set at a time. */
-import { parentPort } from "node:worker_threads";
+/** Runs one set of trials. */
+import { parentPort, workerData } from "node:worker_threads";
 import { runTrials } from "./trials.ts";
 
-parentPort?.on(
-  "message",
-  ({ lowMs, highMs, hint, count }: { lowMs: number; highMs: number; hint: boolean; count: number }) =>
-    parentPort?.postMessage(runTrials(lowMs, highMs, hint, count)),
-);
+const { lowMs, highMs, hint, count } = workerData as { lowMs: number; highMs: number; hint: boolean; count: number };
+parentPort?.postMessage(runTrials(lowMs, highMs, hint, count));
