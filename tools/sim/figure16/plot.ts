@@ -79,8 +79,8 @@ function drawCurve({ lowMs, highMs, downMs }: Trials, index: number): string {
   const y = HEIGHT - 14 - 18 * index;
   return [
     `<polyline points="${x(downMs[0] as number).toFixed(1)},${HEIGHT} ${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="1.8"/>`,
-    `<line x1="${WIDTH - 108}" y1="${y}" x2="${WIDTH - 84}" y2="${y}" stroke="${colour}" stroke-width="2.5"/>`,
-    `<text x="${WIDTH - 78}" y="${y + 4}">${lowMs}-${highMs} ms</text>`,
+    `<line x1="8" y1="${y}" x2="32" y2="${y}" stroke="${colour}" stroke-width="2.5"/>`,
+    `<text x="38" y="${y + 4}">${lowMs}-${highMs} ms</text>`,
   ].join("");
 }
 
