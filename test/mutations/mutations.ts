@@ -4,46 +4,13 @@
  *
  * [R2] (linearizable reads) is not built yet and has none.
  */
-export interface Edit {
-  /** Path in the repository. */
-  readonly file: string;
-  /** Must occur exactly once in the file. */
-  readonly find: string;
-  readonly replace: string;
-}
-
-export interface Mutation {
-  readonly name: string;
-  /** The rule it breaks. */
-  readonly tag: string;
-  readonly edits: readonly Edit[];
-  /** What must find it: seeds of the simulator, or the search of two nodes (`test/model`). */
-  readonly check: "sweep" | "model";
-  /** Faults of the sweep: "default" or a kind of profile under which it shows sooner. */
-  readonly faults: string;
-  readonly producers: string;
-  readonly followers: string;
-  readonly maxSeeds: number;
-}
+import { BEYOND_TAGS } from "./beyondTags.ts";
+import { mutation, type Mutation } from "./mutation.ts";
 
 const RAFT = "consensus/raft/raft.ts";
 const CONNECTION = "consensus/sync/connection.ts";
 const PEER_KNOWLEDGE = "consensus/sync/peerKnowledge.ts";
 const SYNC = "consensus/sync/sync.ts";
-
-function mutation(tag: string, name: string, edits: readonly Edit[], sweep: Partial<Mutation> = {}): Mutation {
-  return {
-    name,
-    tag,
-    edits,
-    check: "sweep",
-    faults: "default",
-    producers: "2..5",
-    followers: "0..1",
-    maxSeeds: 200,
-    ...sweep,
-  };
-}
 
 /** The same or another fault, to be found by the search of two nodes. */
 function modelled(tag: string, name: string, file: string, find: string, replace: string): Mutation {
@@ -301,4 +268,5 @@ export const MUTATIONS: readonly Mutation[] = [
     "if (a.root.height !== b.root.height) return a.root.height - b.root.height;",
     "",
   ),
+  ...BEYOND_TAGS,
 ];

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Edit, Mutation } from "./mutations.ts";
+import type { Edit, Mutation } from "./mutation.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What a simulated node consists of, and the two nodes of the model. */

@@ -247,9 +247,9 @@ export function drawWorkload(dice: Dice): WorkloadProfile {
     burst: dice.chance(0.1) ? 900 : 0,
     keys: dice.integer(1, 60),
     valueBytes: dice.integer(0, 40),
-    shortestExpiryMs: dice.chance(0.3) ? 1 : 5_000,
+    shortestExpiryMs: dice.chance(0.4) ? 1 : 5_000,
     // Above what the genesis allows, too: whether that is too late depends on whose clock is asked.
-    longestExpiryMs: dice.chance(0.2) ? 61_500 : dice.between(6_000, 60_000),
+    longestExpiryMs: dice.chance(0.2) ? 61_500 : dice.chance(0.1) ? 5_050 : dice.between(6_000, 60_000),
     retry: dice.chance(0.5) ? 0.2 : 0,
     quietMs: dice.chance(0.5) ? dice.between(0, 1_500) : 0,
     afterHealMs: dice.chance(0.5) ? 2_000 : 0,

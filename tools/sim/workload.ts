@@ -140,10 +140,18 @@ export class Workload {
     const number = this.#count++;
     const key = utf8(`key ${this.#dice.below(keys)}`);
     const value = utf8(`${number}`.padEnd(valueBytes, "."));
-    const operation: Operation = this.#dice.chance(0.1) ? { kind: "delete", key } : { kind: "put", key, value };
+    const operation = this.#operation(number, key, value);
     const nonce = new Uint8Array(16);
     new DataView(nonce.buffer).setUint32(0, number);
     const expiresAt = node.clientClockMs + Math.floor(this.#dice.between(shortestExpiryMs, longestExpiryMs));
     return encodeTransaction({ payload: encodeKvPayload([operation]), nonce, expiresAt });
+  }
+
+  /** One in ten does only once what it does: executed again it fails, where a put would change nothing. */
+  #operation(number: number, key: Uint8Array, value: Uint8Array): Operation {
+    const kind = this.#dice.below(10);
+    if (kind === 0) return { kind: "delete", key };
+    if (kind > 1) return { kind: "put", key, value };
+    return { kind: "compareAndSet", key: utf8(`once ${number}`), expectedVersion: 0, value };
   }
 }

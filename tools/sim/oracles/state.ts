@@ -12,7 +12,7 @@ import { RuleBroken } from "../violation.ts";
 /** Binary strings as keys, as the ledger has them. */
 export type Entries = readonly { readonly key: string; readonly value: Uint8Array }[];
 
-/** The state after these blocks of puts and deletes, in key order. */
+/** The state after these blocks in key order. */
 export function modelState(blocks: Iterable<Block>): Entries {
   const values = new Map<string, Uint8Array>();
   for (const block of blocks) {
@@ -24,7 +24,8 @@ export function modelState(blocks: Iterable<Block>): Entries {
         const key = toBinaryString(operation.key);
         if (operation.kind === "put") values.set(key, encodeKvValue(block.header.height, operation.value));
         else if (operation.kind === "delete") values.delete(key);
-        else throw new Error("the model knows no compareAndSet");
+        else if (operation.expectedVersion !== 0) throw new Error("the model knows no version but 0");
+        else if (!values.has(key)) values.set(key, encodeKvValue(block.header.height, operation.value));
       }
     }
   }

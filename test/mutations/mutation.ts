@@ -1,0 +1,36 @@
+/** What a deliberate fault is: texts in the sources that are replaced, and what must find it. */
+export interface Edit {
+  /** Path in the repository. */
+  readonly file: string;
+  /** Must occur exactly once in the file. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutation {
+  readonly name: string;
+  /** The rule it breaks. */
+  readonly tag: string;
+  readonly edits: readonly Edit[];
+  /** What must find it: seeds of the simulator, or the search of two nodes (`test/model`). */
+  readonly check: "sweep" | "model";
+  /** Faults of the sweep: "default" or a kind of profile under which it shows sooner. */
+  readonly faults: string;
+  readonly producers: string;
+  readonly followers: string;
+  readonly maxSeeds: number;
+}
+
+export function mutation(tag: string, name: string, edits: readonly Edit[], sweep: Partial<Mutation> = {}): Mutation {
+  return {
+    name,
+    tag,
+    edits,
+    check: "sweep",
+    faults: "default",
+    producers: "2..5",
+    followers: "0..1",
+    maxSeeds: 200,
+    ...sweep,
+  };
+}
