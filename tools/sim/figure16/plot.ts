@@ -76,7 +76,8 @@ function drawPanel({ title }: Panel, trials: readonly Trials[]): string {
 function drawCurve({ lowMs, highMs, downMs }: Trials, index: number): string {
   const colour = COLOURS[index % COLOURS.length];
   const points = downMs.map((ms, at) => `${x(ms).toFixed(1)},${(HEIGHT * (1 - (at + 1) / downMs.length)).toFixed(1)}`);
-  const y = HEIGHT - 14 - 18 * index;
+  // Where no curve is: nobody elects faster than some round trips.
+  const y = 16 + 18 * index;
   return [
     `<polyline points="${x(downMs[0] as number).toFixed(1)},${HEIGHT} ${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="1.8"/>`,
     `<line x1="8" y1="${y}" x2="32" y2="${y}" stroke="${colour}" stroke-width="2.5"/>`,
