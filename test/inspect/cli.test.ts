@@ -135,6 +135,9 @@ test("tx verify: 0 and what is proven, 1 and which member is wrong, 3 without a 
   const good = await cairn("tx", "verify", file, "--genesis", genesis);
   expect([good.status, good.out]).toEqual([0, expect.stringContaining(`proven: transaction ${proof.id}`)]);
   expect(good.out).toContain("at height 8 by node0, node1");
+  const child = spawn(process.execPath, [CLI, "tx", "verify", "-", "--genesis", genesis], { cwd: root });
+  setTimeout(() => child.stdin.end(JSON.stringify(proof)), 50);
+  expect(await once(child, "exit")).toEqual([0, null]);
   writeFileSync(file, JSON.stringify({ ...proof, index: 3 }));
   const bad = await cairn("tx", "verify", file, "--genesis", genesis, "--json");
   expect([bad.status, JSON.parse(bad.out)]).toMatchObject([1, { ok: false, field: "transactionPath" }]);

@@ -1,10 +1,9 @@
 /** `cairn tx submit`, `cairn tx show`. */
-import { readFileSync } from "node:fs";
 import type { TransactionInput, TransactionState } from "../../client/index.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
-import { whyNotRead } from "../systemError.ts";
 import { answerOf, type ClientFlags, clientOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
+import { readInput } from "./input.ts";
 import { answerText, exitOf, type SubmitAnswer, type SubmitFlags, Submitter, succeeded } from "./submit.ts";
 import { colour, print, printJson } from "./terminal.ts";
 
@@ -14,7 +13,7 @@ export type { SubmitAnswer, SubmitFlags } from "./submit.ts";
 const LINES_AT_ONCE = 5_000;
 
 export async function txSubmitCommand(file: string, flags: SubmitFlags): Promise<ExitStatus> {
-  const bytes = readInput(file);
+  const bytes = await readInput(file);
   const text = fromUtf8(bytes);
   const isText = text !== undefined && /^\s*[[{]/.test(text);
   const submitter = await Submitter.open(flags);
@@ -28,14 +27,6 @@ export async function txSubmitCommand(file: string, flags: SubmitFlags): Promise
     if (status !== EXIT.no && shown !== EXIT.ok) status = shown;
   }
   return status;
-}
-
-function readInput(file: string): Uint8Array {
-  try {
-    return readFileSync(file === "-" ? 0 : file);
-  } catch (error) {
-    throw new CliError(EXIT.unreachable, whyNotRead(file === "-" ? "standard input" : file, error));
-  }
 }
 
 function oneValue(text: string): TransactionInput | undefined {

@@ -1,14 +1,13 @@
 /** `cairn tx show ID --proof`, `cairn tx verify FILE|- --genesis FILE`. */
-import { readFileSync } from "node:fs";
 import { checkTransactionProof, type ProvenTransaction } from "../../../consensus/transactionProof.ts";
 import { fromUtf8, toHex } from "../../base/bytes.ts";
 import { operationsJson, receiptJson } from "../http/kvText.ts";
 import { type GenesisFile, readGenesisFile, toGenesis } from "../genesisFile.ts";
 import { verifySignatures } from "../signatures.ts";
-import { whyNotRead } from "../systemError.ts";
 import { decodeTransaction } from "../../../chain/transaction.ts";
 import { ask, type ClientFlags, errorOf, refusal } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
+import { nameOfInput, readInput } from "./input.ts";
 import { colour, fields, print, printable, printJson, timeText } from "./terminal.ts";
 
 /** A proof is some kilobytes; of the largest transaction it is a little more than that. */
@@ -35,7 +34,7 @@ export interface TxVerifyFlags {
 export async function txVerifyCommand(file: string, flags: TxVerifyFlags): Promise<ExitStatus> {
   const genesis = readGenesisFile(flags.genesis);
   if (!genesis.ok) throw new CliError(EXIT.unreachable, genesis.error.message);
-  const verdict = await verdictOn(readProof(file), genesis.value);
+  const verdict = await verdictOn(await readProof(file), genesis.value);
   if (flags.json) printJson(verdict.ok ? shownJson(verdict.proven, genesis.value) : verdict);
   else print(verdict.ok ? provenText(verdict.proven, genesis.value) : colour("red", `not proven: ${verdict.why}`));
   return verdict.ok ? EXIT.ok : EXIT.no;
@@ -57,14 +56,9 @@ async function verdictOn(value: unknown, file: GenesisFile): Promise<Verdict> {
 }
 
 /** The proof itself, or an answer that holds it. */
-function readProof(file: string): unknown {
-  const name = file === "-" ? "standard input" : file;
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file === "-" ? 0 : file);
-  } catch (error) {
-    throw new CliError(EXIT.unreachable, whyNotRead(name, error));
-  }
+async function readProof(file: string): Promise<unknown> {
+  const name = nameOfInput(file);
+  const bytes = await readInput(file);
   const text = bytes.length > PROOF_FILE_MAX_BYTES ? undefined : fromUtf8(bytes);
   try {
     if (text === undefined) throw new Error("it is not UTF-8 text of at most 16 MiB");
