@@ -149,6 +149,8 @@ describe("derived databases are compared with the chain executed again", () => {
     });
     const moved = await change("UPDATE state SET key = ? WHERE key = ?", key("4.3x"), key("4.2"));
     expect(moved.fault).toMatchObject({ ...fault, key: key("4.2").toString("hex"), detail: "it is missing" });
+    const typed = await change("UPDATE state SET value = CAST(value AS TEXT) WHERE key = ?", key("4.2"));
+    expect(typed.fault).toMatchObject({ ...fault, detail: "it has a column of another type" });
     const fewer = await change("DELETE FROM state WHERE key = ?", key("9.4"));
     expect(fewer.fault).toMatchObject({ ...fault, key: key("9.4").toString("hex"), detail: "it is missing" });
     const more = await change("INSERT INTO state (key, value) VALUES (?, x'01')", key("9.9"));

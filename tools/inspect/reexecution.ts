@@ -16,7 +16,8 @@ import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { type BlockUndo, State } from "../../chain/state.ts";
 import { derivedWriteOf, stateReader } from "../../src/node/restoreFromDisk.ts";
 import { DerivedStore } from "../../src/node/storage/derivedStore.ts";
-import type { StateEntry, StorageError } from "../../src/node/storage/types.ts";
+import { StateReader } from "../../src/node/storage/stateReader.ts";
+import type { StorageError } from "../../src/node/storage/types.ts";
 import { type Fault, FaultFound, type FaultKind } from "./fault.ts";
 
 /** Transactions and bytes of blocks after which a run is written. */
@@ -135,9 +136,9 @@ export class Reexecution {
     this.#setting.duplicates.expireBelow(time - this.#setting.limits.expiryAheadMs, height);
   }
 
-  /** Entries of the state as of the last block, in key order from `start`; after {@link settled}. */
-  entries(start: Uint8Array, limit: number): StateEntry[] {
-    return this.#store.range(start, undefined, limit);
+  /** The state as of the last block, to be closed by the caller; after {@link settled}. */
+  openState(): StateReader {
+    return StateReader.open(this.#dir);
   }
 
   /** The whole state is in its database. */

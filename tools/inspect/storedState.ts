@@ -35,19 +35,23 @@ export function checkReceipts(state: StateReader, height: number, id: string, ex
 }
 
 /**
- * Compares all rows, both sides in key order.
- * @param expected entries from a key on, at most so many
+ * Compares all rows, both sides in key order: runs of them as they are, row by row from the first run that differs.
  * @returns rows compared
  * @throws FaultFound naming the first key that differs
  */
-export function compareState(
-  state: StateReader,
-  height: number,
-  expected: (start: Uint8Array, limit: number) => StateEntry[],
-): number {
-  const ours = entriesOf(expected);
-  const stored = entriesOf((start, limit) => state.range(start, undefined, limit));
+export function compareState(state: StateReader, height: number, expected: StateReader): number {
   let rows = 0;
+  let start: Uint8Array = new Uint8Array(0);
+  for (;;) {
+    const want = expected.rangeText(start, PAGE_ROWS);
+    const have = state.rangeText(start, PAGE_ROWS);
+    if (want.text !== have.text || want.last === null) break;
+    rows += want.count;
+    if (want.count < PAGE_ROWS) return rows;
+    start = after(want.last);
+  }
+  const ours = entriesOf(expected, start);
+  const stored = entriesOf(state, start);
   for (;;) {
     const [want, have] = [ours.next().value, stored.next().value];
     if (want === undefined && have === undefined) return rows;
@@ -68,15 +72,19 @@ export function compareState(
   }
 }
 
-function* entriesOf(read: (start: Uint8Array, limit: number) => StateEntry[]): Generator<StateEntry, undefined, void> {
-  let start: Uint8Array = new Uint8Array(0);
-  for (;;) {
-    const page = read(start, PAGE_ROWS);
+function* entriesOf(reader: StateReader, from: Uint8Array): Generator<StateEntry, undefined, void> {
+  for (let start = from; ;) {
+    const page = reader.range(start, undefined, PAGE_ROWS);
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE_ROWS) return undefined;
-    start = Buffer.concat([last.key, Buffer.of(0)]);
+    start = after(last.key);
   }
+}
+
+/** The least key above this one. */
+function after(key: Uint8Array): Uint8Array {
+  return Buffer.concat([key, Buffer.of(0)]);
 }
 
 function shown(value: Uint8Array): string {

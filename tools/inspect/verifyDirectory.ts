@@ -292,7 +292,13 @@ class DirectoryVerification {
       const values = { expected: id, ...(applied === undefined ? {} : { found: applied.id }) };
       throw this.#fault("state", "it says that it is of another block", { file: state.file, height, ...values });
     }
-    const stateRows = compareState(state, height, (start, limit) => this.verifier.reexecution.entries(start, limit));
+    const expected = this.verifier.reexecution.openState();
+    let stateRows: number;
+    try {
+      stateRows = compareState(state, height, expected);
+    } finally {
+      expected.close();
+    }
     state.release();
     this.#stateHeight = undefined;
     this.#done = { ...this.#done, stateHeight: height, stateRows };
