@@ -65,8 +65,9 @@ export function compareState(state: StateReader, height: number, expected: State
     if (order < 0 && want !== undefined) fail("it is missing", want.key, { expected: shown(want.value) });
     if (order > 0 && have !== undefined) fail("the chain wrote no such key", have.key, { found: shown(have.value) });
     if (want !== undefined && have !== undefined && !equalBytes(want.value, have.value)) {
-      const values = { expected: shown(want.value), found: shown(have.value) };
-      fail("executing the chain leaves another value", want.key, values);
+      const at = firstDifference(want.value, have.value);
+      const values = { expected: shown(want.value, at), found: shown(have.value, at) };
+      fail(`executing the chain leaves another value, from byte ${at} on`, want.key, values);
     }
     rows++;
   }
@@ -87,7 +88,14 @@ function after(key: Uint8Array): Uint8Array {
   return Buffer.concat([key, Buffer.of(0)]);
 }
 
-function shown(value: Uint8Array): string {
-  const text = toHex(value.subarray(0, SHOWN_BYTES));
-  return value.length > SHOWN_BYTES ? `${text}... (${value.length} bytes)` : text;
+function firstDifference(one: Uint8Array, other: Uint8Array): number {
+  let at = 0;
+  while (at < one.length && one[at] === other[at]) at++;
+  return at;
+}
+
+/** A value from a byte on. */
+function shown(value: Uint8Array, from = 0): string {
+  const text = `${from > 0 ? "..." : ""}${toHex(value.subarray(from, from + SHOWN_BYTES))}`;
+  return value.length > from + SHOWN_BYTES ? `${text}... (${value.length} bytes)` : text;
 }
