@@ -33,6 +33,8 @@ export interface NodeStatus {
     readonly target: number;
     /** Blocks a second over the last seconds. */
     readonly rate: number;
+    /** While syncing: until the target, at this rate. */
+    readonly timeLeftSeconds?: number;
     readonly stalledBecause?: string;
   };
   readonly peers: number;

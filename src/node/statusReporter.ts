@@ -74,6 +74,7 @@ export class StatusReporter {
         state: sync.state,
         target: sync.target,
         rate: this.#rate("height"),
+        ...this.#timeLeft(replica),
         ...(stalledBecause && { stalledBecause }),
       },
       peers: replica.peers.length,
@@ -107,6 +108,7 @@ export class StatusReporter {
         ? "no leader: no majority of producers is reachable"
         : undefined;
     if (replica.peers.length === 0) return "no peer is connected";
+    if (replica.sync.stalledBecause !== undefined) return replica.sync.stalledBecause;
     if (replica.sync.state === "searching") return "no peer has said yet what chain it has";
     return "peers that have more blocks send none";
   }
@@ -122,6 +124,13 @@ export class StatusReporter {
     if (this.#count++ % LINE_EVERY_SAMPLES === 0) this.#line(replica);
   }
 
+  /** Until the target as it is now, at the rate of the last seconds. */
+  #timeLeft({ sync, head }: ReplicaStatus): { readonly timeLeftSeconds?: number } {
+    const rate = this.#rate("height");
+    if (sync.state !== "syncing" || rate <= 0 || sync.target <= head.height) return {};
+    return { timeLeftSeconds: Math.ceil((sync.target - head.height) / rate) };
+  }
+
   /** Quiet while nothing changes. */
   #line(replica: ReplicaStatus): void {
     const { engine, head, irreversible, sync } = replica;
@@ -131,6 +140,7 @@ export class StatusReporter {
       head: head.height,
       irreversible: irreversible.height,
       ...(sync.target > head.height && { target: sync.target, blocksPerSecond: this.#rate("height") }),
+      ...this.#timeLeft(replica),
       view: engine.view,
       role: engine.status,
       peers: replica.peers.length,

@@ -10,6 +10,7 @@ import { messageOf } from "../systemError.ts";
 import { CliError, directoryFailure, EXIT, type ExitStatus } from "./error.ts";
 import type { SettingOptions } from "./settingFlags.ts";
 import { settingSources } from "./settingSources.ts";
+import { startSyncBar } from "./syncBar.ts";
 import { print } from "./terminal.ts";
 
 export interface StartFlags extends SettingOptions {
@@ -33,7 +34,9 @@ export async function startCommand(dir: string, flags: StartFlags): Promise<Exit
   const node = await start(directory, log, fatal.resolve);
   const http = await serve(node, directory, log);
   print(`listening ${http.url}`);
+  const bar = startSyncBar(() => node.api.status());
   const end = await Promise.race([ending, fatal.promise]);
+  bar.stop();
   if (end instanceof Error) log.write("error", "node", "stopping: the node cannot go on", { error: end });
   else log.write("info", "node", "stopping", { signal: end });
   await stopWithin(STOP_LIMIT_MS, http, node, log);

@@ -2,7 +2,7 @@
 import type { NodeStatus, PeerView } from "../api.ts";
 import { answerOf, type ClientFlags, clientOf } from "./client.ts";
 import { EXIT, type ExitStatus } from "./error.ts";
-import { fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
+import { durationText, fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
 
 export async function statusCommand(flags: ClientFlags): Promise<ExitStatus> {
   const status = await answerOf(clientOf(flags).status());
@@ -26,8 +26,9 @@ function statusText({ chainId, name, node, consensus, head, irreversible, sync, 
   ]);
 }
 
-function syncText({ state, target, rate, stalledBecause }: NodeStatus["sync"]): string {
-  const progress = state === "syncing" ? ` to ${target}, ${rate.toFixed(1)} blocks/s` : "";
+function syncText({ state, target, rate, timeLeftSeconds, stalledBecause }: NodeStatus["sync"]): string {
+  const left = timeLeftSeconds === undefined ? "" : `, ${durationText(timeLeftSeconds)} left`;
+  const progress = state === "syncing" ? ` to ${target}, ${rate.toFixed(1)} blocks/s${left}` : "";
   return `${state}${progress}${stalledBecause === undefined ? "" : `; stalled: ${printable(stalledBecause)}`}`;
 }
 

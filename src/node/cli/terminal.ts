@@ -56,3 +56,10 @@ export function timeText(timeMs: number): string {
 export function shortId(id: string): string {
   return id.slice(0, 12);
 }
+
+/** Seconds as people read them: 42 s, 3 min 5 s, 2 h 10 min. */
+export function durationText(seconds: number): string {
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  return minutes > 0 ? `${minutes} min ${Math.floor(seconds % 60)} s` : `${Math.ceil(seconds)} s`;
+}

@@ -233,6 +233,7 @@ export const statusSchema = z.object({
     state: z.enum(["searching", "syncing", "synced"]),
     target: height,
     rate: z.number().describe("blocks a second"),
+    timeLeftSeconds: z.number().int().optional().describe("while syncing: until the target, at this rate"),
     stalledBecause: z.string().optional(),
   }),
   peers: count,
