@@ -58,7 +58,12 @@ const TIMEOUTS = { headersMs: HEADERS_TIMEOUT_MS, requestMs: REQUEST_TIMEOUT_MS,
 /** Listens. Rejects with the system's error (EADDRINUSE, ...) when it cannot. */
 export async function startHttp(api: NodeApi, options: HttpOptions): Promise<HttpServer> {
   const app = await makeHttpApp(api, options);
-  await app.listen({ host: options.host, port: options.port, backlog: BACKLOG });
+  try {
+    await app.listen({ host: options.host, port: options.port, backlog: BACKLOG });
+  } catch (error) {
+    await app.close(); // its timers would keep the process
+    throw error;
+  }
   const { port } = app.server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return { url: `http://${host}:${port}`, close: () => closeWithGrace(app) };
