@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { CONSENSUS_DEFAULTS } from "../../consensus/constants.ts";
 import { SYNC_LIMITS } from "../../consensus/sync/constants.ts";
+import { utf8 } from "../../src/base/bytes.ts";
+import { sha256Hex } from "../../src/base/hash.ts";
 import type { Effect } from "../../src/replica/types.ts";
 import { assertBounded, boundsOf } from "../../tools/sim/oracles/bounds.ts";
 import { ConductOracle, StreamOracle } from "../../tools/sim/oracles/conduct.ts";
@@ -210,12 +212,35 @@ describe("promises: records are monotone, and nothing leaves before it is durabl
   });
   it("fires on blocks, heartbeats and candidacies of a view for which the disk has no vote for itself", () => {
     const header = { height: 3, parent: "a2", view: 3, producer: "me" };
-    expect(() => oracle().sent(0, { kind: "block", requested: false, header }, held)).toThrow("a block of view 3");
+    expect(() => oracle().sent(0, { kind: "block", requested: false, id: "a3", header }, held)).toThrow(
+      "a block of view 3",
+    );
     expect(() => oracle().sent(0, { kind: "heartbeat", signer: "me", view: 3 }, held)).toThrow("a heartbeat of view 3");
     expect(() => oracle().sent(0, { kind: "requestVote", signer: "me", view: 4, preVote: false }, held)).toThrow(
       "a candidacy",
     );
-    oracle().sent(0, { kind: "block", requested: false, header: { ...header, producer: "you" } }, held);
+    oracle().sent(0, { kind: "block", requested: false, id: "a3", header: { ...header, producer: "you" } }, held);
+  });
+  it("takes own blocks and acks that left before the disk was lost and came back from others, and no new ones", () => {
+    const [a1, a2] = ["a1", "a2"].map((id) => sha256Hex(utf8(id))) as [string, string];
+    const certificate = (id: string) =>
+      ({ kind: "certificate", view: 4, path: [utf8(id)], acks: [{ signer: "me", position: 0 }] }) as const;
+    const block = (id: string) =>
+      ({
+        kind: "block",
+        requested: false,
+        id,
+        header: { height: 1, parent: "g", view: 4, producer: "me" },
+      }) as const;
+    const promises = oracle();
+    promises.durable(0, record(4, "me", { view: 4, height: 1, id: a1 }));
+    promises.sent(0, block(a1), held);
+    promises.sent(0, certificate("a1"), disk({ [a1]: "g" }));
+    promises.lost(0);
+    promises.sent(0, block(a1), held);
+    promises.sent(0, certificate("a1"), held);
+    expect(() => promises.sent(0, block(a2), held)).toThrow("a block of view 4");
+    expect(() => promises.sent(0, certificate("a2"), held)).toThrow("was never on disk");
   });
   it("fires on a certificate that counts an own ack of a block that never was on the disk", () => {
     const certificate = {

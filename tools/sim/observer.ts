@@ -2,7 +2,6 @@
 import type { Block } from "../../chain/block.ts";
 import type { Lane } from "../../net/link/types.ts";
 import { toHex } from "../../src/base/bytes.ts";
-import { sha256Hex } from "../../src/base/hash.ts";
 import type { Effect, Input } from "../../src/replica/types.ts";
 import type { Persist } from "./disk.ts";
 import { assertBounded, boundsOf, type Sizes } from "./oracles/bounds.ts";
@@ -142,7 +141,7 @@ export class Observer implements Watch {
     this.promises.sent(node.index, message, node.disk);
     if (message.kind !== "block" || message.requested) return;
     const awake = node.pausedUntil + LOOKED_AT_US < this.#simulation.queue.now;
-    this.#streams.sent(node.index, to, idOf(parts), awake ? this.#simulation.queue.now - LOOKED_AT_US : 0);
+    this.#streams.sent(node.index, to, message.id, awake ? this.#simulation.queue.now - LOOKED_AT_US : 0);
   }
 
   delivering(node: SimulatedNode, from: number, lane: Lane, parts: readonly Uint8Array[]): void {
@@ -156,13 +155,7 @@ export class Observer implements Watch {
       knows: (id: string) => replica.ledger.get(id) !== undefined || replica.ledger.isOrphan(id) || disk.has(id),
       irreversibleHeight: replica.ledger.bottom.height,
     };
-    this.#streams.delivered(
-      from,
-      node.index,
-      { id: idOf(parts), parent, height },
-      receiver,
-      this.#simulation.queue.now,
-    );
+    this.#streams.delivered(from, node.index, { id: message.id, parent, height }, receiver, this.#simulation.queue.now);
   }
 
   linkUp(node: SimulatedNode, peer: number): void {
@@ -208,13 +201,4 @@ export class Observer implements Watch {
     this.#read.set(key, message);
     return message;
   }
-}
-
-/** A block's id is the hash of its header, the first field of its first part. */
-function idOf(parts: readonly Uint8Array[]): string {
-  const block = parts[1] as Uint8Array;
-  const short = (block[1] as number) < 0x80;
-  const start = short ? 2 : 3;
-  const length = short ? (block[1] as number) : ((block[1] as number) & 0x7f) + 128 * (block[2] as number);
-  return sha256Hex(block.subarray(start, start + length));
 }

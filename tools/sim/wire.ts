@@ -3,6 +3,7 @@
  * under test. Protobuf's two wire types, and only the fields that a rule speaks of.
  */
 import { concatBytes, toHex } from "../../src/base/bytes.ts";
+import { sha256Hex } from "../../src/base/hash.ts";
 
 /** What was seen leaving a node. */
 export type WireMessage =
@@ -29,7 +30,7 @@ export type WireMessage =
       readonly path: readonly Uint8Array[];
       readonly acks: readonly { readonly signer: string; readonly position: number }[];
     }
-  | { readonly kind: "block"; readonly requested: boolean; readonly header: WireHeader }
+  | { readonly kind: "block"; readonly requested: boolean; readonly id: string; readonly header: WireHeader }
   | { readonly kind: "hello"; readonly seq: number; readonly echo: number }
   | { readonly kind: "blockRequest" | "transactions" };
 
@@ -65,7 +66,7 @@ function readChainFrame(parts: readonly Uint8Array[]): WireMessage {
   if (kind === "hello") return { kind, seq: fields.number(1), echo: fields.number(2) };
   // The header is the first field of the block, in the same part as its tag.
   const header = fields.only(1);
-  return { kind: "block", requested: kind === "blockResponse", header: readHeader(header) };
+  return { kind: "block", requested: kind === "blockResponse", id: sha256Hex(header), header: readHeader(header) };
 }
 
 export function readHeader(bytes: Uint8Array): WireHeader {

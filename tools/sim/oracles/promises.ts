@@ -30,10 +30,16 @@ export class PromiseOracle {
   readonly #keys: readonly string[];
   readonly #issued: (WireRecord | undefined)[] = [];
   readonly #durable: (Durable | undefined)[] = [];
+  /**
+   * By node: its own blocks and acks that left it rightly. Others give them back to one that has lost its disk, and it
+   * passes them on like anybody's.
+   */
+  readonly #told: Set<string>[];
 
   /** @param keys of the nodes, by index */
   constructor(keys: readonly string[]) {
     this.#keys = keys;
+    this.#told = keys.map(() => new Set());
   }
 
   /** A node asked its disk to keep this record. */
@@ -83,10 +89,14 @@ export class PromiseOracle {
         }
         return;
       case "ack":
-        if (message.signer === self) this.#assertAcked(node, message, disk);
+        if (message.signer !== self) return;
+        this.#assertAcked(node, message, disk);
+        this.#toldOf(node).add(`ack ${message.id}`);
         return;
       case "block":
-        if (message.header.producer === self) this.#assertVoted(node, message.header.view, self, "a block");
+        if (message.header.producer !== self || this.#toldOf(node).has(message.id)) return;
+        this.#assertVoted(node, message.header.view, self, "a block");
+        this.#toldOf(node).add(message.id);
         return;
       case "certificate":
         return this.#assertCounted(node, message, disk);
@@ -130,6 +140,10 @@ export class PromiseOracle {
     }
   }
 
+  #toldOf(node: number): Set<string> {
+    return this.#told[node] as Set<string>;
+  }
+
   /** A leader's own ack, too, counts only when its block is on disk. */
   #assertCounted(
     node: number,
@@ -140,7 +154,12 @@ export class PromiseOracle {
     for (const { signer, position } of acks) {
       if (signer !== self) continue;
       const id = sha256Hex(path[position] as Uint8Array);
-      if (disk.everHeld(id)) continue;
+      const told = this.#toldOf(node);
+      if (told.has(`ack ${id}`)) continue;
+      if (disk.everHeld(id)) {
+        told.add(`ack ${id}`);
+        continue;
+      }
       const detail = `a certificate of view ${view} with an ack of its own: block ${id} was never on disk`;
       throw new RuleBroken("promises", BEFORE_DURABLE, detail, [node]);
     }
