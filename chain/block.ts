@@ -37,6 +37,14 @@ export const BLOCK_MAX_BYTES = HARD_LIMITS.blockBytes + BLOCK_OVERHEAD_BYTES;
 
 /** Decodes a block from a peer or the disk and checks that its body matches its header. */
 export function decodeBlock(bytes: Uint8Array): Result<Block, BlockError> {
+  const parts = splitBlock(bytes);
+  if (!parts.ok) return parts;
+  const { headerBytes, signature, body } = parts.value;
+  return assembleBlock(headerBytes, signature, body);
+}
+
+/** The three parts of an encoded block, as views; nothing in them is checked. */
+function splitBlock(bytes: Uint8Array): Result<Pick<Block, "headerBytes" | "signature" | "body">, DecodeError> {
   const header = scanLengthDelimited(bytes, 0, HEADER_TAG);
   if (header === undefined) return err(undecodable("header"));
   const signature = scanLengthDelimited(bytes, header.end, SIGNATURE_TAG);
@@ -48,11 +56,25 @@ export function decodeBlock(bytes: Uint8Array): Result<Block, BlockError> {
     if (scanned.start === scanned.end) return err(undecodable("an empty body is left out"));
     body = scanned;
   }
-  return assembleBlock(
-    bytes.subarray(header.start, header.end),
-    bytes.subarray(signature.start, signature.end),
-    bytes.subarray(body.start, body.end),
-  );
+  return ok({
+    headerBytes: bytes.subarray(header.start, header.end),
+    signature: bytes.subarray(signature.start, signature.end),
+    body: bytes.subarray(body.start, body.end),
+  });
+}
+
+/** The height of an encoded block and the claim that its producer signed it, without a look at its body. */
+export function claimOfEncoded(
+  chainId: string,
+  bytes: Uint8Array,
+): { height: number; claim: SignatureClaim } | undefined {
+  const parts = splitBlock(bytes);
+  if (!parts.ok || parts.value.signature.length !== SIGNATURE_BYTES) return undefined;
+  const { headerBytes, signature } = parts.value;
+  const header = headerMessage.decode(headerBytes);
+  if (!header.ok) return undefined;
+  const claim = blockClaim(chainId, { id: sha256Hex(headerBytes), header: header.value, signature });
+  return { height: header.value.height, claim };
 }
 
 /** A block from its three parts, checked as {@link decodeBlock} does. */

@@ -59,6 +59,11 @@ export class BestChain {
     return height + this.#limits.farBehindBlocks < anchorHeight;
   }
 
+  /** Once this node has caught up it streams blocks from this height on; those below are pulled from it. */
+  get streamedFrom(): number {
+    return this.#certifiedHeight() - this.#limits.farBehindBlocks;
+  }
+
   /** A chain whose root is so far above mine is pulled, not streamed. */
   isFarAhead(root: BlockRef): boolean {
     return root.height > this.root.height + this.#limits.farBehindBlocks;

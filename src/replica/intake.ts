@@ -4,7 +4,7 @@
  */
 import { unreachable } from "../base/result.ts";
 import type { PeerKey } from "../base/key.ts";
-import { type Block, blockClaim } from "../../chain/block.ts";
+import { type Block, blockClaim, claimOfEncoded } from "../../chain/block.ts";
 import { type ByteList, elementAt } from "../../chain/byteList.ts";
 import { isProducer } from "../../chain/configuration.ts";
 import type { Genesis } from "../../chain/genesis.ts";
@@ -50,6 +50,8 @@ export interface IntakeHost {
   /** Would a certificate of this block prove anything new? */
   isNews(height: number, id: string): boolean;
   isLeading(): boolean;
+  /** Blocks from this height on may be streamed to a peer, now or later. */
+  streamedFrom(): number;
   checkSignatures(batch: number, claims: readonly SignatureClaim[]): void;
   deliver(from: PeerKey, arrival: Arrival): void;
   misbehaved(peer: PeerKey, detail: string): void;
@@ -186,10 +188,11 @@ export class Intake {
         };
       case "transactionResults":
         return broadcast ? "drop" : { arrival: { kind: "results", results: payload.results }, claims: [] };
+      // From anybody: what is served is public, what comes is checked against an anchor.
       case "rangeRequest":
-      case "rangeResponse":
-        // From anybody: what is served is public, what comes is checked against an anchor.
         return broadcast ? "drop" : { arrival: payload, claims: [] };
+      case "rangeResponse":
+        return broadcast ? "drop" : { arrival: payload, claims: this.#rangeClaims(payload.response.blocks) };
       default:
         return unreachable(payload);
     }
@@ -203,6 +206,21 @@ export class Intake {
       if (!looksSigned(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
       const claim = this.#transactionClaim(elementAt(block.transactions, i));
       if (claim !== undefined) claims.push(claim);
+    }
+    return claims;
+  }
+
+  /**
+   * A range is proven by hash, which does not cover the producers' signatures. Those of blocks that this node may later
+   * stream to a peer, who will check them, are checked here: a liar must not make an honest node pass on a bad one.
+   */
+  #rangeClaims(blocks: ByteList): SignatureClaim[] {
+    const claims: SignatureClaim[] = [];
+    for (let i = blocks.count - 1; i >= 0; i--) {
+      const each = claimOfEncoded(this.#host.genesis.chainId, elementAt(blocks, i));
+      // What does not decode is judged when the range is opened.
+      if (each === undefined || each.height < this.#host.streamedFrom()) break;
+      claims.push(each.claim);
     }
     return claims;
   }

@@ -496,6 +496,7 @@ export class Replica {
       irreversibleHeight: () => this.#ledger.bottom.height,
       isNews: (height, id) => this.#finality.isNews(height, id),
       isLeading: () => this.#engine.state.leader === this.#start.self,
+      streamedFrom: () => this.#chain.streamedFrom,
       checkSignatures: (batch, claims) => this.#outbox.effect({ kind: "checkSignatures", batch, claims }),
       deliver: (from, arrival) => this.#deliver(from, arrival),
       misbehaved: (peer, detail) => this.#misbehaved(peer, detail),

@@ -10,6 +10,7 @@ import {
   encodeBlockRequest,
   encodeCertificatePayload,
   encodeHello,
+  encodeRangeResponsePayload,
   encodeSigned,
   encodeTransactionForward,
   encodeTransactionResults,
@@ -47,6 +48,7 @@ class Node {
   irreversibleHeight = 0;
   certifiedHeight = 0;
   isLeading = true;
+  streamedFrom = 0;
   readonly batches: { readonly batch: number; readonly claims: readonly SignatureClaim[] }[] = [];
   readonly delivered: { readonly from: PeerKey; readonly arrival: Arrival }[] = [];
   readonly misbehaved: PeerKey[] = [];
@@ -60,6 +62,7 @@ class Node {
     irreversibleHeight: () => this.irreversibleHeight,
     isNews: (height) => height > this.certifiedHeight,
     isLeading: () => this.isLeading,
+    streamedFrom: () => this.streamedFrom,
     checkSignatures: (batch, claims) => void this.batches.push({ batch, claims }),
     deliver: (from, arrival) => void this.delivered.push({ from, arrival }),
     misbehaved: (peer) => void this.misbehaved.push(peer),
@@ -327,6 +330,34 @@ describe("a certificate", () => {
     const node = new Node();
     node.unicast(B, encodeCertificatePayload(certificateOf(first, signers)));
     expect([node.misbehaved, node.batches, node.kinds]).toEqual([[B], [], []]);
+  });
+});
+
+describe("a range of blocks", () => {
+  const range = (): Uint8Array =>
+    encodeRangeResponsePayload([first.block, second.block], { from: 1, anchorHeight: 9, path: [] });
+
+  it("has the signatures checked of blocks that this node may stream on, and of no others", () => {
+    const node = new Node();
+    node.streamedFrom = 2;
+    node.unicast(STRANGER, range());
+    expect([node.signers, node.kinds]).toEqual([[second.block.header.producer], []]);
+    node.check();
+    expect(node.kinds).toEqual(["rangeResponse"]);
+  });
+
+  it("with a bad one among them is misbehaviour, and goes nowhere", () => {
+    const node = new Node();
+    node.unicast(STRANGER, range());
+    node.check(false);
+    expect([node.misbehaved, node.kinds]).toEqual([[STRANGER], []]);
+  });
+
+  it("far below needs no check", () => {
+    const node = new Node();
+    node.streamedFrom = 3;
+    node.unicast(STRANGER, range());
+    expect([node.batches, node.kinds]).toEqual([[], ["rangeResponse"]]);
   });
 });
 

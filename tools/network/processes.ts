@@ -30,6 +30,9 @@ function findRoot(): string {
 
 export const CAIRN = join(findRoot(), "bin", "cairn.js");
 
+/** A machine that is busy with other tests answers late; a node that is stuck never does. */
+const STATUS_TIMEOUT_MS = 20_000;
+
 export class NodeProcess {
   readonly node: NetworkNode;
   #child: ChildProcess | undefined;
@@ -92,7 +95,7 @@ export class NodeProcess {
   }
 
   async status(): Promise<NodeStatus> {
-    const response = await fetch(`${this.url}/v1/status`, { signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(`${this.url}/v1/status`, { signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) });
     return (await response.json()) as NodeStatus;
   }
 }
