@@ -40,6 +40,8 @@ const REGRESSIONS: readonly (readonly [string, number, number, number, string])[
   ["whoever sends a block that is held back is known to have it", 6, 3, 0, "jumping"],
   ["a node without its disk gives back its own old blocks: a broken oracle", 80, 3, 1, "default"],
   ["the same in a later view", 82, 3, 1, "default"],
+  ["a block that was asked for comes beside the stream: a broken oracle", 91, 3, 2, "default"],
+  ["the same, before its parent", 109, 3, 2, "default"],
   ["what a peer is known to have is not forgotten with its abandoned branch", 5308, 3, 1, "churning"],
 ];
 

@@ -14,7 +14,7 @@ import { ViewOracle } from "./oracles/views.ts";
 import type { SimulatedNode, Watch } from "./simulatedNode.ts";
 import type { Simulation } from "./simulation.ts";
 import { short } from "./trace.ts";
-import { readRecord, readWire, type WireMessage } from "./wire.ts";
+import { isResponse, readRecord, readWire, type WireMessage } from "./wire.ts";
 
 /** Sizes are looked at in every so many steps: they are dearer than most steps. */
 const SIZES_EVERY_STEPS = 32;
@@ -196,7 +196,8 @@ export class Observer implements Watch {
   #readOnce(lane: Lane, parts: readonly Uint8Array[]): WireMessage {
     const key = parts[parts.length > 1 ? 1 : 0] as Uint8Array;
     const known = this.#read.get(key);
-    if (known !== undefined) return known;
+    // A response shares its block with the stream: only the kind in front differs.
+    if (known !== undefined && (known.kind !== "block" || known.requested === isResponse(parts))) return known;
     const message = readWire(lane, parts);
     this.#read.set(key, message);
     return message;

@@ -57,6 +57,11 @@ export function readWire(lane: "urgent" | "chain" | "bulk", parts: readonly Uint
   return lane === "chain" ? readChainFrame(parts) : readPayload(payloadOf(parts));
 }
 
+/** Whether a block on the chain lane was asked for. */
+export function isResponse(parts: readonly Uint8Array[]): boolean {
+  return SYNC_KINDS[((parts[0] as Uint8Array)[0] as number) - 1] === "blockResponse";
+}
+
 function readChainFrame(parts: readonly Uint8Array[]): WireMessage {
   const kind = SYNC_KINDS[((parts[0] as Uint8Array)[0] as number) - 1];
   if (kind === undefined) throw new Error(`kind ${parts[0]?.[0]} on the chain lane`);
@@ -66,7 +71,7 @@ function readChainFrame(parts: readonly Uint8Array[]): WireMessage {
   if (kind === "hello") return { kind, seq: fields.number(1), echo: fields.number(2) };
   // The header is the first field of the block, in the same part as its tag.
   const header = fields.only(1);
-  return { kind: "block", requested: kind === "blockResponse", id: sha256Hex(header), header: readHeader(header) };
+  return { kind: "block", requested: isResponse(parts), id: sha256Hex(header), header: readHeader(header) };
 }
 
 export function readHeader(bytes: Uint8Array): WireHeader {
