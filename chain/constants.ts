@@ -29,6 +29,9 @@ export const GENESIS_DEFAULTS = {
   expiryAheadMs: 60_000,
   duplicateWindowCount: 8_000_000,
   clockToleranceMs: 1_000,
+  /** The most that the kv application's 1,000 operations a transaction need is 2,000. */
+  executionOperations: 100_000,
+  executionBytes: 64 * 1024 * 1024,
 } as const;
 
 /** Blocks whose parent is unknown wait up to this many bytes together; the oldest leave first. */

@@ -7,6 +7,7 @@ import { err, ok, type Result } from "../src/base/result.ts";
 import { type Application, TransactionFailed } from "./application.ts";
 import { type ByteList, encodeList } from "./byteList.ts";
 import type { DuplicateWindow } from "./duplicateWindow.ts";
+import { BudgetedState } from "./executionBudget.ts";
 import type { ChainLimits } from "./genesis.ts";
 import { leafHashesOf, rootOfLeafHashes } from "./merkle.ts";
 import { type BlockUndo, nextStateHash, type State, StateReadError } from "./state.ts";
@@ -22,6 +23,7 @@ export interface TransactionRefusal {
     | "DUPLICATE"
     | "DUPLICATE_WINDOW_FULL"
     | "AUTHOR_MISSING"
+    | "BUDGET_EXCEEDED"
     | "TRANSACTION_FAILED";
   readonly detail: string;
 }
@@ -53,11 +55,13 @@ export class BlockExecution {
   readonly #setting: ExecutionSetting;
   readonly #place: BlockPlace;
   readonly #receipts: Uint8Array[] = [];
+  readonly #access: BudgetedState;
   #windowCount: number;
 
   constructor(setting: ExecutionSetting, place: BlockPlace) {
     this.#setting = setting;
     this.#place = place;
+    this.#access = new BudgetedState(setting.state, setting.limits);
     this.#windowCount = setting.duplicates.countSince(place.time - setting.limits.expiryAheadMs);
     setting.state.beginBlock(place.height);
     setting.duplicates.beginBlock(place.height, place.time);
@@ -76,15 +80,25 @@ export class BlockExecution {
     const refusal = this.#refusalOf(bytes.length, transaction.expiresAt, transaction.author);
     if (refusal !== undefined) return refusal;
     if (duplicates.has(ids, offset)) return refuse("DUPLICATE", toHex(ids.subarray(offset, offset + 32)));
+    const access = this.#access;
+    access.beginTransaction();
+    let receipt: Uint8Array;
     try {
-      this.#receipts.push(application.execute(transaction.payload, state, this.#place));
-      state.commitTransaction();
+      receipt = application.execute(transaction.payload, access, this.#place);
     } catch (error) {
       state.rollbackTransaction();
       // The disk's failures are this node's; whatever else is thrown is the transaction's, the same on every node.
       if (error instanceof StateReadError) throw error;
+      if (access.exceeded !== undefined) return refuse("BUDGET_EXCEEDED", access.exceeded);
       return refuse("TRANSACTION_FAILED", failureText(error));
     }
+    // The application may have caught what it was told.
+    if (access.exceeded !== undefined) {
+      state.rollbackTransaction();
+      return refuse("BUDGET_EXCEEDED", access.exceeded);
+    }
+    state.commitTransaction();
+    this.#receipts.push(receipt);
     if (!duplicates.add(ids, offset)) throw new Error("checked above");
     this.#windowCount++;
     return ok(undefined);

@@ -17,6 +17,10 @@ export interface ChainLimits {
   readonly clockToleranceMs: number;
   /** Every transaction must name and be signed by its author. */
   readonly signaturesRequired: boolean;
+  /** Reads, writes and entries that a range returns, of one transaction's execution at most. */
+  readonly executionOperations: number;
+  /** Bytes of keys and values read and written by one transaction's execution at most. */
+  readonly executionBytes: number;
 }
 
 export interface Genesis {

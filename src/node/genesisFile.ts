@@ -76,6 +76,8 @@ const limitsSchema = z.strictObject({
   expiryAheadMs: upTo(24 * 60 * 60 * 1000).default(DEFAULT_LIMITS.expiryAheadMs),
   duplicateWindowCount: upTo(64_000_000).default(DEFAULT_LIMITS.duplicateWindowCount),
   clockToleranceMs: upTo(60_000, 0).default(DEFAULT_LIMITS.clockToleranceMs),
+  executionOperations: upTo(10_000_000).default(DEFAULT_LIMITS.executionOperations),
+  executionBytes: upTo(1024 * 1024 * 1024).default(DEFAULT_LIMITS.executionBytes),
   signaturesRequired: z.boolean().default(DEFAULT_LIMITS.signaturesRequired),
 });
 

@@ -101,6 +101,51 @@ describe("the duplicate window's count (DESIGN section 8)", () => {
   });
 });
 
+describe("the budget of a transaction (DESIGN section 8)", () => {
+  it("counts operations, entries of a range and bytes, for each transaction anew, and ends to the unit", () => {
+    const { execution, setting } = open({ executionOperations: 4, executionBytes: 60 });
+    let n = 0;
+    const code = (payload: string): string => codeOf(execution, makeTransaction(payload, n++));
+    expect(code("put k1 1;put k2 2;delete k3;reads k1 1")).toBe("ok");
+    expect(code("put k1 1;put k2 2;delete k3;reads k1 2")).toBe("BUDGET_EXCEEDED");
+    // The range itself, its two entries, what `count` writes; then a third entry.
+    expect(code("count k to")).toBe("ok");
+    expect(code("put k3 3")).toBe("ok");
+    expect(code("count k to")).toBe("BUDGET_EXCEEDED");
+    // Key and value: 2 + 58 bytes.
+    expect(code(`put kk ${"x".repeat(58)}`)).toBe("ok");
+    expect(code(`put kk ${"y".repeat(59)}`)).toBe("BUDGET_EXCEEDED");
+    expect(code("reads kk 1")).toBe("ok");
+    expect(code("reads kk 2")).toBe("BUDGET_EXCEEDED");
+    expect(fromUtf8(setting.state.get("kk") as Uint8Array)).toBe("x".repeat(58));
+  });
+
+  it("an application that catches what it is told gets no further: all it wrote is taken back", () => {
+    const { execution, setting } = open({ executionOperations: 4 });
+    const bytes = makeTransaction("put k lost;greedy k 4", 1);
+    expect(execution.apply(bytes, transactionId(bytes), 0)).toEqual({
+      ok: false,
+      error: { code: "BUDGET_EXCEEDED", detail: "more than 4 operations on the state" },
+    });
+    expect([setting.state.get("k"), execution.count]).toEqual([undefined, 0]);
+    expect(codeOf(execution, makeTransaction("put k kept;greedy k 3", 2))).toBe("ok");
+    expect(fromUtf8(setting.state.get("k") as Uint8Array)).toBe("kept");
+  });
+
+  it("does not read what a range could not pay for", () => {
+    const { setting } = makeSetting(testGenesis({ executionOperations: 4 }));
+    const asked: number[] = [];
+    const range = (_start: string, _end: string | undefined, limit: number) => {
+      asked.push(limit);
+      return Array.from({ length: Math.min(limit, 1_000) }, (_, i) => ({ key: `k${i}`, value: new Uint8Array(1) }));
+    };
+    const state = new State({ get: () => undefined, range }, 0);
+    const execution = new BlockExecution({ ...setting, state }, { height: 1, time: TIME, view: 1 });
+    expect(codeOf(execution, makeTransaction("count k to", 1))).toBe("BUDGET_EXCEEDED");
+    expect(asked).toEqual([4]);
+  });
+});
+
 describe("a refused transaction leaves no trace", () => {
   it("neither in the state, nor among the receipts, nor in the duplicate window, nor in the hash", () => {
     const { execution, setting } = open();

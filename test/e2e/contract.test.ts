@@ -7,6 +7,7 @@ const ELSEWHERE = [
   "AUTHOR_MISSING",
   "BLOCKS_GONE",
   "BODY_TOO_LARGE", // sent as well, but a reset may overtake the answer
+  "BUDGET_EXCEEDED",
   "BUSY",
   "HEADERS_TOO_LARGE",
   "INTERNAL",

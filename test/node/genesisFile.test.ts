@@ -59,6 +59,14 @@ test("the chain id is the SHA-256 of the value in canonical JSON, as written", (
   expect(parsed({ ...VALUE, limits: { ...VALUE.limits, signaturesRequired: false } }).chainId).not.toBe(chainId);
 });
 
+test("a limit that a later version knows leaves the chain id of a genesis without it as it was", () => {
+  const { chainId, limits } = parsed(VALUE);
+  expect(limits).toMatchObject({ executionOperations: 100_000, executionBytes: 64 * 1024 * 1024 });
+  const written = parsed({ ...VALUE, limits: { ...VALUE.limits, executionOperations: 5 } });
+  expect(written.limits.executionOperations).toBe(5);
+  expect(written.chainId).not.toBe(chainId);
+});
+
 test("the chain layer gets the producers in their order", () => {
   const genesis = toGenesis(parsed(VALUE));
   expect(genesis).toMatchObject({ name: "example", time: VALUE.time, engine: "raft", initialState: { a: "b" } });

@@ -35,6 +35,7 @@ export const ERRORS = {
     message: "expiresAt is more than 60000 ms ahead",
     details: { id: ID },
   },
+  BUDGET_EXCEEDED: { status: 400, message: "more than 100000 operations on the state", details: { id: ID } },
   TRANSACTION_FAILED: { status: 400, message: "the application refused it", details: { id: ID } },
   SIGNATURE_INVALID: { status: 400, message: "the author did not sign this transaction", details: { id: ID } },
   AUTHOR_MISSING: { status: 400, message: "the genesis requires signatures", details: { id: ID } },

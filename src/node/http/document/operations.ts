@@ -111,6 +111,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
       "TRANSACTION_UNDECODABLE",
       "TRANSACTION_EXPIRED",
       "EXPIRES_TOO_LATE",
+      "BUDGET_EXCEEDED",
       "TRANSACTION_FAILED",
       "SIGNATURE_INVALID",
       "AUTHOR_MISSING",
