@@ -50,6 +50,8 @@ export const RANGE_TIMEOUT_MAX_MS = 16_000;
 /** A peer that was late, or sent what is not true, is asked last for so long, ms. */
 export const LATE_SHUN_MS = 10_000;
 export const GARBAGE_SHUN_MS = 60_000;
+/** A peer that did not hold a range is not asked for so long, ms. */
+export const LACKS_SHUN_MS = 5_000;
 
 /** Requests of one peer that wait to be served; the oldest leave first, by then somebody else was asked. */
 export const RANGE_REQUESTS_MAX = 16;

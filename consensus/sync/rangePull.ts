@@ -7,6 +7,7 @@ import type { PeerKey } from "../../src/base/key.ts";
 import type { Block } from "../../chain/block.ts";
 import {
   GARBAGE_SHUN_MS,
+  LACKS_SHUN_MS,
   LATE_SHUN_MS,
   RANGE_TIMEOUT_MAX_MS,
   RANGE_TIMEOUT_MS,
@@ -32,8 +33,10 @@ interface Source {
   timeoutMs: number;
   /** Until then it is asked when there is nobody else, ms. */
   shunnedUntil: number;
-  /** It does not hold what this anchor proves. */
+  /** It did not hold what this anchor proves. */
   lacksAnchor: number;
+  /** Then it is asked again all the same, ms: a disk that did not read may read again. */
+  lacksUntil: number;
 }
 
 type PullState =
@@ -68,6 +71,10 @@ export class RangePull {
   get deadline(): number {
     let earliest = Number.POSITIVE_INFINITY;
     for (const { state } of this.#batches()) if (state.kind === "asked") earliest = Math.min(earliest, state.deadline);
+    if (!this.#batches().some(({ state }) => state.kind === "waiting")) return earliest;
+    const now = this.#host.now();
+    for (const { lacksUntil } of this.#sources.values())
+      if (lacksUntil > now) earliest = Math.min(earliest, lacksUntil);
     return earliest;
   }
   /** Ranges asked for or arrived. */
@@ -206,7 +213,7 @@ export class RangePull {
       // An anchor that it does not hold yet is about to be there: certificates are sent before blocks.
       if (height + this.#host.limits.farBehindBlocks < anchor.height) continue;
       const source = this.#source(peer);
-      if (source.lacksAnchor >= anchor.height) continue;
+      if (source.lacksAnchor >= anchor.height && now < source.lacksUntil) continue;
       const shunned = now < source.shunnedUntil;
       const busy = this.#batches().reduce((sum, batch) => sum + (batch.isAskedOf(peer) ? 1 : 0), 0);
       const isBetter = best === undefined || (shunned === best.shunned ? busy < best.busy : !shunned);
@@ -219,7 +226,7 @@ export class RangePull {
   #source(peer: PeerKey): Source {
     let source = this.#sources.get(peer);
     if (source === undefined) {
-      source = { timeoutMs: RANGE_TIMEOUT_MS, shunnedUntil: Number.NEGATIVE_INFINITY, lacksAnchor: -1 };
+      source = { timeoutMs: RANGE_TIMEOUT_MS, shunnedUntil: Number.NEGATIVE_INFINITY, lacksAnchor: -1, lacksUntil: 0 };
       this.#sources.set(peer, source);
     }
     return source;
@@ -227,7 +234,9 @@ export class RangePull {
 
   #lacks(peer: PeerKey, batch: RangeBatch): void {
     if (!batch.isAskedOf(peer)) return;
-    this.#source(peer).lacksAnchor = batch.anchor.height;
+    const source = this.#source(peer);
+    source.lacksAnchor = batch.anchor.height;
+    source.lacksUntil = this.#host.now() + LACKS_SHUN_MS;
     this.#takeBack(peer);
     this.proceed();
   }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { inclusionProof, leafHash } from "../../chain/merkle.ts";
 import { decodePayload, encodeRangeResponsePayload } from "../../consensus/messages.ts";
-import { RANGE_TIMEOUT_MS, type SyncLimits } from "../../consensus/sync/constants.ts";
+import { LACKS_SHUN_MS, RANGE_TIMEOUT_MS, type SyncLimits } from "../../consensus/sync/constants.ts";
 import type { Anchor, RangeRequest, RangeResponse } from "../../consensus/sync/range.ts";
 import { RangeBatch } from "../../consensus/sync/rangeBatch.ts";
 import { RangePull } from "../../consensus/sync/rangePull.ts";
@@ -147,6 +147,18 @@ describe("a pull", () => {
     bench.run();
     expect(bench.taken).toEqual(ALL);
     expect(bench.blamed).toEqual([]);
+  });
+
+  it("who refused is asked again after a while: its disk may read again", () => {
+    const bench = new Bench("a");
+    const [first] = bench.askedOf() as [RangeRequest];
+    bench.answer("a", first, 0);
+    expect([bench.askedOf(), bench.pull.isStarved, bench.pull.deadline]).toEqual([[], true, LACKS_SHUN_MS]);
+    bench.now = LACKS_SHUN_MS;
+    bench.pull.tick();
+    expect(bench.asked[0]?.request).toEqual(first);
+    bench.run();
+    expect([bench.taken.length, bench.pull.isDone]).toEqual([100, true]);
   });
 
   it("without a peer that serves it is starved, until one comes", () => {

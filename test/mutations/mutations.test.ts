@@ -30,13 +30,13 @@ describe("mutations", () => {
 
   it.each([CONTROL, MODEL_CONTROL])(
     "nothing is found where nothing was changed: $check",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (control) => expect((await runMutation(control)).how).toBe(""),
   );
 
   it.each(MUTATIONS.filter(({ tag, name, check }) => check === "sweep" && (FAST.has(tag) || FAST_NAMES.has(name))))(
     "[$tag] $name: the simulator finds it",
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async (mutation) => {
       const { caughtAt, how } = await runMutation(mutation);
       expect(caughtAt).toBeDefined();
@@ -46,7 +46,7 @@ describe("mutations", () => {
 
   it.each(MUTATIONS.filter(({ check }) => check === "model"))(
     "[$tag] $name: the search of two nodes finds it",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (mutation) => {
       const { caughtAt, how } = await runMutation(mutation);
       expect(caughtAt).toBeDefined();

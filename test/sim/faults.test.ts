@@ -55,6 +55,25 @@ describe("a schedule of faults", () => {
     expect(simulation.watch.transactions.placeOf(id as string)).toBeDefined();
   });
 
+  it("a disk that does not read serves nothing, and a follower that needs its blocks gets them when it does again", () => {
+    const simulation = new Simulation({ seed: 1, producers: 1, followers: 1, workload: NO_WORKLOAD });
+    simulation.start(0);
+    simulation.advance(2_000);
+    for (let i = 0; i < 20; i++) {
+      simulation.workload.submitNew(simulation.node(0), 1);
+      simulation.advance(100);
+    }
+    const { height } = simulation.watch.finality;
+    expect(height).toBeGreaterThan(10);
+    simulation.faults.begin([
+      { atUs: simulation.queue.now, fault: { kind: "readErrors", node: 0, durationMs: 3_000 } },
+    ]);
+    simulation.start(1);
+    simulation.advance(2_900);
+    expect(simulation.node(1).replica.ledger.bottom.height).toBe(0);
+    simulation.until("the follower has all", () => simulation.node(1).replica.ledger.bottom.height === height, 15_000);
+  });
+
   it("a producer that comes back with an empty disk follows, and takes no part", () => {
     const simulation = calm({
       kind: "crash",

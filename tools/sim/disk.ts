@@ -104,9 +104,12 @@ export class ChainDisk {
       .flatMap(([, ids]) => [...ids].sort().map((id) => this.#decode(id)));
   }
 
-  log(): BlockLog & RangeLog {
+  /** @param fails whether reads fail now: as in the product, what does not read counts as not held */
+  log(fails: () => boolean): BlockLog & RangeLog {
+    const unless = <T>(read: () => T | undefined): T | undefined => (fails() ? undefined : read());
     return {
       range: (from, to, maxBytes) => {
+        if (fails()) return [];
         const blocks: RawBlock[] = [];
         let bytes = 0;
         for (let height = from; height <= to && bytes < maxBytes; height++) {
@@ -117,10 +120,10 @@ export class ChainDisk {
         }
         return blocks;
       },
-      idAt: (height) => this.#chain[height],
-      heightOf: (id) => this.#heights.get(id),
-      blockAt: (height) => (height === 0 ? undefined : this.#rawOf(this.#chain[height])),
-      byId: (id) => this.#rawOf(id),
+      idAt: (height) => (height === 0 ? this.#genesis.id : unless(() => this.#chain[height])),
+      heightOf: (id) => (id === this.#genesis.id ? 0 : unless(() => this.#heights.get(id))),
+      blockAt: (height) => (height === 0 ? undefined : unless(() => this.#rawOf(this.#chain[height]))),
+      byId: (id) => unless(() => this.#rawOf(id)),
     };
   }
 

@@ -23,7 +23,7 @@ export class FaultDice {
 
   /** How often each kind strikes, and what it does then; none when nobody is there to be struck. */
   kinds(): readonly { readonly everyMs: number; readonly draw: () => readonly Fault[] }[] {
-    const { crash, blackout, partition, linkBreak, clog, pause, slow, diskFull, clock } = this.#profile;
+    const { crash, blackout, partition, linkBreak, clog, pause, slow, diskFull, readErrors, clock } = this.#profile;
     const one = (draw: (node: SimulatedNode) => Fault) => (): Fault[] => {
       const up = this.#up();
       return up.length === 0 ? [] : [draw(this.#pickVictim(up))];
@@ -55,6 +55,14 @@ export class FaultDice {
       {
         everyMs: diskFull.everyMs,
         draw: one(({ index }) => ({ kind: "diskFull", node: index, durationMs: this.interval(diskFull.durationMs) })),
+      },
+      {
+        everyMs: readErrors.everyMs,
+        draw: one(({ index }) => ({
+          kind: "readErrors",
+          node: index,
+          durationMs: this.interval(readErrors.durationMs),
+        })),
       },
       { everyMs: clock.jumpEveryMs, draw: () => this.#clockJump() },
     ];

@@ -134,6 +134,8 @@ export class Faults {
         return node.slowDown(fault.stepMs, fault.durationMs);
       case "diskFull":
         return node.fillDisk(fault.durationMs);
+      case "readErrors":
+        return node.failReads(fault.durationMs);
       case "clockJump":
         return node.jumpClock(fault.jumpMs);
     }

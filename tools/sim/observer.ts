@@ -92,7 +92,7 @@ export class Observer implements Watch {
     const { replica, index } = node;
     for (const onlooker of this.#simulation.onlookers) onlooker.started?.(node);
     this.promises.restarted(index);
-    this.finality.restarted(index, replica.ledger.bottom.height, (height) => replica.chain.idAt(height));
+    this.finality.restarted(index, replica.ledger.bottom.height, idsOf(node));
     this.#simulation.workload.crashed(index);
   }
 
@@ -112,7 +112,7 @@ export class Observer implements Watch {
       if (effect.kind === "persist") this.#persisting(node, effect);
       else if (effect.kind === "irreversible") {
         this.#note(index, `irreversible ${effect.block.view}/${effect.block.height} ${short(effect.block.id)}`);
-        this.finality.told(index, effect.block.height, (height) => replica.chain.idAt(height));
+        this.finality.told(index, effect.block.height, idsOf(node));
       } else if (effect.kind === "log" && effect.level !== "debug") {
         this.#note(index, `${effect.message} ${effect.fields ? JSON.stringify(effect.fields) : ""}`);
       }
@@ -202,4 +202,9 @@ export class Observer implements Watch {
     this.#read.set(key, message);
     return message;
   }
+}
+
+/** Ids of a node's chain by height, also while its disk does not read. */
+function idsOf({ replica, disk }: SimulatedNode): (height: number) => string | undefined {
+  return (height) => replica.chain.idAt(height) ?? disk.idAt(height);
 }

@@ -63,6 +63,8 @@ export interface FaultProfile {
   /** Every step of an overloaded node takes so long. */
   readonly slow: { readonly everyMs: number; readonly durationMs: number; readonly stepMs: number };
   readonly diskFull: { readonly everyMs: number; readonly durationMs: number };
+  /** Blocks below the fork database do not read. */
+  readonly readErrors: { readonly everyMs: number; readonly durationMs: number };
   /** What at most a minority of producers, or a follower, has lost after a crash: see `Damage`. */
   readonly damage: { readonly block: number; readonly record: number; readonly disk: number };
   /** How often some of those that may fail stay broken for good when the rest heals. */
@@ -106,6 +108,7 @@ export const NO_FAULTS: FaultProfile = {
   pause: { everyMs: Infinity, durationMs: 0 },
   slow: { everyMs: Infinity, durationMs: 0, stepMs: 0 },
   diskFull: { everyMs: Infinity, durationMs: 0 },
+  readErrors: { everyMs: Infinity, durationMs: 0 },
   damage: { block: 0, record: 0, disk: 0 },
   brokenForGood: 0,
   pingTimeoutMs: 2_000,
@@ -185,6 +188,7 @@ const KINDS: Record<string, Draw> = {
     latency: { lowMs: 1, highMs: 30, jitter: 1, tailChance: 0.02, tailMs: 200, asymmetry: 1 },
     disk: drawDisk(dice),
     damage: { block: 0.9, record: 0, disk: 0 },
+    readErrors: drawReadErrors(dice),
   }),
   /** Overloaded processes, slow and full disks, thin and noisy lines. */
   overloaded: (dice) => ({
@@ -194,6 +198,7 @@ const KINDS: Record<string, Draw> = {
     bytesPerMs: dice.between(20, 2_000),
     corruption: dice.between(0, 0.005),
     redialMs: dice.between(20, 400),
+    readErrors: drawReadErrors(dice),
   }),
   /** Disks that forget: of a minority of producers, and of followers. */
   forgetful: (dice) => ({
@@ -290,6 +295,10 @@ function drawCrash(dice: Dice): FaultProfile["crash"] {
     silent: dice.between(0, 0.5),
     afterIsolation: dice.between(0, 0.5),
   };
+}
+
+function drawReadErrors(dice: Dice): FaultProfile["readErrors"] {
+  return { everyMs: dice.between(500, 5_000), durationMs: dice.between(50, 3_000) };
 }
 
 function drawPartition(dice: Dice): FaultProfile["partition"] {

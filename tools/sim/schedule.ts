@@ -33,6 +33,8 @@ export type Fault =
   | { readonly kind: "slow"; readonly node: number; readonly durationMs: number; readonly stepMs: number }
   /** Nothing is written until there is room again. */
   | { readonly kind: "diskFull"; readonly node: number; readonly durationMs: number }
+  /** Irreversible blocks do not read: they count as not held. */
+  | { readonly kind: "readErrors"; readonly node: number; readonly durationMs: number }
   | { readonly kind: "clockJump"; readonly node: number; readonly jumpMs: number };
 
 /** What a disk has lost when the process comes back. `record`: the vote record does not read. */
@@ -69,6 +71,8 @@ export function describeFault({ atUs, fault }: ScheduledFault): string {
       return `${at} node ${fault.node} takes ${ms(fault.stepMs)} a step for ${ms(fault.durationMs)}`;
     case "diskFull":
       return `${at} the disk of node ${fault.node} is full for ${ms(fault.durationMs)}`;
+    case "readErrors":
+      return `${at} the disk of node ${fault.node} does not read for ${ms(fault.durationMs)}`;
     case "clockJump":
       return `${at} the clock of node ${fault.node} jumps by ${ms(fault.jumpMs)}`;
   }

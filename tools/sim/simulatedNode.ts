@@ -73,6 +73,8 @@ export class SimulatedNode implements Station {
   #slowStepUs = 0;
   /** Microseconds. */
   #diskFullUntil = 0;
+  /** Microseconds. */
+  #unreadableUntil = 0;
   readonly #world: World;
   #clockOffsetMs: number;
   /** Added by jumps. */
@@ -158,7 +160,7 @@ export class SimulatedNode implements Station {
         bottom: { block: disk.blockAt(irreversibleHeight), frontier: this.#bottomFrontier() },
         certificate: disk.irreversible?.certificate ?? new Uint8Array(0),
         blocks: disk.blocksAbove(),
-        log: disk.log(),
+        log: disk.log(() => this.#world.queue.now < this.#unreadableUntil),
         record: disk.record,
         seed: dice.seed(),
         syncLimits: world.syncLimits,
@@ -205,6 +207,10 @@ export class SimulatedNode implements Station {
     this.#diskFullUntil = Math.max(this.#diskFullUntil, this.#world.queue.now + durationMs * 1000);
   }
 
+  failReads(durationMs: number): void {
+    this.#unreadableUntil = Math.max(this.#unreadableUntil, this.#world.queue.now + durationMs * 1000);
+  }
+
   jumpClock(ms: number): void {
     this.#jumpedMs += ms;
     // The shell's timers count real time: a clock set forward lets the next look come late, not never.
@@ -222,7 +228,7 @@ export class SimulatedNode implements Station {
   heal(): void {
     this.dying = undefined;
     this.mayFail = false;
-    this.#slowUntil = this.#diskFullUntil = 0;
+    this.#slowUntil = this.#diskFullUntil = this.#unreadableUntil = 0;
   }
 
   /** What the disk has lost while the process is down. */
