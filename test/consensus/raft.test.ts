@@ -420,6 +420,17 @@ describe("leading", () => {
     }
   });
 
+  it("rounds count anew in a view that one stood for oneself: whoever wins it is heard from the first", () => {
+    const replica = new Replica();
+    for (let round = 1; round <= 5; round++) replica.receive(B, heartbeat(1, round));
+    replica.pass(TIMEOUT);
+    replica.receive(C, vote(2, SELF, { preVote: true }));
+    expect(replica.record).toMatchObject({ view: 2, votedFor: SELF });
+    replica.sent.length = 0;
+    replica.receive(C, heartbeat(2, 1));
+    expect(replica.take("heartbeatReply")).toMatchObject([{ to: C, content: { content: { view: 2, round: 1 } } }]);
+  });
+
   it("an old leader's heartbeat is answered with the view it missed, an old round with nothing", () => {
     const replica = new Replica();
     replica.receive(B, heartbeat(3, 2));

@@ -30,7 +30,11 @@ describe("160 seeds, 1 to 5 producers, 0 to 2 followers, any faults: every rule 
   }
 });
 
-/** Seeds that broke a rule once, each with the fault that it found (the run itself may have changed). */
+/**
+ * Seeds that broke a rule once, each with the fault that it found. With the fault put back, 3, 6, 38 and 5308 still fail.
+ * 9 and jumping 1 do not any more, because the runs have changed, nor do 150 seeds of their kind within two minutes: the first fault
+ * has a test of its own in `test/consensus/raft.test.ts`. 31 and 418 were not tried again.
+ */
 const REGRESSIONS: readonly (readonly [string, number, number, number, string])[] = [
   ["rounds of heartbeats count anew in a view that one stood for oneself", 9, 5, 0, "pausing"],
   ["a leader takes expired transactions in, so that their submitters are told", 31, 2, 2, "default"],
