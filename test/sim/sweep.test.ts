@@ -43,6 +43,7 @@ const REGRESSIONS: readonly (readonly [string, number, number, number, string])[
   ["what is held back for its time is not sent back when it comes", 1, 2, 0, "jumping"],
   ["whoever sends a block that is held back is known to have it", 6, 3, 0, "jumping"],
   ["who did not hold a range is asked again: its disk may read again", 38, 1, 2, "overloaded"],
+  ["the disk of a node that is up again is not damaged: a broken fault", 6, 3, 0, "rotting"],
   ["a node without its disk gives back its own old blocks: a broken oracle", 80, 3, 1, "default"],
   ["the same in a later view", 82, 3, 1, "default"],
   ["a block that was asked for comes beside the stream: a broken oracle", 91, 3, 2, "default"],

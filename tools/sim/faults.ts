@@ -146,8 +146,11 @@ export class Faults {
     const { life } = node;
     const dies = (): void => {
       if (node.life === life) this.#host.crash(node, silent);
-      if (damage !== "none") node.damageDisk(damage);
-      if (damage === "disk") this.#host.lostDisk(node);
+      // It may have died and come up again by another crash since: a disk in use is not swapped.
+      if (damage !== "none" && !node.isUp) {
+        node.damageDisk(damage);
+        if (damage === "disk") this.#host.lostDisk(node);
+      }
       this.#after(downMs, () => {
         if (!node.isUp) this.#host.start(node);
       });
