@@ -12,8 +12,12 @@ import { createLibp2p } from "libp2p";
 import type { Libp2pOptions } from "libp2p";
 import { LinkError } from "./error.ts";
 import { boundedYamux } from "./muxer.ts";
+import { guardedTransport } from "./negotiation.ts";
 import { oneWrite } from "./one-write.ts";
 import type { LinkLimits } from "./types.ts";
+
+/** The encryption's name in the negotiation. */
+const NOISE = "/noise";
 
 export interface HostOptions {
   readonly privateKeySeed: Uint8Array;
@@ -34,7 +38,7 @@ export async function createHost({ privateKeySeed, listen, maxPeers, limits }: H
     privateKey,
     addresses: { listen: [listen] },
     // The kernel accepts and drops what is beyond this before any of our code runs.
-    transports: [tcp({ maxConnections: connections + limits.maxHandshakes })],
+    transports: [guardedTransport(tcp({ maxConnections: connections + limits.maxHandshakes }), [NOISE])],
     connectionEncrypters: [oneWrite(noise())],
     streamMuxers: [boundedYamux(limits)],
     datastore: forgetful(),

@@ -18,10 +18,10 @@ import { LinkError } from "./error.ts";
 import { createHost, startHost } from "./host.ts";
 import { encodeInit } from "./init.ts";
 import { resolveLimits } from "./limits.ts";
-import { protocolOf, Session } from "./session.ts";
+import { Session } from "./session.ts";
 import type { SessionEvents } from "./session.ts";
 import { Counters } from "./stats.ts";
-import { LANES } from "./types.ts";
+import { LANES, protocolOf } from "./types.ts";
 import type {
   CloseReason,
   EndedBy,

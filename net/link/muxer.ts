@@ -7,7 +7,8 @@
 
 import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
 import { yamux } from "@libp2p/yamux";
-import { LANES } from "./types.ts";
+import { guardStreams } from "./negotiation.ts";
+import { LANES, protocolOf } from "./types.ts";
 import type { LinkLimits } from "./types.ts";
 
 const YAMUX_HEADER_BYTES = 12;
@@ -43,7 +44,9 @@ export function boundedYamux(limits: LinkLimits): () => StreamMuxerFactory {
       createStreamMuxer: (connection) => {
         connection.maxWriteBufferLength = LANES.length * max + CONTROL_BYTES;
         guard(connection, max);
-        return inner.createStreamMuxer(connection);
+        const muxer = inner.createStreamMuxer(connection);
+        guardStreams(muxer, LANES.map(protocolOf));
+        return muxer;
       },
     };
   };

@@ -14,10 +14,17 @@ export function oneWrite<Components>(create: Create<Components>): Create<Compone
     const inner = create(components);
     return {
       protocol: inner.protocol,
-      secureInbound: (connection, options) => inner.secureInbound(joining(connection), options),
-      secureOutbound: (connection, options) => inner.secureOutbound(joining(connection), options),
+      secureInbound: async (connection, options) => withMuxer(await inner.secureInbound(joining(connection), options)),
+      secureOutbound: async (connection, options) =>
+        withMuxer(await inner.secureOutbound(joining(connection), options)),
     };
   };
+}
+
+/** Our nodes name their muxer within the handshake; who does not would have to negotiate it, by names without a bound. */
+function withMuxer<Secured extends { readonly streamMuxer?: unknown }>(secured: Secured): Secured {
+  if (secured.streamMuxer === undefined) throw new Error("no muxer is named in the handshake");
+  return secured;
 }
 
 function joining<Connection extends MessageStream>(connection: Connection): Connection {

@@ -18,7 +18,7 @@ import type { Fault, FrameType } from "./frame.ts";
 import { CLOSE_BYTES, encodeClose, encodeInit, INIT_BYTES, readClose, readInit } from "./init.ts";
 import { Outbox } from "./outbox.ts";
 import { Pinger } from "./pinger.ts";
-import { LANES } from "./types.ts";
+import { LANES, protocolOf } from "./types.ts";
 import type {
   CloseReason,
   Init,
@@ -64,8 +64,6 @@ interface LaneState {
 const PUMP_BYTES = 512 * 1024;
 
 const PING_BYTES = 4;
-
-export const protocolOf = (lane: Lane): string => `/cairn/1/${lane}`;
 
 export class Session {
   readonly peer: PeerKey;

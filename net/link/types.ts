@@ -10,6 +10,8 @@ export type { PeerKey };
 /** Most urgent first. A lane is ordered; lanes are unordered against each other. */
 export const LANES = ["urgent", "chain", "bulk"] as const;
 export type Lane = (typeof LANES)[number];
+/** The libp2p protocol that carries a lane. */
+export const protocolOf = (lane: Lane): string => `/cairn/1/${lane}`;
 
 /** Why a link was closed, by either side. Counted in metrics under these names and logged by both sides. */
 export const CLOSE_REASONS = [

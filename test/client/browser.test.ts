@@ -50,7 +50,7 @@ test("the bundle is small and, with web globals only, submits, reads, streams fr
     await network.endAll("SIGKILL");
     rmSync(dir, { recursive: true, force: true });
   }
-}, 180_000);
+}, 300_000);
 
 /** Runs the example of the guide as it stands, with the bundle as the package. @returns its outcome and its read */
 function runExample(dir: string, bundle: string, url: string): string[] {

@@ -14,4 +14,4 @@ test("a client rides through kills of the leader: each outcome is told truly, ea
   expect(report.faults).toEqual([]);
   expect(report.outcomes["irreversible"]).toBeGreaterThan(500);
   expect(report.streamed).toEqual(Array(3).fill(report.height));
-}, 180_000);
+}, 300_000);

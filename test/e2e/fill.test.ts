@@ -12,4 +12,4 @@ test("four producers and a follower take 10,000 transactions by batches: five eq
   });
   expect(report.faults).toEqual([]);
   expect(report.height).toBeGreaterThan(10);
-}, 120_000);
+}, 300_000);

@@ -19,7 +19,7 @@ beforeAll(async () => {
   node = network.nodes[0] as NodeProcess;
   await node.start();
   await network.awaitLeader();
-}, 30_000);
+}, 300_000);
 
 afterAll(async () => {
   await network.endAll("SIGKILL");
@@ -79,4 +79,4 @@ test("200 connections that stay open, with nothing, random bytes, or a header wi
   for (const socket of sockets) socket.destroy();
   expect(await commits()).toBe("irreversible");
   expect(node.running).toBe(true);
-}, 60_000);
+}, 300_000);

@@ -23,7 +23,7 @@ interface Start {
 function start(dir: string, flags: readonly string[] = []): Start {
   const { status, stderr } = spawnSync(process.execPath, [CAIRN, "start", dir, ...flags], {
     encoding: "utf8",
-    timeout: 20_000,
+    timeout: 60_000,
   });
   return { status, stderr };
 }
@@ -47,7 +47,7 @@ beforeAll(async () => {
   client.close();
   await network.endAll();
   made = node.node.dir;
-}, 60_000);
+}, 300_000);
 
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -133,7 +133,7 @@ describe("with a running node", () => {
     expect(stderr).toMatch(/in use by process \d+/);
     expect((await node.status()).node.name).toBe("node0");
     expect(await node.end("SIGTERM")).toBe(0);
-  }, 60_000);
+  }, 300_000);
 
   test("a missing vote record: the node follows, never votes, says why; with it back it leads again", async () => {
     const dir = copyOfMade();
@@ -162,11 +162,11 @@ describe("with a running node", () => {
       .run(...Object.values(record));
     again.close();
     await node.start();
-    await poll("a leader", 10_000, async () =>
+    await poll("a leader", 60_000, async () =>
       (await node.status()).consensus.status === "leader" ? true : undefined,
     );
     expect(await node.end("SIGTERM")).toBe(0);
-  }, 60_000);
+  }, 300_000);
 
   test("a copied key: the newer node stops and says so; the older goes on", async () => {
     const network = NetworkProcesses.create({
@@ -188,9 +188,9 @@ describe("with a running node", () => {
     ]);
     expect(status).not.toBe(0);
     expect(stderr).toMatch(/another node is running with the key/);
-    await poll("its peer", 15_000, async () => ((await original.status()).peers === 1 ? true : undefined));
+    await poll("its peer", 60_000, async () => ((await original.status()).peers === 1 ? true : undefined));
     await network.endAll();
-  }, 60_000);
+  }, 300_000);
 
   test("another genesis is refused by name on both sides", async () => {
     const one = NetworkProcesses.create({
@@ -208,11 +208,11 @@ describe("with a running node", () => {
     await Promise.all([one.startAll(), other.startAll(["--peer", `127.0.0.1:${BASE_PORT + 400}`])]);
     const [stranger] = other.nodes as [NodeProcess];
     const [target] = one.nodes as [NodeProcess];
-    await poll("the refusal", 15_000, async () =>
+    await poll("the refusal", 60_000, async () =>
       /wrongChain/.test(stranger.stderr) && /wrongChain/.test(target.stderr) ? true : undefined,
     );
     expect((await stranger.status()).peers).toBe(0);
-    await poll("its own peer", 15_000, async () => ((await target.status()).peers === 1 ? true : undefined));
+    await poll("its own peer", 60_000, async () => ((await target.status()).peers === 1 ? true : undefined));
     await Promise.all([one.endAll(), other.endAll()]);
-  }, 60_000);
+  }, 300_000);
 });

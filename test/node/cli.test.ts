@@ -362,7 +362,7 @@ describe("devnet", () => {
     const errors = text(first.stderr!);
     expect(await lineOf(first, "ready ")).toBe(`ready http://127.0.0.1:${BASE_PORT + 101}`);
     const follower = `http://127.0.0.1:${BASE_PORT + 111}`;
-    await expect.poll(async () => (await status(follower)).irreversible.height, { timeout: 10_000 }).toBeGreaterThan(2);
+    await expect.poll(async () => (await status(follower)).irreversible.height, { timeout: 60_000 }).toBeGreaterThan(2);
     const { irreversible } = await status(follower);
     const [pid] = holderOf(join(root, "dev", "node1"));
     process.kill(pid, "SIGKILL");
@@ -386,7 +386,7 @@ describe("devnet", () => {
     const again = launch(base);
     await lineOf(again, "ready ");
     await expect
-      .poll(async () => (await status(follower)).irreversible.height, { timeout: 10_000 })
+      .poll(async () => (await status(follower)).irreversible.height, { timeout: 60_000 })
       .toBeGreaterThanOrEqual(irreversible.height);
     expect(await endOf(again, "SIGTERM")).toBe(0);
   });

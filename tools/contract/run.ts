@@ -103,7 +103,7 @@ async function askWithoutLeader(
   const ask = async (query: string, expected: number): Promise<void> => {
     const each = authorized(contract, TOKEN, query, [expected]);
     // That a leader is gone is found out after some time.
-    const answer = await poll(`a ${expected}`, 15_000, async () => {
+    const answer = await poll(`a ${expected}`, 60_000, async () => {
       const got = await exchange.ask(each.request);
       return "broken" in got || got.status === expected ? got : undefined;
     });

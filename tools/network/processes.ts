@@ -140,12 +140,12 @@ export class NetworkProcesses {
     return undefined;
   }
 
-  async awaitLeader(timeoutMs = 15_000): Promise<NodeProcess> {
+  async awaitLeader(timeoutMs = 60_000): Promise<NodeProcess> {
     return poll("a leader", timeoutMs, () => this.leader());
   }
 
   /** Waits until all running nodes have one head that is irreversible everywhere, and says its height and id. */
-  async awaitEqual(timeoutMs = 30_000): Promise<{ readonly height: number; readonly id: string }> {
+  async awaitEqual(timeoutMs = 90_000): Promise<{ readonly height: number; readonly id: string }> {
     return poll("equal chains", timeoutMs, async () => {
       const running = this.nodes.filter((node) => node.running);
       const statuses = await Promise.all(running.map((node) => node.status().catch(() => undefined)));
