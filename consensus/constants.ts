@@ -43,6 +43,9 @@ export const TIMEOUT_GROWTH_MAX = 8;
 /** A leader whose own blocks have not become irreversible for this many election timeouts gives up its view. */
 export const LEADER_STALL_TIMEOUTS = 10;
 
+/** A leader begins rounds for reads at least so far apart, ms: whoever asks on and on costs it no more than that. */
+export const READ_ROUND_EVERY_MS = 2;
+
 /** Transactions that wait for a block are forwarded to the leader again after this, ms. */
 export const FORWARD_AGAIN_MS = 2_000;
 

@@ -31,6 +31,10 @@ export interface EngineHost {
   /** Signs and sends to all other producers. */
   multicast(content: SignedContent, options: { readonly durable: boolean }): void;
   sign(content: SignedContent): Uint8Array;
+  /** Is there a way to this producer now? */
+  reaches(producer: string): boolean;
+  /** Answers {@link Engine.read}: the reads may see the state as of `height` or later; undefined: no leader here. */
+  readAnswered(reads: readonly number[], height: number | undefined): void;
   /** The engine's record changed: it goes to disk with this step. */
   persistRecord(): void;
   /** `engine.durable(action)` is called when everything persisted up to this step is on disk. */
@@ -63,6 +67,12 @@ export interface Engine {
   irreversibleMoved(node: BlockNode): void;
   /** The link to this node broke: a hint, not a proof, that it died. */
   linkBroke(peer: string): void;
+  /** A linearizable read arrived, with a number of its own; the host is told, now or later. Not kept over a loss of the lead. */
+  read(read: number): void;
+  /** This node is about to stop: a leader stops producing and has another producer elected, for a bounded time. */
+  handOver(): void;
+  /** Leads still, and tries not to. */
+  readonly isHandingOver: boolean;
   /** May a block be produced now, and must one be although nothing is pending? */
   production(): { readonly view: number; readonly opening: boolean } | undefined;
   /** A block of one's own was added and is on its way to disk. */

@@ -82,6 +82,14 @@ export const transactionResultsMessage = message("TransactionResults", {
   results: repeated(nested(1, transactionResultMessage), 1_000),
 });
 
+/** Asks the leader for a read index [R2]; the answer bears the same number. */
+export const readIndexMessage = message("ReadIndex", { number: uint(1) });
+export const readIndexReplyMessage = message("ReadIndexReply", {
+  number: uint(1),
+  /** The irreversible state as of this height holds all that was irreversible when the question came. */
+  height: uint(2),
+});
+
 export const signedMessage = message("Signed", {
   signer: hash(1),
   content: bytes(2, 4096),
@@ -119,6 +127,8 @@ export type Payload =
   | { readonly kind: "certificate"; readonly bytes: Uint8Array }
   | { readonly kind: "transactionForward"; readonly transactions: ByteList }
   | { readonly kind: "transactionResults"; readonly results: readonly TransactionResult[] }
+  | { readonly kind: "readIndex"; readonly number: number }
+  | { readonly kind: "readIndexReply"; readonly number: number; readonly height: number }
   | { readonly kind: "rangeRequest"; readonly request: RangeRequest }
   | { readonly kind: "rangeResponse"; readonly response: RangeResponse };
 
@@ -136,6 +146,8 @@ const PAYLOAD = {
   transactionResults: 34,
   rangeRequest: 35,
   rangeResponse: 36,
+  readIndex: 37,
+  readIndexReply: 38,
 } as const;
 
 export type FrameError = DecodeError | { readonly code: "BODY_DOES_NOT_MATCH"; readonly id: string };
@@ -206,6 +218,14 @@ export function encodeTransactionResults(results: readonly TransactionResult[]):
   return withKind(PAYLOAD.transactionResults, transactionResultsMessage.encode({ results }));
 }
 
+export function encodeReadIndex(number: number): Uint8Array {
+  return withKind(PAYLOAD.readIndex, readIndexMessage.encode({ number }));
+}
+
+export function encodeReadIndexReply(number: number, height: number): Uint8Array {
+  return withKind(PAYLOAD.readIndexReply, readIndexReplyMessage.encode({ number, height }));
+}
+
 export function encodeRangeRequestPayload(request: RangeRequest): Uint8Array {
   return withKind(PAYLOAD.rangeRequest, rangeRequestMessage.encode(request));
 }
@@ -241,6 +261,14 @@ export function decodePayload(chainId: string, payload: Uint8Array): Result<Payl
     case PAYLOAD.rangeResponse: {
       const response = decodeRangeResponse(content);
       return response.ok ? ok({ kind: "rangeResponse", response: response.value }) : response;
+    }
+    case PAYLOAD.readIndex: {
+      const question = readIndexMessage.decode(content);
+      return question.ok ? ok({ kind: "readIndex", ...question.value }) : question;
+    }
+    case PAYLOAD.readIndexReply: {
+      const reply = readIndexReplyMessage.decode(content);
+      return reply.ok ? ok({ kind: "readIndexReply", ...reply.value }) : reply;
     }
     default:
       return undecodable(`kind ${number} in an envelope`);

@@ -85,6 +85,17 @@ export class Mempool {
     for (const entry of this.#pending.values()) if (entry.source === undefined) yield entry;
   }
 
+  /** Is anything here that was submitted here? */
+  hasLocal(): boolean {
+    for (const entry of this.#entries.values()) if (entry.source === undefined) return true;
+    return false;
+  }
+  localCount(): number {
+    let count = 0;
+    for (const entry of this.#entries.values()) if (entry.source === undefined) count++;
+    return count;
+  }
+
   /** What others forward may fill the pool only so far that submitters here still have room. */
   hasRoomFor(bytes: number, source: "local" | "forwarded"): boolean {
     const share = source === "local" ? 1 : FORWARDED_SHARE;

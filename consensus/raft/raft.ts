@@ -10,15 +10,16 @@ import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef, Header } from "../../chain/header.ts";
 import { unreachable } from "../../src/base/result.ts";
-import { LEADER_STALL_TIMEOUTS, TIMEOUT_GROWTH, TIMEOUT_GROWTH_MAX } from "../constants.ts";
+import { LEADER_STALL_TIMEOUTS } from "../constants.ts";
 import type { DurableAction, Engine, EngineHost, EngineView } from "../engine.ts";
 import type { ConsensusMessage, SignedContent } from "../messages.ts";
 import { AckTable } from "./ackTable.ts";
+import { ElectionTimer } from "./electionTimer.ts";
+import { HandOver } from "./handOver.ts";
 import type { Ack, Heartbeat, HeartbeatReply, RaftRecord, RequestVote, TimeoutNow, Vote } from "./messages.ts";
 import { raftRecordMessage } from "./messages.ts";
-
-/** A lost leader's followers do not ask again sooner than this, ms: the answers need a round trip and an fsync. */
-const RETRY_MIN_MS = 20;
+import { ReadRounds } from "./readRounds.ts";
+import { Rounds } from "./rounds.ts";
 
 type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
@@ -34,32 +35,41 @@ export class Raft implements Engine {
   #leader: string | undefined;
   /** No acks, no votes, until what was acked before the restart is here again [S6]. */
   #recovering = true;
-  #electionAt = Number.POSITIVE_INFINITY;
+  readonly #electionTimer: ElectionTimer;
   /** When the leader was last heard, ms. */
   #heardAt = Number.NEGATIVE_INFINITY;
-  #timeoutGrowth = 1;
-  /** The link to the leader broke and no leader was heard since: attempts follow one another faster. */
-  #leaderLost = false;
   /** Newest round heard from the leader of this view. */
   #roundHeard = 0;
   /** Of a candidate or pre-candidate: who granted. */
   readonly #granted = new Set<string>();
   // Of a leader, from here on.
   #opened = false;
-  #round = 0;
+  #rounds: Rounds;
+  readonly #reads: ReadRounds;
   #heartbeatAt = Number.POSITIVE_INFINITY;
   #acks = new AckTable();
-  readonly #repliedAt = new Map<string, number>();
   #progressAt = 0;
+  #handOver: HandOver | undefined;
+  /** This node is about to stop: it stands for election no more. */
+  #isLeaving = false;
 
   /** @param record as it was on disk; undefined: lost */
   constructor(host: EngineHost, record: RaftRecord | undefined) {
     this.#host = host;
+    this.#electionTimer = new ElectionTimer(host);
     this.#majority = majorityOf(host.configuration);
     this.#isMember = isProducer(host.configuration, host.self);
     this.#hasRecord = record !== undefined;
     const { view, height, id } = host.ledger.head;
     this.#record = record ?? { view, ackedHead: { view, height, id } };
+    this.#rounds = this.#newRounds();
+    this.#reads = new ReadRounds({
+      now: () => host.now(),
+      decidedHeight: () => this.#decidedHeight(),
+      beginRound: () => this.#sendHeartbeat(),
+      confirmed: () => this.#rounds.confirmed,
+      answer: (reads, decided) => host.readAnswered(reads, decided),
+    });
   }
 
   get state(): EngineView {
@@ -68,7 +78,9 @@ export class Raft implements Engine {
 
   get deadline(): number {
     if (!this.#takesPart()) return Number.POSITIVE_INFINITY;
-    return this.#role === "leader" ? Math.min(this.#heartbeatAt, this.#quorumDeadline()) : this.#electionAt;
+    if (this.#role !== "leader") return this.#electionTimer.at;
+    const handOverAt = this.#handOver?.deadline ?? Number.POSITIVE_INFINITY;
+    return Math.min(this.#heartbeatAt, this.#quorumDeadline(), this.#reads.deadline, handOverAt);
   }
 
   encodeRecord(): Uint8Array {
@@ -82,7 +94,7 @@ export class Raft implements Engine {
     if (view > this.#record.view) this.#enterView(view);
     // A new leader opens its view with a block [S2]: who made the head's leads, as far as one who only watches can know.
     if (!this.#isMember && view > 0) this.#leader = this.#host.ledger.head.block.header.producer;
-    this.#resetElectionTimer();
+    this.#electionTimer.reset();
   }
 
   tick(): void {
@@ -91,9 +103,13 @@ export class Raft implements Engine {
     if (this.#role === "leader") {
       if (now >= this.#quorumDeadline()) this.#stepDown("no quorum answers");
       else if (this.#isStalled(now)) this.#stepDown("own blocks do not become irreversible");
-      else if (now >= this.#heartbeatAt) this.#sendHeartbeat();
-    } else if (now < this.#electionAt) return;
-    else if (this.#recovering) this.#resetElectionTimer();
+      else {
+        if (now >= this.#heartbeatAt) this.#sendHeartbeat();
+        this.#askSuccessor();
+        this.#reads.proceed();
+      }
+    } else if (now < this.#electionTimer.at) return;
+    else if (this.#recovering || this.#isLeaving) this.#electionTimer.reset();
     else this.#startPreVote();
   }
 
@@ -148,17 +164,31 @@ export class Raft implements Engine {
     this.#checkRecovered();
   }
 
+  read(read: number): void {
+    if (this.#role === "leader") this.#reads.add(read);
+    else this.#host.readAnswered([read], undefined);
+  }
+
+  handOver(): void {
+    this.#isLeaving = true;
+    if (this.#role !== "leader") return;
+    this.#handOver = new HandOver(this.#host.now(), this.#host.settings.electionTimeoutMs);
+    this.#askSuccessor();
+  }
+  get isHandingOver(): boolean {
+    return this.#handOver !== undefined;
+  }
+
   linkBroke(peer: string): void {
+    this.#askSuccessor();
     if (peer !== this.#leader || this.#role !== "follower" || !this.#takesPart()) return;
     // The kernel tells at once that a process died: ask the others early. They refuse if they still hear it.
     this.#heardAt = Number.NEGATIVE_INFINITY;
-    this.#leaderLost = true;
-    const early = this.#host.now() + this.#host.random() * this.#host.settings.brokenLinkJitterMs;
-    this.#electionAt = Math.min(this.#electionAt, early);
+    this.#electionTimer.leaderLost();
   }
 
   production(): { readonly view: number; readonly opening: boolean } | undefined {
-    if (this.#role !== "leader") return undefined;
+    if (this.#role !== "leader" || (this.#opened && this.#handOver !== undefined)) return undefined;
     const { head, root } = this.#host.ledger;
     // A view is opened whatever its predecessors left undecided: only with a block of its own can anything be decided.
     if (this.#opened && head.height - root.height >= this.#host.settings.windowBlocks) return undefined;
@@ -175,11 +205,10 @@ export class Raft implements Engine {
   // Elections
 
   #startPreVote(): void {
-    // An attempt that follows a failed one waits longer for its end.
-    if (this.#role !== "follower") this.#growTimeout();
+    if (this.#role !== "follower") this.#electionTimer.grow();
     this.#role = "preCandidate";
     this.#leader = undefined;
-    this.#resetElectionTimer();
+    this.#electionTimer.reset();
     this.#granted.clear();
     const content = { view: this.#record.view + 1, head: this.#head(), preVote: true, transfer: false };
     this.#host.log("debug", "asks for pre-votes", { view: content.view });
@@ -194,7 +223,7 @@ export class Raft implements Engine {
     this.#roundHeard = 0;
     this.#record = { ...this.#record, view: this.#record.view + 1, votedFor: this.#host.self };
     this.#host.persistRecord();
-    this.#resetElectionTimer();
+    this.#electionTimer.reset();
     this.#granted.clear();
     const { view } = this.#record;
     this.#host.log("info", "stands for election", { view });
@@ -215,7 +244,7 @@ export class Raft implements Engine {
     if (granted && this.#record.votedFor === undefined) {
       this.#record = { ...this.#record, votedFor: candidate };
       this.#host.persistRecord();
-      this.#resetElectionTimer();
+      this.#electionTimer.reset();
     }
     const content = { view: this.#record.view, candidate, granted, preVote: false };
     this.#host.unicast(candidate, { kind: "vote", content }, { durable: true });
@@ -264,7 +293,8 @@ export class Raft implements Engine {
 
   #onTimeoutNow(signer: string, { view, target }: TimeoutNow): void {
     if (target !== this.#host.self || view !== this.#record.view || signer !== this.#leader) return;
-    if (this.#takesPart() && !this.#recovering && this.#role === "follower") this.#startElection(true);
+    if (!this.#takesPart() || this.#recovering || this.#isLeaving) return;
+    if (this.#role === "follower") this.#startElection(true);
   }
 
   // Leading
@@ -273,40 +303,43 @@ export class Raft implements Engine {
     this.#role = "leader";
     this.#leader = this.#host.self;
     this.#opened = false;
-    this.#round = 0;
     this.#acks = new AckTable();
-    this.#repliedAt.clear();
-    this.#leaderLost = false;
-    this.#timeoutGrowth = 1;
-    const now = this.#host.now();
-    for (const key of this.#host.configuration.producers) this.#repliedAt.set(key, now);
-    this.#progressAt = now;
+    this.#rounds = this.#newRounds();
+    this.#electionTimer.calm();
+    this.#progressAt = this.#host.now();
     this.#host.log("info", "leads", { view: this.#record.view });
     this.#sendHeartbeat();
   }
 
-  #sendHeartbeat(): void {
-    this.#round++;
-    this.#heartbeatAt = this.#host.now() + this.#host.settings.heartbeatMs;
-    const content = {
-      view: this.#record.view,
-      round: this.#round,
-      irreversibleHeight: this.#host.ledger.bottom.height,
-    };
-    this.#host.multicast({ kind: "heartbeat", content }, { durable: false });
+  #newRounds(): Rounds {
+    const { configuration, self } = this.#host;
+    return new Rounds(configuration, self, this.#majority, this.#host.now());
   }
 
-  #onHeartbeatReply(signer: string, { view }: HeartbeatReply): void {
-    if (view > this.#record.view) this.#enterView(view);
-    else if (this.#role === "leader" && view === this.#record.view) this.#repliedAt.set(signer, this.#host.now());
+  /** @returns the round's number */
+  #sendHeartbeat(): number {
+    const round = this.#rounds.begin();
+    this.#heartbeatAt = this.#host.now() + this.#host.settings.heartbeatMs;
+    const content = { view: this.#record.view, round, irreversibleHeight: this.#host.ledger.bottom.height };
+    this.#host.multicast({ kind: "heartbeat", content }, { durable: false });
+    return round;
+  }
+
+  #onHeartbeatReply(signer: string, { view, round }: HeartbeatReply): void {
+    if (view > this.#record.view) return this.#enterView(view);
+    if (this.#role !== "leader" || view !== this.#record.view) return;
+    this.#rounds.answered(signer, round, this.#host.now());
+    this.#reads.proceed();
   }
 
   #onAck(signer: string, ack: Ack, signature: Uint8Array): void {
     if (this.#role !== "leader" || ack.view !== this.#record.view) return;
-    this.#repliedAt.set(signer, this.#host.now());
+    this.#rounds.heard(signer, this.#host.now());
     const node = this.#host.ledger.get(ack.id);
     if (node === undefined || node.view !== ack.view || node.height !== ack.height) return;
-    if (this.#acks.record(signer, { node, signature })) this.#decide();
+    if (!this.#acks.record(signer, { node, signature })) return;
+    this.#decide();
+    this.#askSuccessor();
   }
 
   /** The highest block of the current view held by a majority is irreversible, its ancestors with it [S3]. */
@@ -321,16 +354,42 @@ export class Raft implements Engine {
       this.#host.sign(ackOf(each)),
     );
     this.#host.certified(node, certificate);
+    this.#reads.proceed();
+  }
+
+  /** Only who has decided a block of its own view knows all that was decided before [R2]. */
+  #decidedHeight(): number | undefined {
+    const { root } = this.#host.ledger;
+    return root.view === this.#record.view ? root.height : undefined;
+  }
+
+  /** Of a leader that hands over: asks the next one to stand for election, or gives up. */
+  #askSuccessor(): void {
+    if (this.#handOver === undefined) return;
+    const { self, configuration, ledger } = this.#host;
+    const now = this.#host.now();
+    const peers = configuration.producers.filter((key) => key !== self && this.#host.reaches(key));
+    if (peers.length === 0 || now >= this.#handOver.until) {
+      this.#host.log("warn", "nobody takes the lead over", { view: this.#record.view, reachable: peers.length });
+      this.#handOver = undefined;
+      return;
+    }
+    const upToDate = peers
+      .filter((key) => this.#acks.get(key)?.node === ledger.head)
+      .sort((a, b) => this.#rounds.heardAt(b) - this.#rounds.heardAt(a));
+    const target = this.#handOver.next(now, upToDate);
+    if (target === undefined) return;
+    this.#host.log("info", "hands over", { view: this.#record.view, to: target });
+    this.#host.unicast(
+      target,
+      { kind: "timeoutNow", content: { view: this.#record.view, target } },
+      { durable: false },
+    );
   }
 
   /** A leader that a majority has not answered for an election timeout gives up (check-quorum). */
   #quorumDeadline(): number {
-    const now = this.#host.now();
-    const times = this.#host.configuration.producers.map((key) =>
-      key === this.#host.self ? now : (this.#repliedAt.get(key) ?? Number.NEGATIVE_INFINITY),
-    );
-    const quorumAt = times.sort((a, b) => b - a)[this.#majority - 1] as number;
-    return quorumAt + this.#host.settings.electionTimeoutMs;
+    return this.#rounds.quorumHeardAt(this.#host.now()) + this.#host.settings.electionTimeoutMs;
   }
 
   #isStalled(now: number): boolean {
@@ -356,9 +415,8 @@ export class Raft implements Engine {
     if (round <= this.#roundHeard) return;
     this.#roundHeard = round;
     this.#heardAt = this.#host.now();
-    this.#timeoutGrowth = 1;
-    this.#leaderLost = false;
-    this.#resetElectionTimer();
+    this.#electionTimer.calm();
+    this.#electionTimer.reset();
     this.#replyTo(signer, round);
     // An ack may have been lost with its link, or not been given before a restart: until it is decided it is sent again.
     const { head } = this.#host.ledger;
@@ -402,8 +460,10 @@ export class Raft implements Engine {
 
   #becomeFollower(): void {
     this.#role = "follower";
+    this.#handOver = undefined;
+    this.#reads.drop();
     this.#granted.clear();
-    this.#resetElectionTimer();
+    this.#electionTimer.reset();
   }
 
   #checkRecovered(): void {
@@ -424,18 +484,6 @@ export class Raft implements Engine {
   #hearsLeader(): boolean {
     if (this.#role === "leader") return true;
     return this.#leader !== undefined && this.#host.now() < this.#heardAt + this.#host.settings.electionTimeoutMs;
-  }
-
-  #resetElectionTimer(): void {
-    const { electionTimeoutMs, electionSpread, brokenLinkJitterMs } = this.#host.settings;
-    const grown = this.#leaderLost
-      ? Math.min(electionTimeoutMs, Math.max(RETRY_MIN_MS, 2 * brokenLinkJitterMs) * this.#timeoutGrowth)
-      : electionTimeoutMs * this.#timeoutGrowth;
-    this.#electionAt = this.#host.now() + grown * (1 + electionSpread * this.#host.random());
-  }
-
-  #growTimeout(): void {
-    this.#timeoutGrowth = Math.min(TIMEOUT_GROWTH_MAX, this.#timeoutGrowth * TIMEOUT_GROWTH);
   }
 
   #head(): BlockRef {

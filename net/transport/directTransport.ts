@@ -46,6 +46,10 @@ export class DirectTransport implements Transport {
     this.#neighbours.delete(peer);
   }
 
+  reaches(destination: PeerKey): boolean {
+    return this.#neighbours.has(destination);
+  }
+
   unicast(destination: PeerKey, lane: Lane, payload: Uint8Array, options: SendOptions): boolean {
     const neighbour = this.#neighbours.get(destination);
     if (neighbour === undefined) return false;

@@ -23,6 +23,8 @@ export interface Delivery {
 export interface Transport {
   peerUp(peer: PeerKey): void;
   peerDown(peer: PeerKey): void;
+  /** Is a way to it known? */
+  reaches(destination: PeerKey): boolean;
   /** @returns false when no way to the destination is known; the message is dropped then */
   unicast(destination: PeerKey, lane: Lane, payload: Uint8Array, options: SendOptions): boolean;
   multicast(destinations: readonly PeerKey[], lane: Lane, payload: Uint8Array, options: SendOptions): void;

@@ -18,7 +18,7 @@ import { type GenesisAnswer, isGenesis, isPeers, isStatus, type NodeStatus, type
 import { type BlockAnswer, type BlockPage, isBlock, isBlockPage } from "./blocks.ts";
 import { Caller } from "./caller.ts";
 import { ClientError } from "./errors.ts";
-import { type KvRangeOptions, type KvReadOptions, kvGet, kvRange, type KvValue } from "./kv.ts";
+import { type KvGetOptions, type KvRangeOptions, kvGet, kvRange, type KvValue } from "./kv.ts";
 import type { KvRange } from "./answers.ts";
 import { Nodes } from "./nodes.ts";
 import type { Outcome, Unknown, WaitFor } from "./outcome.ts";
@@ -106,7 +106,7 @@ export class CairnClient {
   }
 
   /** A key's value; undefined when there is no such key. */
-  kvGet(key: BytesJson, options: KvReadOptions = {}): Promise<KvValue | undefined> {
+  kvGet(key: BytesJson, options: KvGetOptions = {}): Promise<KvValue | undefined> {
     return kvGet(key, options, this.#caller);
   }
 

@@ -3,7 +3,7 @@ export type { GenesisAnswer, KvEntry, KvRange, NodeStatus, Peers } from "./answe
 export type { BlockAnswer, BlockHeader, BlockPage } from "./blocks.ts";
 export { CairnClient, type ClientOptions, type SubmitOptions, type WatchOptions } from "./client.ts";
 export { ClientError, type ClientErrorCode, type ClientErrorDetails } from "./errors.ts";
-export type { KvRangeOptions, KvReadOptions, KvValue } from "./kv.ts";
+export type { KvGetOptions, KvRangeOptions, KvReadOptions, KvValue } from "./kv.ts";
 export type { Outcome, Placed, Receipt, Refusal, Unknown, WaitFor } from "./outcome.ts";
 export type { Platform } from "./platform.ts";
 export type { ReadOptions } from "./reads.ts";

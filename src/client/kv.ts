@@ -14,6 +14,11 @@ export interface KvReadOptions extends ReadOptions {
   readonly minHeight?: number;
 }
 
+export interface KvGetOptions extends KvReadOptions {
+  /** See everything that was irreversible anywhere when this was asked; goes with `at: "irreversible"`. */
+  readonly linearizable?: boolean;
+}
+
 export interface KvRangeOptions extends KvReadOptions {
   /** Keys above this one only. */
   readonly after?: BytesJson;
@@ -26,10 +31,10 @@ export type KvValue = KvEntry & {
   readonly height: number;
 };
 
-export function kvGet(key: BytesJson, options: KvReadOptions, caller: Caller): Promise<KvValue | undefined> {
-  const { at = "irreversible", minHeight = 0 } = options;
+export function kvGet(key: BytesJson, options: KvGetOptions, caller: Caller): Promise<KvValue | undefined> {
+  const { at = "irreversible", minHeight = 0, linearizable = false } = options;
   // Never percent-encoded: a key such as ".." would be taken for a step up in the path.
-  const path = `/v1/kv/${toBase64Url(bytesOf(key))}?at=${at}&encoding=base64url`;
+  const path = `/v1/kv/${toBase64Url(bytesOf(key))}?at=${at}&encoding=base64url${linearizable ? "&linearizable=true" : ""}`;
   const take = (body: unknown): Taken<KvValue | undefined> => {
     const entry = readEntry(body);
     const height = isObject(body) ? body["height"] : undefined;

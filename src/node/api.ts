@@ -6,6 +6,7 @@ import type { Block } from "../../chain/block.ts";
 import type { SubmitAnswer, TransactionPlace } from "../replica/types.ts";
 import type { PeerKey } from "../../net/link/types.ts";
 import type { ProofAnswer } from "./transactionProofs.ts";
+import type { ReadVerdict } from "./readDesk.ts";
 import type { GenesisFile } from "./genesisFile.ts";
 
 /** `GET /v1/status`, as it goes out. Heights and times are numbers, ids and keys hex. */
@@ -134,6 +135,8 @@ export interface NodeApi {
   transaction(id: string): Promise<TransactionState>;
   /** Proof of the transaction at a place that `transaction` gave, for somebody who knows only the genesis. */
   proof(place: TransactionPlace): Promise<ProofAnswer>;
+  /** Waits until a read of the irreversible state is linearizable; one of this very turn is. Never rejects. */
+  linearizable(): Promise<ReadVerdict>;
   /** State by key bytes. `irreversible`: as of the irreversible block; `head`: as of the head. */
   read(key: Uint8Array, at: "irreversible" | "head"): Uint8Array | undefined;
   readRange(

@@ -9,6 +9,7 @@ import { transactionId } from "../../chain/transaction.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
 import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
 import { fromBinaryString, toBinaryString, toHex } from "../base/bytes.ts";
+import { LEAVING_TIMEOUTS } from "../replica/constants.ts";
 import { Replica } from "../replica/replica.ts";
 import type { Effect } from "../replica/types.ts";
 import type { NodeApi, PeerView } from "./api.ts";
@@ -18,6 +19,7 @@ import { type Clock, makeClock } from "./clock.ts";
 import { toGenesis } from "./genesisFile.ts";
 import { Metrics } from "./metrics.ts";
 import { NodeReads } from "./nodeReads.ts";
+import { ReadDesk } from "./readDesk.ts";
 import { ReplicaDriver, type TellEffect } from "./replicaDriver.ts";
 import { derivedWriteOf, restoreFromDisk, type Restored } from "./restoreFromDisk.ts";
 import { verifySignature, verifySignatures } from "./signatures.ts";
@@ -75,6 +77,7 @@ class Node implements RunningNode {
   #driver!: ReplicaDriver;
   #link!: LinkLayer;
   #desk!: SubmissionDesk;
+  #readDesk!: ReadDesk;
   #reads!: NodeReads;
   #metrics!: Metrics;
   #reporter!: StatusReporter;
@@ -83,6 +86,8 @@ class Node implements RunningNode {
   #onFlushed: () => void = () => undefined;
   #diskFault: string | undefined;
   #leaderlessSince: number | undefined;
+  #handedOver: Promise<void> | undefined;
+  #onHandedOver: () => void = () => undefined;
   #stopped: Promise<void> | undefined;
   #isFailed = false;
   readonly #damagedTold = new Set<string>();
@@ -124,6 +129,22 @@ class Node implements RunningNode {
     );
   }
 
+  handOver(): Promise<void> {
+    this.#handedOver ??= new Promise((resolve) => {
+      const { log, config } = this.#options;
+      if (this.#isFailed || this.#replica.status().halted !== undefined) return resolve();
+      // The core keeps its own, shorter bound; this one is for a core that does not answer.
+      const timer = setTimeout(resolve, 2 * LEAVING_TIMEOUTS * config.consensus.electionTimeoutMs);
+      this.#onHandedOver = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      log.write("info", "node", "leaves: hands over what it leads and holds");
+      this.#driver.step({ kind: "handOver" });
+    });
+    return this.#handedOver;
+  }
+
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -135,6 +156,7 @@ class Node implements RunningNode {
     await this.#flushed();
     this.#driver.stop();
     this.#desk.stop();
+    this.#readDesk.stop();
     await this.#closeStores();
     this.#lock.release();
   }
@@ -236,6 +258,7 @@ class Node implements RunningNode {
     this.#desk = new SubmissionDesk((request, transactions) =>
       this.#driver.step({ kind: "submit", request, transactions }),
     );
+    this.#readDesk = new ReadDesk((request) => this.#driver.step({ kind: "read", request }));
     this.#reads = new NodeReads(this.#replica, this.#chainStore, this.#derived, restored.genesisBlock);
     this.#metrics = new Metrics({
       status: () => this.#replica.status(),
@@ -328,6 +351,17 @@ class Node implements RunningNode {
         return this.#desk.submitted(effect.request, effect.answers);
       case "outcomes":
         return this.#desk.outcomes(effect.outcomes);
+      case "readable":
+        return this.#readDesk.answered(effect.requests, "readable");
+      case "readRefused":
+        return this.#readDesk.answered(effect.requests, effect.why);
+      case "handedOver":
+        if (effect.undecided > 0) {
+          const message =
+            "transactions submitted here are not in the chain yet; those that reached a leader still come";
+          log.write("warn", "node", message, { count: effect.undecided });
+        }
+        return this.#onHandedOver();
       case "irreversible":
         this.#metrics.irreversible(effect.transactions);
         this.#reporter.irreversible(effect.transactions);
@@ -341,6 +375,8 @@ class Node implements RunningNode {
       case "log":
         return log.write(effect.level, effect.layer, effect.message, effect.fields);
       case "halt":
+        this.#readDesk.stop();
+        this.#onHandedOver();
         return log.write(
           "error",
           "node",
@@ -392,6 +428,8 @@ class Node implements RunningNode {
     if (this.#isFailed) return;
     this.#isFailed = true;
     this.#driver?.stop();
+    this.#readDesk?.stop();
+    this.#onHandedOver();
     this.#options.onFatal(error);
   }
 
@@ -442,7 +480,8 @@ class Node implements RunningNode {
       },
       forks: () => this.#reads.forks(),
       submit: async (transactions, wait, timeoutMs) => {
-        if (this.#isLeaderless()) {
+        // What comes while the node leaves could only be told to somebody who does not listen any more.
+        if (this.#isLeaderless() || this.#handedOver !== undefined) {
           return transactions.map((bytes) => ({ status: "noLeader", id: toHex(transactionId(bytes)) }));
         }
         return submitGenuine(genesis.chainId, transactions, verifySignatures, (genuine) =>
@@ -451,6 +490,7 @@ class Node implements RunningNode {
       },
       transaction: (id) => this.#reads.transaction(id),
       proof: (place) => this.#reads.proof(place),
+      linearizable: () => this.#readDesk.wait(),
       read: (key, at) => ledger.read(toBinaryString(key), at),
       readRange: (start, end, limit, at) =>
         ledger

@@ -24,7 +24,19 @@ export interface EffectHandlers {
 
 export type TellEffect = Extract<
   Effect,
-  { kind: "irreversible" | "head" | "submitted" | "outcomes" | "disconnect" | "log" | "halt" }
+  {
+    kind:
+      | "irreversible"
+      | "head"
+      | "submitted"
+      | "outcomes"
+      | "readable"
+      | "readRefused"
+      | "handedOver"
+      | "disconnect"
+      | "log"
+      | "halt";
+  }
 >;
 
 /**
@@ -142,6 +154,9 @@ export class ReplicaDriver {
       case "head":
       case "submitted":
       case "outcomes":
+      case "readable":
+      case "readRefused":
+      case "handedOver":
       case "disconnect":
       case "log":
       case "halt":

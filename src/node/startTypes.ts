@@ -18,6 +18,11 @@ export interface StartOptions {
 
 export interface RunningNode {
   readonly api: NodeApi;
+  /**
+   * Before {@link stop}: a leader has another producer elected, and what was submitted here comes to an end. Takes nothing
+   * more in; bounded, and never rejects.
+   */
+  handOver(): Promise<void>;
   /** Leaves the network, writes what is queued, closes the databases, gives the lock back. */
   stop(): Promise<void>;
 }

@@ -13,6 +13,16 @@ export const GATE_BOUNDS = { maxWaiting: 65_536, maxBytes: 32 * 1024 * 1024 };
 export const CHECKS_AT_FIRST = 1;
 export const CHECKS_MAX = 4_096;
 
+/** Linearizable reads of this node that may wait; above, they are refused at once. */
+export const READS_MAX = 10_000;
+/** A read waits so long for a leader and for the state here, ms: an election takes less, mostly. */
+export const READ_PATIENCE_MS = 3_000;
+/** A question to the leader that has not been answered for this long is asked again, ms. */
+export const READ_ASK_AGAIN_MS = 250;
+
+/** A node that is to be stopped takes at most so many election timeouts: one to hand over, one for what it holds. */
+export const LEAVING_TIMEOUTS = 2;
+
 /** Slack for clocks when a transaction's expiry is judged on arrival, ms. */
 export const ADMISSION_SLACK_MS = 1_000;
 

@@ -33,6 +33,8 @@ export type Arrival =
   | { readonly kind: "certificate"; readonly certificate: Certificate }
   | { readonly kind: "transactions"; readonly transactions: ByteList }
   | { readonly kind: "results"; readonly results: readonly TransactionResult[] }
+  | { readonly kind: "readIndex"; readonly number: number }
+  | { readonly kind: "readIndexReply"; readonly number: number; readonly height: number }
   | { readonly kind: "rangeRequest"; readonly request: RangeRequest }
   | { readonly kind: "rangeResponse"; readonly response: RangeResponse };
 
@@ -188,6 +190,12 @@ export class Intake {
         };
       case "transactionResults":
         return broadcast ? "drop" : { arrival: { kind: "results", results: payload.results }, claims: [] };
+      case "readIndex":
+        // From anybody; a leader's rounds have a pace of their own.
+        return broadcast || !this.#host.isLeading() ? "drop" : { arrival: payload, claims: [] };
+      case "readIndexReply":
+        // What counts is that it comes from the leader that was asked.
+        return broadcast ? "drop" : { arrival: payload, claims: [] };
       // From anybody: what is served is public, what comes is checked against an anchor.
       case "rangeRequest":
         return broadcast ? "drop" : { arrival: payload, claims: [] };

@@ -42,9 +42,11 @@ import { DirectTransport } from "../../net/transport/directTransport.ts";
 import type { Transport } from "../../net/transport/types.ts";
 import { BlockProducer } from "./blockProducer.ts";
 import { CatchUp } from "./catchUp.ts";
-import { EXECUTION_SLICE_TRANSACTIONS } from "./constants.ts";
+import { EXECUTION_SLICE_TRANSACTIONS, LEAVING_TIMEOUTS } from "./constants.ts";
 import { HeldBlocks } from "./heldBlocks.ts";
 import { type Arrival, Intake } from "./intake.ts";
+import { Leaving } from "./leaving.ts";
+import { LinearizableReads } from "./linearizableReads.ts";
 import { Outbox } from "./outbox.ts";
 import { StateFlusher } from "./stateFlusher.ts";
 import { Submissions } from "./submissions.ts";
@@ -83,6 +85,8 @@ export class Replica {
   readonly #transport: Transport;
   readonly #mempool: Mempool;
   readonly #submissions: Submissions;
+  readonly #reads: LinearizableReads;
+  readonly #leaving: Leaving;
   readonly #producer: BlockProducer;
   readonly #chain: BestChain;
   readonly #outbox = new Outbox();
@@ -119,6 +123,8 @@ export class Replica {
     this.#sync = this.#makeSync();
     this.#catchUp = this.#makeCatchUp();
     this.#submissions = this.#makeSubmissions();
+    this.#reads = this.#makeReads();
+    this.#leaving = this.#makeLeaving();
     this.#producer = this.#makeProducer();
     this.#intake = this.#makeIntake();
     this.#engine.start();
@@ -185,6 +191,8 @@ export class Replica {
       ...this.#catchUp.sizes,
       mempoolCount: this.#mempool.count,
       mempoolBytes: this.#mempool.bytes,
+      reads: this.#reads.waiting,
+      readAskers: this.#reads.askers,
       persistOutstanding: this.#outbox.outstanding,
     };
   }
@@ -198,6 +206,7 @@ export class Replica {
         this.#engine.tick();
         this.#sync.tick();
         this.#catchUp.tick();
+        this.#reads.tick();
         return this.#submissions.tick();
       case "peerUp":
         this.#transport.peerUp(input.peer);
@@ -209,6 +218,7 @@ export class Replica {
         this.#sync.peerDown(input.peer);
         this.#catchUp.peerDown(input.peer);
         this.#intake.peerDown(input.peer);
+        this.#reads.peerDown(input.peer);
         if (input.broken) this.#engine.linkBroke(input.peer);
         return;
       case "received":
@@ -228,6 +238,10 @@ export class Replica {
         return this.#flusher.changed(this.#now);
       case "stopping":
         return this.#flusher.stopping(this.#now);
+      case "read":
+        return this.#reads.read(input.request);
+      case "handOver":
+        return this.#leaving.begin();
       case "submit":
         this.#outbox.effect({
           kind: "submitted",
@@ -256,6 +270,8 @@ export class Replica {
     more = this.#sync.pushOn() || more;
     more = this.#catchUp.work() || more;
     this.#submissions.forward();
+    this.#reads.proceed();
+    this.#leaving.proceed();
     const flush = this.#flusher.take(this.#now);
     if (flush !== undefined) this.#outbox.effect({ kind: "flush", flush });
     if (more && !this.#continuing) {
@@ -356,6 +372,10 @@ export class Replica {
         return this.#submissions.receiveForward(from, arrival.transactions);
       case "results":
         return this.#submissions.receiveResults(from, arrival.results);
+      case "readIndex":
+        return this.#reads.receiveIndex(from, arrival.number);
+      case "readIndexReply":
+        return this.#reads.receiveReply(from, arrival.number, arrival.height);
       case "rangeRequest":
         return this.#catchUp.requested(from, arrival.request);
       case "rangeResponse":
@@ -473,6 +493,8 @@ export class Replica {
       multicast: (content, options) =>
         this.#transport.multicast(configuration.producers, "urgent", signed(content), options),
       sign: (content) => sign(contentDigest(chainId, content)),
+      reaches: (producer) => this.#transport.reaches(producer),
+      readAnswered: (reads, height) => this.#reads.engineAnswered(reads, height),
       persistRecord: () => this.#outbox.persistRecord(),
       whenDurable: (action) => this.#outbox.whenDurable({ kind: "action", action }),
       certified: (node, bytes) => {
@@ -564,6 +586,30 @@ export class Replica {
     });
   }
 
+  #makeReads(): LinearizableReads {
+    return new LinearizableReads({
+      self: this.#start.self,
+      now: () => this.#now,
+      view: () => this.#engine.state.view,
+      leader: () => this.#engine.state.leader,
+      irreversibleHeight: () => this.#ledger.bottom.height,
+      askEngine: (question) => this.#engine.read(question),
+      unicast: (to, payload) => this.#transport.unicast(to, "urgent", payload, { durable: false }),
+      readable: (requests, height) => this.#outbox.effect({ kind: "readable", requests, height }),
+      refused: (requests, why) => this.#outbox.effect({ kind: "readRefused", requests, why }),
+    });
+  }
+
+  #makeLeaving(): Leaving {
+    return new Leaving({
+      engine: this.#engine,
+      mempool: this.#mempool,
+      boundMs: LEAVING_TIMEOUTS * this.#start.settings.electionTimeoutMs,
+      now: () => this.#now,
+      handedOver: (undecided) => this.#outbox.effect({ kind: "handedOver", undecided }),
+    });
+  }
+
   #makeProducer(): BlockProducer {
     const { self, sign, settings, genesis } = this.#start;
     return new BlockProducer({
@@ -588,6 +634,8 @@ export class Replica {
       this.#sync.deadline,
       this.#catchUp.deadline,
       this.#submissions.deadline,
+      this.#reads.deadline,
+      this.#leaving.deadline,
       this.#producer.deadline,
       this.#heldDeadline(),
       this.#flusher.deadline,

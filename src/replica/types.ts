@@ -25,6 +25,10 @@ export type Input =
   | { readonly kind: "continue" }
   /** The state database holds everything up to this height and can be read. */
   | { readonly kind: "flushed"; readonly height: number }
+  /** The node is to be stopped: a leader hands over, what was submitted here comes to an end. Answered by `handedOver`. */
+  | { readonly kind: "handOver" }
+  /** A linearizable read; answered by one `readable` or `readRefused` effect with the same `request`. */
+  | { readonly kind: "read"; readonly request: number }
   /** The node is about to stop: what waits for company goes to the state database now. */
   | { readonly kind: "stopping" }
   /** Encoded transactions of local submitters; answered by one `submitted` effect with the same `request`. */
@@ -61,6 +65,11 @@ export type Effect =
   | { readonly kind: "submitted"; readonly request: number; readonly answers: readonly SubmitAnswer[] }
   /** What became of transactions submitted here. */
   | { readonly kind: "outcomes"; readonly outcomes: readonly TransactionOutcome[] }
+  /** These reads may look at the irreversible state as it is now, or later: it holds all that was irreversible before them. */
+  | { readonly kind: "readable"; readonly requests: readonly number[]; readonly height: number }
+  | { readonly kind: "readRefused"; readonly requests: readonly number[]; readonly why: ReadRefusal }
+  /** The node may stop: it leads no more, or nobody can take over. `undecided`: transactions submitted here, not yet in the chain. */
+  | { readonly kind: "handedOver"; readonly undecided: number }
   | { readonly kind: "disconnect"; readonly peer: PeerKey; readonly reason: CloseReason; readonly detail: string }
   | {
       readonly kind: "log";
@@ -71,6 +80,9 @@ export type Effect =
     }
   /** This node or the quorum is broken: stop taking part, keep the evidence, tell people. */
   | { readonly kind: "halt"; readonly why: string };
+
+/** No leader in time; the state here did not reach the read index in time; too many wait. */
+export type ReadRefusal = "noLeader" | "behind" | "busy";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 

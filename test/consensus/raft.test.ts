@@ -40,6 +40,8 @@ class Replica {
   readonly sent: Sent[] = [];
   readonly waiting: DurableAction[] = [];
   readonly certified: { id: string; certificate: Uint8Array }[] = [];
+  readonly answered: { reads: readonly number[]; height: number | undefined }[] = [];
+  readonly unreachable = new Set<string>();
   persists = 0;
   now = 1_000_000;
   head: NaiveBlock = naiveGenesis(genesis);
@@ -58,6 +60,8 @@ class Replica {
         unicast: (to, content, { durable }) => void this.sent.push({ to, content, durable }),
         multicast: (content, { durable }) => void this.sent.push({ to: undefined, content, durable }),
         sign: () => fakeSignature("self"),
+        reaches: (producer) => !this.unreachable.has(producer),
+        readAnswered: (reads, height) => void this.answered.push({ reads, height }),
         persistRecord: () => void this.persists++,
         whenDurable: (action) => void this.waiting.push(action),
         certified: (node, certificate) => {

@@ -9,6 +9,7 @@ import { ConductOracle, StreamOracle } from "./oracles/conduct.ts";
 import { DecisionOracle } from "./oracles/decisions.ts";
 import { FinalityOracle } from "./oracles/finality.ts";
 import { PromiseOracle } from "./oracles/promises.ts";
+import { ReadOracle } from "./oracles/reads.ts";
 import { TransactionOracle } from "./oracles/transactions.ts";
 import { ViewOracle } from "./oracles/views.ts";
 import type { SimulatedNode, Watch } from "./simulatedNode.ts";
@@ -25,6 +26,7 @@ const LOOKED_AT_US = 20_000;
 export class Observer implements Watch {
   readonly finality: FinalityOracle;
   readonly transactions = new TransactionOracle();
+  readonly reads = new ReadOracle();
   readonly views: ViewOracle;
   readonly decisions: DecisionOracle;
   readonly promises: PromiseOracle;
@@ -94,6 +96,7 @@ export class Observer implements Watch {
     this.promises.restarted(index);
     this.finality.restarted(index, replica.ledger.bottom.height, idsOf(node));
     this.#simulation.workload.crashed(index);
+    this.reads.crashed(index);
   }
 
   /** Nothing that was on it is known there any more. */
@@ -113,6 +116,10 @@ export class Observer implements Watch {
       else if (effect.kind === "irreversible") {
         this.#note(index, `irreversible ${effect.block.view}/${effect.block.height} ${short(effect.block.id)}`);
         this.finality.told(index, effect.block.height, idsOf(node));
+      } else if (effect.kind === "readable") {
+        this.reads.readable(index, effect.requests, replica.ledger.bottom.height);
+      } else if (effect.kind === "readRefused") {
+        this.reads.refused(index, effect.requests);
       } else if (effect.kind === "log" && effect.level !== "debug") {
         this.#note(index, `${effect.message} ${effect.fields ? JSON.stringify(effect.fields) : ""}`);
       }

@@ -323,6 +323,9 @@ export class SimulatedNode implements Station {
       case "head":
       case "submitted":
       case "outcomes":
+      case "readable":
+      case "readRefused":
+      case "handedOver":
       case "log":
       case "halt":
         return;

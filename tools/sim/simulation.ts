@@ -76,6 +76,7 @@ export class Simulation implements World {
   readonly trace: Trace;
   readonly onlookers: Onlooker[] = [];
   readonly #indices = new Map<string, number>();
+  readonly #readDice: Dice;
   #working = true;
 
   constructor(options: SimulationOptions) {
@@ -84,6 +85,7 @@ export class Simulation implements World {
     this.seed = options.seed;
     if (options.onlooker) this.onlookers.push(options.onlooker);
     this.dice = new Dice(options.seed);
+    this.#readDice = new Dice(options.seed ^ 0x5ead);
     this.profile = profileOf(options.faults, this.dice.split());
     const { workload = DEFAULT_WORKLOAD } = options;
     const workloadDice = this.dice.split();
@@ -205,8 +207,20 @@ export class Simulation implements World {
       if (!this.#working) return;
       const awake = this.nodes.filter((node) => node.isUp && node.pausedUntil <= this.queue.now);
       if (awake.length > 0) this.workload.submitSome(this.dice.pick(awake));
+      this.#readSomewhere();
       this.#submitLater();
     });
+  }
+
+  /** Clients read where they like, leaders that do not know yet that they are none included. */
+  #readSomewhere(): void {
+    const awake = this.nodes.filter((node) => node.isUp && node.pausedUntil <= this.queue.now);
+    if (awake.length > 0) this.read(this.#readDice.pick(awake));
+  }
+
+  /** A linearizable read begins at this node; the oracle judges its answer. */
+  read(node: SimulatedNode): void {
+    node.step({ kind: "read", request: this.watch.reads.begun(node.index, this.watch.finality.height) });
   }
 
   /** Index of the leader of the highest view, as the nodes themselves say. */
@@ -242,6 +256,8 @@ export class Simulation implements World {
     const indices = new Set(nodes.map((node) => node.index));
     const open = this.workload.unresolved.find(({ node }) => indices.has(node));
     if (open !== undefined) return `node ${open.node} has not told what became of ${open.id}`;
+    const reading = nodes.find(({ index }) => this.watch.reads.openAt(index) > 0);
+    if (reading !== undefined) return `node ${reading.index} has not answered a read`;
     for (const { index, replica } of nodes) {
       const stuck = replica
         .status()

@@ -13,6 +13,7 @@ export interface Violation {
 export type OracleName =
   | "finality"
   | "transactions"
+  | "reads"
   | "state"
   | "views"
   | "promises"

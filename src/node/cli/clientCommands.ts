@@ -1,7 +1,7 @@
 /** `status`, `peers`, `tx`, `kv`: commands that ask a running node. */
 import { type Command, Option } from "commander";
 import { type ClientFlags, DEFAULT_URL } from "./client.ts";
-import type { KvFlags } from "./kv.ts";
+import type { KvFlags, KvGetFlags } from "./kv.ts";
 import type { Finish } from "./main.ts";
 import { collect } from "./settingFlags.ts";
 import type { SubmitFlags } from "./tx.ts";
@@ -88,8 +88,9 @@ function addKv(program: Command, finish: Finish): void {
   forNode(kv.command("get").description("print a key's value"))
     .argument("<key>")
     .option("--at <state>", "irreversible or head", "irreversible")
-    .addHelpText("after", "\nExample:\n  cairn kv get greeting")
-    .action(async (key: string, flags: KvFlags) => finish(await (await import("./kv.ts")).kvGetCommand(key, flags)));
+    .option("--linearizable", "see whatever was irreversible anywhere when this began; asks the leader")
+    .addHelpText("after", "\nExamples:\n  cairn kv get greeting\n  cairn kv get greeting --linearizable")
+    .action(async (key: string, flags: KvGetFlags) => finish(await (await import("./kv.ts")).kvGetCommand(key, flags)));
   waiting(kv.command("delete").description("delete a key"))
     .argument("<key>")
     .addHelpText("after", "\nExample:\n  cairn kv delete greeting")

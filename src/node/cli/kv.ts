@@ -13,6 +13,11 @@ export interface KvFlags extends SubmitFlags {
   readonly from?: string;
 }
 
+export interface KvGetFlags extends ClientFlags {
+  readonly at?: string;
+  readonly linearizable?: boolean;
+}
+
 export async function kvPutCommand(key: string, value: string, flags: KvFlags): Promise<ExitStatus> {
   if (flags.ifVersion === undefined) return submit({ put: { key, value } }, flags);
   const expectedVersion = wholeNumber("--if-version", flags.ifVersion, 0, Number.MAX_SAFE_INTEGER);
@@ -31,11 +36,12 @@ async function submit(operation: TransactionInput, flags: KvFlags): Promise<Exit
 }
 
 /** The value as it is, and a line's end on a terminal or behind text. */
-export async function kvGetCommand(key: string, flags: ClientFlags & { readonly at?: string }): Promise<ExitStatus> {
-  const { at = "irreversible" } = flags;
+export async function kvGetCommand(key: string, flags: KvGetFlags): Promise<ExitStatus> {
+  const { at = "irreversible", linearizable = false } = flags;
   if (at !== "irreversible" && at !== "head")
     throw new CliError(EXIT.usage, `--at ${at}: must be irreversible or head`);
-  const found = await answerOf(clientOf(flags).kvGet(key, { at }));
+  if (linearizable && at === "head") throw new CliError(EXIT.usage, "--linearizable goes with --at irreversible");
+  const found = await answerOf(clientOf(flags).kvGet(key, { at, linearizable }));
   if (found === undefined) {
     const message = `there is no key ${JSON.stringify(key)}`;
     if (flags.json) printJson({ error: { code: "KEY_NOT_FOUND", message } });

@@ -106,6 +106,8 @@ async function stopWithin(limitMs: number, http: HttpServer, node: RunningNode, 
     log.write("error", "node", "the stop takes too long: the process ends now", { afterMs: limitMs });
     process.exit(EXIT.no);
   }, limitMs);
+  // With HTTP open: who waits for a transaction is told its end.
+  await node.handOver();
   await http.close();
   await node.stop();
   clearTimeout(timer);

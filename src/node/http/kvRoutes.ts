@@ -2,6 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { z } from "zod";
+import { unreachable } from "../../base/result.ts";
 import type { NodeApi } from "../api.ts";
 import { decodeKvValue, KV_LIMITS } from "../applications/kvPayload.ts";
 import { type HttpContext, isKv } from "./context.ts";
@@ -35,15 +36,15 @@ export function addKvRoutes(instance: FastifyInstance, context: HttpContext): vo
     {
       schema: {
         querystring: kvQuery,
-        response: documented({ 200: kvSchema, 400: errorSchema, 404: errorSchema, 501: errorSchema }),
+        response: documented({ 200: kvSchema, 400: errorSchema, 404: errorSchema, 501: errorSchema, 503: errorSchema }),
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       needKv(context);
       const { at, encoding, linearizable } = request.query;
-      if (linearizable) throw new HttpError(501, "NOT_IMPLEMENTED", "linearizable reads are not built yet");
       const key = keyBytes((request.params as { readonly "*": string })["*"], encoding, "key");
       if (key.length === 0) throw new HttpError(400, "INVALID_REQUEST", "key: must have at least one byte");
+      if (linearizable) await needLinearizable(api, at);
       const value = key.length > KV_LIMITS.keyBytes ? undefined : api.read(key, at);
       const height = heightOf(api, at);
       if (value === undefined) {
@@ -69,6 +70,33 @@ function needKv(context: HttpContext): void {
   if (isKv(context)) return;
   const { name } = context.api.genesis.application;
   throw new HttpError(404, "NO_KV", `this chain runs the application ${JSON.stringify(name)}, not kv`);
+}
+
+/** The next read of the irreversible state, in this very turn, is linearizable. Throws otherwise. */
+async function needLinearizable(api: NodeApi, at: At): Promise<void> {
+  if (at === "head") {
+    throw new HttpError(400, "INVALID_REQUEST", "linearizable: goes with at=irreversible, the head may be undone");
+  }
+  if (api.genesis.engine === "bft") {
+    throw new HttpError(501, "NOT_IMPLEMENTED", "linearizable reads are not certified under bft yet");
+  }
+  const verdict = await api.linearizable();
+  switch (verdict) {
+    case "readable":
+      return;
+    case "noLeader":
+      throw new HttpError(503, "NO_LEADER", "no leader is known now; try again");
+    case "behind":
+      throw new HttpError(
+        503,
+        "BEHIND",
+        "this node does not hold yet what the read has to see; try again, or ask another",
+      );
+    case "busy":
+      throw new HttpError(503, "BUSY", "too many requests at once; try again");
+    default:
+      return unreachable(verdict);
+  }
 }
 
 function heightOf(api: NodeApi, at: At): number {

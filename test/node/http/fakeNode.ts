@@ -1,4 +1,5 @@
 /** A node in memory behind the HTTP interface: a chain that tests write, submissions that they answer. */
+import type { ReadVerdict } from "../../../src/node/readDesk.ts";
 import type { FastifyInstance } from "fastify";
 import { assembleBlock, type Block } from "../../../chain/block.ts";
 import { elementAt, encodeList } from "../../../chain/byteList.ts";
@@ -184,6 +185,10 @@ export class FakeNode implements NodeApi {
     return this.state.get(toBinaryString(key))?.value;
   }
 
+  verdict: ReadVerdict = "readable";
+  async linearizable(): Promise<ReadVerdict> {
+    return this.verdict;
+  }
   readRange(start: Uint8Array, end: Uint8Array | undefined, limit: number): { key: Uint8Array; value: Uint8Array }[] {
     return [...this.state.values()]
       .filter(({ key }) => Buffer.compare(key, start) >= 0 && (end === undefined || Buffer.compare(key, end) < 0))

@@ -210,14 +210,33 @@ describe("GET /v1/kv", () => {
     expect([...answer.rawPayload]).toEqual([0xff, 0xfe, 0]);
   });
 
-  test("absent is a 404, a broken escape a 400, a linearizable read a 501", async () => {
+  test("absent is a 404, a broken escape a 400", async () => {
     const app = await appOf(new FakeNode());
     expect((await app.inject("/v1/kv/x")).json().error.code).toBe("KEY_NOT_FOUND");
     expect((await app.inject(`/v1/kv/${"k".repeat(1025)}`)).statusCode).toBe(404);
     const broken = await app.inject("/v1/kv/%ff");
     expect([broken.statusCode, broken.json().error.code]).toEqual([400, "INVALID_URL"]);
-    const read = await app.inject("/v1/kv/x?linearizable=true");
-    expect([read.statusCode, read.json().error.code]).toEqual([501, "NOT_IMPLEMENTED"]);
+  });
+
+  test.each([
+    ["readable", 404, "KEY_NOT_FOUND", undefined],
+    ["noLeader", 503, "NO_LEADER", "1"],
+    ["behind", 503, "BEHIND", "1"],
+    ["busy", 503, "BUSY", "1"],
+  ] as const)("a linearizable read that is %s is a %i %s", async (verdict, status, code, retryAfter) => {
+    const node = new FakeNode();
+    node.verdict = verdict;
+    const app = await appOf(node);
+    const answer = await app.inject("/v1/kv/x?linearizable=true");
+    expect([answer.statusCode, answer.json().error.code]).toEqual([status, code]);
+    expect(answer.headers["retry-after"]).toBe(retryAfter);
+    // Nobody is asked where the reader does not mind.
+    expect((await app.inject("/v1/kv/x")).statusCode).toBe(404);
+  });
+
+  test("a linearizable read of the head is a 400: the head may be undone", async () => {
+    const answer = await (await appOf(new FakeNode())).inject("/v1/kv/x?linearizable=true&at=head");
+    expect([answer.statusCode, answer.json().error.code]).toEqual([400, "INVALID_REQUEST"]);
   });
 
   test("a prefix lists its keys in order, page after page, and no others", async () => {

@@ -3,7 +3,7 @@ import { BLOCK_MAX_BYTES } from "../../../chain/block.ts";
 import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "../../../chain/constants.ts";
 import { type ConsensusSettings, HELD_BLOCKS_MAX, WINDOW_BLOCKS } from "../../../consensus/constants.ts";
 import { RANGE_REQUESTS_MAX, REQUESTS_MAX, type SyncLimits } from "../../../consensus/sync/constants.ts";
-import { GATE_BOUNDS } from "../../../src/replica/constants.ts";
+import { GATE_BOUNDS, READS_MAX } from "../../../src/replica/constants.ts";
 import { RuleBroken } from "../violation.ts";
 
 /** Branches that a run can have at once: every view may leave one of at most a window. */
@@ -34,6 +34,8 @@ export function boundsOf(
     rangeRequests: peers * RANGE_REQUESTS_MAX,
     mempoolCount: settings.mempoolTransactions,
     mempoolBytes: settings.mempoolBytes,
+    reads: READS_MAX,
+    readAskers: peers,
     persistOutstanding: PERSISTS_MAX,
   };
 }

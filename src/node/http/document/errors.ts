@@ -99,11 +99,15 @@ export const ERRORS = {
     status: 409,
     message: "there is no proof of this transaction here: its block is not irreversible yet; ask again later",
   },
-  NOT_IMPLEMENTED: { status: 501, message: "this is not built yet" },
+  NOT_IMPLEMENTED: { status: 501, message: "linearizable reads are not certified under bft yet" },
   METHOD_UNKNOWN: { status: 501, message: "there is no such method" },
   BUSY: { status: 503, message: "too many requests at once; try again" },
   STOPPING: { status: 503, message: "this node stops; ask another" },
   NO_LEADER: { status: 503, message: "no leader is known now; try again", details: { id: ID } },
+  BEHIND: {
+    status: 503,
+    message: "this node does not hold yet what the read has to see; try again, or ask another",
+  },
   NOT_READY: { status: 503, message: "300 blocks behind" },
   TOO_MANY_STREAMS: { status: 503, message: "this node serves 200 streams at once; try again" },
   WAIT_TIMEOUT: {

@@ -162,10 +162,12 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     tag: "kv",
     summary: "The value of a key",
     description:
-      "Slashes of a key may be written as they are. Bytes come with the headers cairn-version and cairn-height.",
+      "Slashes of a key may be written as they are. Bytes come with the headers cairn-version and cairn-height. " +
+      "With linearizable the value is at least as new as any that was irreversible anywhere when the request came; the " +
+      "leader is asked, which takes a round trip or two.",
     example: KV,
     bytes: "the value",
-    errors: ["NO_KV", "KEY_NOT_FOUND", "NOT_IMPLEMENTED"],
+    errors: ["NO_KV", "KEY_NOT_FOUND", "NOT_IMPLEMENTED", "NO_LEADER", "BEHIND"],
   },
   "get /metrics": {
     operationId: "metrics",
