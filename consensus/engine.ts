@@ -71,7 +71,7 @@ export interface Engine {
   read(read: number): void;
   /** This node is about to stop: a leader stops producing and has another producer elected, for a bounded time. */
   handOver(): void;
-  /** Leads still, and tries not to. */
+  /** Its successor has not decided a block yet, and may need this node for it. */
   readonly isHandingOver: boolean;
   /** May a block be produced now, and must one be although nothing is pending? */
   production(): { readonly view: number; readonly opening: boolean } | undefined;

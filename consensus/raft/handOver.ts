@@ -2,35 +2,58 @@
  * A leader's way out (Ongaro's dissertation, section 3.10): it has stopped producing, and asks a producer that holds all it
  * has to stand for election at once; another one when that one does not come forward.
  */
+import type { EngineHost } from "../engine.ts";
+
+/** What the leader knows of its producers. */
+export interface HandOverState {
+  /** The view that it leads. */
+  readonly view: number;
+  /** Has this producer acknowledged the leader's head? */
+  isUpToDate(producer: string): boolean;
+  /** When it was heard last, ms. */
+  heardAt(producer: string): number;
+}
+
 export class HandOver {
-  /** Then the leader gives it up and goes on leading, ms. */
-  readonly until: number;
+  readonly #host: EngineHost;
+  readonly #state: HandOverState;
+  /** Then it is given up, ms. */
+  readonly #until: number;
   readonly #patienceMs: number;
   readonly #asked = new Set<string>();
   /** When who was asked has had time enough, ms. */
   #askAgainAt: number | undefined;
 
-  /** @param boundMs for all of it: without a successor by then there is none */
-  constructor(now: number, boundMs: number) {
-    this.until = now + boundMs;
-    this.#patienceMs = boundMs / 4;
+  constructor(host: EngineHost, state: HandOverState) {
+    this.#host = host;
+    this.#state = state;
+    this.#until = host.now() + host.settings.electionTimeoutMs;
+    this.#patienceMs = host.settings.electionTimeoutMs / 4;
   }
 
+  /** ms */
   get deadline(): number {
-    return Math.min(this.until, this.#askAgainAt ?? this.until);
+    return Math.min(this.#until, this.#askAgainAt ?? this.#until);
   }
 
-  /**
-   * Whom to ask now, if anybody.
-   * @param upToDate producers that hold the leader's head, the one heard last first
-   */
-  next(now: number, upToDate: readonly string[]): string | undefined {
-    if (this.#askAgainAt !== undefined && now < this.#askAgainAt) return undefined;
+  /** Asks the next one, if it is time to. @returns false when nobody takes over */
+  proceed(): boolean {
+    const { self, configuration } = this.#host;
+    const now = this.#host.now();
+    const peers = configuration.producers.filter((key) => key !== self && this.#host.reaches(key));
+    if (peers.length === 0 || now >= this.#until) return false;
+    if (this.#askAgainAt !== undefined && now < this.#askAgainAt) return true;
     this.#askAgainAt = undefined;
-    const successor = upToDate.find((key) => !this.#asked.has(key)) ?? upToDate[0];
-    if (successor === undefined) return undefined;
-    this.#asked.add(successor);
+    const upToDate = peers
+      .filter((key) => this.#state.isUpToDate(key))
+      .sort((a, b) => this.#state.heardAt(b) - this.#state.heardAt(a));
+    const target = upToDate.find((key) => !this.#asked.has(key)) ?? upToDate[0];
+    if (target === undefined) return true;
+    this.#asked.add(target);
     this.#askAgainAt = now + this.#patienceMs;
-    return successor;
+    const { view } = this.#state;
+    this.#host.log("info", "hands over", { view, to: target });
+    this.#host.unicast(target, { kind: "timeoutNow", content: { view, target } }, { durable: false });
+    return true;
   }
 }

@@ -1,8 +1,13 @@
 /** Raft's messages and its durable record (docs/protocol.md, section 5; `proto/raft.proto`). */
+import type { BlockRef } from "../../chain/header.ts";
 import { bool, type Decoded, hash, message, nested, optional, uint } from "../../src/base/codec.ts";
 
 /** A block as elections compare it. */
 export const refMessage = message("BlockRef", { view: uint(1), height: uint(2), id: hash(3) });
+
+export function refOf({ view, height, id }: BlockRef): BlockRef {
+  return { view, height, id };
+}
 
 /** Asks for a vote in `view`. A pre-vote asks whether a vote would be given and changes nothing. */
 export const requestVoteMessage = message("RequestVote", {

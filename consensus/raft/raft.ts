@@ -17,7 +17,7 @@ import { AckTable } from "./ackTable.ts";
 import { ElectionTimer } from "./electionTimer.ts";
 import { HandOver } from "./handOver.ts";
 import type { Ack, Heartbeat, HeartbeatReply, RaftRecord, RequestVote, TimeoutNow, Vote } from "./messages.ts";
-import { raftRecordMessage } from "./messages.ts";
+import { raftRecordMessage, refOf } from "./messages.ts";
 import { ReadRounds } from "./readRounds.ts";
 import { Rounds } from "./rounds.ts";
 
@@ -50,6 +50,8 @@ export class Raft implements Engine {
   #acks = new AckTable();
   #progressAt = 0;
   #handOver: HandOver | undefined;
+  /** The view that this node hands over, until its successor's has decided a block. */
+  #viewHandedOver: number | undefined;
   /** This node is about to stop: it stands for election no more. */
   #isLeaving = false;
 
@@ -172,11 +174,17 @@ export class Raft implements Engine {
   handOver(): void {
     this.#isLeaving = true;
     if (this.#role !== "leader") return;
-    this.#handOver = new HandOver(this.#host.now(), this.#host.settings.electionTimeoutMs);
+    this.#viewHandedOver = this.#record.view;
+    this.#handOver = new HandOver(this.#host, {
+      view: this.#record.view,
+      isUpToDate: (key) => this.#acks.get(key)?.node === this.#host.ledger.head,
+      heardAt: (key) => this.#rounds.heardAt(key),
+    });
     this.#askSuccessor();
   }
   get isHandingOver(): boolean {
-    return this.#handOver !== undefined;
+    // The successor may need this node's vote, and its ack.
+    return this.#viewHandedOver !== undefined && this.#host.ledger.bottom.view <= this.#viewHandedOver;
   }
 
   linkBroke(peer: string): void {
@@ -210,7 +218,12 @@ export class Raft implements Engine {
     this.#leader = undefined;
     this.#electionTimer.reset();
     this.#granted.clear();
-    const content = { view: this.#record.view + 1, head: this.#head(), preVote: true, transfer: false };
+    const content = {
+      view: this.#record.view + 1,
+      head: refOf(this.#host.ledger.head),
+      preVote: true,
+      transfer: false,
+    };
     this.#host.log("debug", "asks for pre-votes", { view: content.view });
     this.#host.multicast({ kind: "requestVote", content }, { durable: false });
     this.#countGrant(this.#host.self);
@@ -228,7 +241,7 @@ export class Raft implements Engine {
     const { view } = this.#record;
     this.#host.log("info", "stands for election", { view });
     this.#host.whenDurable({ kind: "ownVote", view });
-    const content = { view, head: this.#head(), preVote: false, transfer };
+    const content = { view, head: refOf(this.#host.ledger.head), preVote: false, transfer };
     this.#host.multicast({ kind: "requestVote", content }, { durable: true });
   }
 
@@ -363,28 +376,11 @@ export class Raft implements Engine {
     return root.view === this.#record.view ? root.height : undefined;
   }
 
-  /** Of a leader that hands over: asks the next one to stand for election, or gives up. */
+  /** Of a leader that hands over: goes on with it, or gives up and leads on. */
   #askSuccessor(): void {
-    if (this.#handOver === undefined) return;
-    const { self, configuration, ledger } = this.#host;
-    const now = this.#host.now();
-    const peers = configuration.producers.filter((key) => key !== self && this.#host.reaches(key));
-    if (peers.length === 0 || now >= this.#handOver.until) {
-      this.#host.log("warn", "nobody takes the lead over", { view: this.#record.view, reachable: peers.length });
-      this.#handOver = undefined;
-      return;
-    }
-    const upToDate = peers
-      .filter((key) => this.#acks.get(key)?.node === ledger.head)
-      .sort((a, b) => this.#rounds.heardAt(b) - this.#rounds.heardAt(a));
-    const target = this.#handOver.next(now, upToDate);
-    if (target === undefined) return;
-    this.#host.log("info", "hands over", { view: this.#record.view, to: target });
-    this.#host.unicast(
-      target,
-      { kind: "timeoutNow", content: { view: this.#record.view, target } },
-      { durable: false },
-    );
+    if (this.#handOver === undefined || this.#handOver.proceed()) return;
+    this.#host.log("warn", "nobody takes the lead over", { view: this.#record.view });
+    this.#handOver = this.#viewHandedOver = undefined;
   }
 
   /** A leader that a majority has not answered for an election timeout gives up (check-quorum). */
@@ -486,10 +482,6 @@ export class Raft implements Engine {
     return this.#leader !== undefined && this.#host.now() < this.#heardAt + this.#host.settings.electionTimeoutMs;
   }
 
-  #head(): BlockRef {
-    return refOf(this.#host.ledger.head);
-  }
-
   #status(): EngineView["status"] {
     if (!this.#isMember) return "observer";
     if (this.#recovering) return "recovering";
@@ -503,8 +495,4 @@ const NO_SIGNATURE = new Uint8Array(0);
 
 function ackOf({ view, height, id }: BlockRef): SignedContent {
   return { kind: "ack", content: { view, height, id } };
-}
-
-function refOf({ view, height, id }: BlockRef): BlockRef {
-  return { view, height, id };
 }

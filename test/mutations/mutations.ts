@@ -1,13 +1,12 @@
 /**
  * Deliberate faults, at least one for each safety rule of docs/protocol.md that the code has so far. The simulator must
  * find each within `maxSeeds` seeds; one that it does not find is a hole in the simulator.
- *
- * [R2] (linearizable reads) is not built yet and has none.
  */
 import { BEYOND_TAGS } from "./beyondTags.ts";
 import { mutation, type Mutation } from "./mutation.ts";
 
 const RAFT = "consensus/raft/raft.ts";
+const READ_ROUNDS = "consensus/raft/readRounds.ts";
 const CONNECTION = "consensus/sync/connection.ts";
 const PEER_KNOWLEDGE = "consensus/sync/peerKnowledge.ts";
 const SYNC = "consensus/sync/sync.ts";
@@ -205,6 +204,31 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     { maxSeeds: 600 },
   ),
+  mutation("R2", "a leader answers reads without a round", [
+    { file: READ_ROUNDS, find: "this.#host.confirmed() < asked.round", replace: "this.#host.confirmed() < 0" },
+  ]),
+  mutation("R2", "replies to earlier rounds count for a read", [
+    { file: READ_ROUNDS, find: "this.#host.confirmed() < asked.round", replace: "this.#host.confirmed() < 1" },
+  ]),
+  mutation(
+    "R2",
+    "a leader answers reads before a block of its view is decided",
+    [
+      {
+        file: RAFT,
+        find: "return root.view === this.#record.view ? root.height : undefined;",
+        replace: "return root.height;",
+      },
+    ],
+    { maxSeeds: 600 },
+  ),
+  mutation("R2", "a read does not wait until the state here has reached its index", [
+    {
+      file: "src/replica/linearizableReads.ts",
+      find: "next !== undefined && next.height <= height;",
+      replace: "next !== undefined && height >= 0;",
+    },
+  ]),
   modelled(
     "H1",
     "takes a role from any hello",

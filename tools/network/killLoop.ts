@@ -1,6 +1,6 @@
 /**
- * `npm run kill-loop`: kills the leader of a loaded network again and again, then all nodes at once, and checks that every
- * transaction answered `irreversible` is in every chain exactly once.
+ * `npm run kill-loop [TIMES] [SIGTERM]`: kills, or stops, the leader of a loaded network again and again, then kills all
+ * nodes at once, and checks that every transaction answered `irreversible` is in every chain exactly once.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,6 +14,8 @@ import { type NetworkOptions, NetworkProcesses, type NodeProcess } from "./proce
 export interface KillLoopOptions extends Omit<NetworkOptions, "dir"> {
   /** Times that the leader is killed. */
   readonly kills: number;
+  /** SIGTERM stops it as planned: then what it has only accepted must not be lost either. Default SIGKILL. */
+  readonly signal?: "SIGKILL" | "SIGTERM";
   readonly note: (text: string) => void;
 }
 
@@ -28,7 +30,12 @@ export interface KillLoopReport {
 
 const BATCH = 50;
 
-export async function runKillLoop({ kills, note, ...options }: KillLoopOptions): Promise<KillLoopReport> {
+export async function runKillLoop({
+  kills,
+  note,
+  signal = "SIGKILL",
+  ...options
+}: KillLoopOptions): Promise<KillLoopReport> {
   const dir = mkdtempSync(join(tmpdir(), "cairn-kill-"));
   const network = NetworkProcesses.create({ dir, ...options });
   try {
@@ -38,8 +45,9 @@ export async function runKillLoop({ kills, note, ...options }: KillLoopOptions):
     for (let i = 0; i < kills; i++) {
       const leader = await network.awaitLeader();
       await load.someAcknowledged(5 * BATCH);
+      if (signal === "SIGTERM") await load.acceptAt(leader);
       const killedAt = performance.now();
-      const ended = leader.end("SIGKILL");
+      const ended = leader.end(signal);
       const downtime = (await load.nextAnswerSubmittedAfter(killedAt)) - killedAt;
       await ended;
       downtimesMs.push(downtime);
@@ -76,6 +84,16 @@ class Load {
 
   constructor(network: NetworkProcesses) {
     this.#workers = network.nodes.map((node) => this.#work(node));
+  }
+
+  /** Submits to a node that is about to be stopped, and waits only until it has accepted. */
+  async acceptAt(node: NodeProcess): Promise<void> {
+    const client = new LoadClient(node.url);
+    const batch = Array.from({ length: BATCH }, () => makeTransaction({ bytes: 256, keys: "random" }, Date.now()));
+    for (const { id, status } of await client.batch(batch, "accepted", 10_000)) {
+      if (status === "accepted") this.acknowledged.add(id);
+    }
+    client.close();
   }
 
   async stop(): Promise<void> {
@@ -156,11 +174,12 @@ function compare(nodes: readonly NodeProcess[], acknowledged: ReadonlySet<string
 
 async function main(): Promise<number> {
   const kills = Number(process.argv[2] ?? 20);
+  const signal = process.argv[3] === "SIGTERM" ? "SIGTERM" : "SIGKILL";
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
-  const report = await runKillLoop({ producers: 4, followers: 1, basePort: 27_900, kills, note });
+  const report = await runKillLoop({ producers: 4, followers: 1, basePort: 27_900, kills, signal, note });
   const { downtimesMs, acknowledged, height, faults } = report;
   const times = `median ${round(quantile(downtimesMs, 0.5), 0)} ms, worst ${round(Math.max(...downtimesMs), 0)} ms`;
-  process.stdout.write(`${kills} kills: ${times}; ${acknowledged} acknowledged, height ${height}\n`);
+  process.stdout.write(`${kills} times ${signal}: ${times}; ${acknowledged} acknowledged, height ${height}\n`);
   for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
   return faults.length === 0 ? 0 : 1;
 }

@@ -176,6 +176,29 @@ export class Stage {
     return this.simulation.watch.transactions.placeOf(id);
   }
 
+  // Reads and planned stops
+
+  /** A linearizable read begins at a node; the oracle judges what it is told. */
+  read(index: number): void {
+    this.simulation.read(this.node(index));
+  }
+  get reads(): { readonly seen: number; readonly refused: number } {
+    return this.simulation.watch.reads.counts;
+  }
+  /** A planned stop: the node hands over, and ends when it may. @returns ms that it took */
+  stop(index: number, boundMs = COMMIT_MS): number {
+    let mayStop = false;
+    this.simulation.onlookers.push({
+      stepped: (node, _, effects) => {
+        if (node.index === index) mayStop ||= effects.some((effect) => effect.kind === "handedOver");
+      },
+    });
+    this.node(index).step({ kind: "handOver" });
+    const took = this.until("the node may stop", () => mayStop, boundMs);
+    this.crash(index);
+    return took;
+  }
+
   // The end
 
   /** Heals nothing: waits until all that are up agree on one chain, all of it irreversible, and hold its state. */
