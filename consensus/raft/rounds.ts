@@ -49,8 +49,8 @@ export class Rounds {
   }
 
   /** The greatest value that a majority has reached. */
-  #majorityOf(valueOf: (producer: string) => number): number {
-    const values = this.#configuration.producers.map(valueOf).sort((a, b) => b - a);
+  #majorityOf(reachedBy: (producer: string) => number): number {
+    const values = this.#configuration.producers.map(reachedBy).sort((a, b) => b - a);
     return values[this.#majority - 1] as number;
   }
 }
