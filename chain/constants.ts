@@ -37,6 +37,9 @@ export const GENESIS_DEFAULTS = {
 /** Blocks whose parent is unknown wait up to this many bytes together; the oldest leave first. */
 export const ORPHAN_MAX_BYTES = 64 * 1024 * 1024;
 
+/** Blocks that an operator may have rejected at one time: each is a decision of a person. */
+export const REJECTED_BLOCKS_MAX = 1_000;
+
 /**
  * Irreversible transactions that may wait for their flush to the state database before execution pauses. Their
  * undo and overlay are on the heap: about 600 bytes each.

@@ -37,6 +37,8 @@ export interface InvalidReason {
 
 export class ForkDatabase {
   readonly #nodes = new Map<string, BlockNode>();
+  /** Ids that the operator rejected, known or not; whoever adds to it keeps it bounded. */
+  readonly #rejected: Set<string>;
   /** Candidates must descend from it. */
   #root: BlockNode;
   /** Lowest block kept: the last one that is irreversible, executed and persisted. */
@@ -47,7 +49,8 @@ export class ForkDatabase {
   /** Bytes of all bodies and headers kept. */
   #bytes: number;
 
-  constructor(bottom: { block: Block; frontier: Frontier }) {
+  constructor(bottom: { block: Block; frontier: Frontier }, rejected: readonly string[] = []) {
+    this.#rejected = new Set(rejected);
     this.#bottom = newNode(bottom.block, undefined, bottom.frontier);
     this.#root = this.#bottom;
     this.#best = this.#bottom;
@@ -96,6 +99,7 @@ export class ForkDatabase {
     if (known !== undefined) return known;
     const node = newNode(block, parent, frontier);
     node.invalid = parent.invalid && { code: "ANCESTOR_INVALID", detail: parent.invalid.detail };
+    if (this.#rejected.has(node.id)) node.invalid = rejection(node.id);
     parent.children.add(node);
     this.#nodes.set(node.id, node);
     this.#bytes += blockBytes(block);
@@ -111,6 +115,20 @@ export class ForkDatabase {
       each.invalid ??= each === node ? reason : { code: "ANCESTOR_INVALID", detail: reason.detail };
     }
     if (this.#best.invalid !== undefined) this.#setBest(this.#findBest());
+  }
+
+  /** The operator rejects a block, known or not. @returns it, when it is here and was valid */
+  reject(id: string): BlockNode | undefined {
+    this.#rejected.add(id);
+    const node = this.#nodes.get(id);
+    if (node === undefined || node.invalid !== undefined) return undefined;
+    this.markInvalid(node, rejection(id));
+    return node;
+  }
+
+  /** A block of this id that comes from now on is judged by the rules alone. */
+  accept(id: string): void {
+    this.#rejected.delete(id);
   }
 
   /** Candidates must descend from `node` from now on. It must itself descend from the present root. */
@@ -168,6 +186,10 @@ export class ForkDatabase {
     }
     return best;
   }
+}
+
+function rejection(id: string): InvalidReason {
+  return { code: "OPERATOR_REJECTED", detail: `the operator of this node rejected block ${id}` };
 }
 
 function newNode(block: Block, parent: BlockNode | undefined, frontier: Frontier): BlockNode {

@@ -80,10 +80,15 @@ export class Ledger {
   #flushing: readonly BlockNode[] | undefined;
 
   /** @param bottom the irreversible block that `setting.state` is the state of, with the history up to it */
-  constructor(setting: ExecutionSetting, bottom: { block: Block; frontier: Frontier }, headerRule: HeaderRule) {
+  constructor(
+    setting: ExecutionSetting,
+    bottom: { block: Block; frontier: Frontier },
+    headerRule: HeaderRule,
+    rejected: readonly string[] = [],
+  ) {
     this.#setting = setting;
     this.#headerRule = headerRule;
-    this.#forks = new ForkDatabase(bottom);
+    this.#forks = new ForkDatabase(bottom, rejected);
     this.#head = this.#tip = this.#final = this.#forks.bottom;
   }
 
@@ -212,6 +217,28 @@ export class Ledger {
     }
     this.#forks.setRoot(node);
     return ok(undefined);
+  }
+
+  /**
+   * The operator rejects a block: with the next {@link work} the head leaves it. One that is not here yet is not taken
+   * when it comes.
+   * @returns the block that was marked, if it is here; an error when it is irreversible
+   */
+  reject(id: string): Result<BlockNode | undefined, InvalidReason> {
+    const known = this.#forks.get(id);
+    if (known !== undefined && isAncestorOrEqual(known, this.root)) {
+      return invalid("IRREVERSIBLE", `block ${known.height} ${id} is irreversible`);
+    }
+    const node = this.#forks.reject(id);
+    if (this.#running?.node.invalid !== undefined) {
+      this.#running.execution.abort();
+      this.#running = undefined;
+    }
+    return ok(node);
+  }
+
+  accept(id: string): void {
+    this.#forks.accept(id);
   }
 
   /**

@@ -64,6 +64,8 @@ export interface Engine {
   /** A signed header of a producer was accepted. */
   headerSeen(header: Header): void;
   headMoved(to: BlockNode): void;
+  /** The operator rejected blocks; the head may be one of them and moves later. */
+  rejected(): void;
   irreversibleMoved(node: BlockNode): void;
   /** The link to this node broke: a hint, not a proof, that it died. */
   linkBroke(peer: string): void;

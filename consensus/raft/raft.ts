@@ -161,6 +161,16 @@ export class Raft implements Engine {
     this.#ack(to);
   }
 
+  /**
+   * What was acked stays promised: whose head falls below that takes part again once another branch is as good, as after
+   * a loss [S6]. A leader would make a second block of one view and height.
+   */
+  rejected(): void {
+    if (this.#host.ledger.head.invalid === undefined) return;
+    if (this.#role !== "follower") this.#stepDown("the operator rejected its head");
+    this.#recovering = true;
+  }
+
   irreversibleMoved(): void {
     this.#progressAt = this.#host.now();
     this.#checkRecovered();
@@ -466,7 +476,8 @@ export class Raft implements Engine {
     if (!this.#recovering || !this.#hasRecord) return;
     const { ackedHead } = this.#record;
     const { head, bottom } = this.#host.ledger;
-    this.#recovering = !this.#atLeast(head, ackedHead) && bottom.height < ackedHead.height;
+    const holds = head.invalid === undefined && this.#atLeast(head, ackedHead);
+    this.#recovering = !holds && bottom.height < ackedHead.height;
   }
 
   #atLeast(a: BlockRef, b: BlockRef): boolean {

@@ -115,6 +115,11 @@ export class CairnClient {
     return kvRange(prefix, options, this.#caller);
   }
 
+  /** Posts without a body, for what has the same effect once and twice; the answer is of unknown shape. */
+  post(path: string, options: ReadOptions = {}): Promise<unknown> {
+    return read<unknown>(path, { ...options, method: "POST" }, this.#caller, (value) => ({ kind: "value", value }));
+  }
+
   /** The JSON of an endpoint that there is no method for; of unknown shape. */
   get(path: string, options: ReadOptions = {}): Promise<unknown> {
     return read<unknown>(path, options, this.#caller, (value) => ({ kind: "value", value }));

@@ -32,13 +32,13 @@ export type Taken<T> =
  */
 export async function read<T>(
   path: string,
-  options: ReadOptions,
+  options: ReadOptions & { readonly method?: "POST" },
   caller: Caller,
   take: (body: unknown) => Taken<T>,
   refused?: (failure: Extract<Failure, { readonly kind: "refused" }>) => Taken<T> | undefined,
 ): Promise<T> {
   const { nodes, platform } = caller;
-  const { timeoutMs = TIMEOUT_MS, signal } = options;
+  const { timeoutMs = TIMEOUT_MS, signal, method = "GET" } = options;
   const deadline = platform.now() + timeoutMs;
   const causes: string[] = [];
   let last: ClientError | undefined;
@@ -50,7 +50,7 @@ export async function read<T>(
     avoid = node;
     const left = deadline - platform.now();
     const nodeMs = nodes.all.length === 1 ? left : Math.min(left, NODE_MS);
-    const answer = await caller.exchange(node, { path, timeoutMs: nodeMs, maxBytes: ANSWER_BYTES, signal });
+    const answer = await caller.exchange(node, { path, method, timeoutMs: nodeMs, maxBytes: ANSWER_BYTES, signal });
     const isAnswer = answer.kind === "answer" && answer.status === 200;
     const taken = isAnswer ? takeAnswer(answer, take) : undefined;
     if (taken === undefined || taken.kind === "invalid") {

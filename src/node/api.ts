@@ -145,6 +145,11 @@ export interface NodeApi {
     limit: number,
     at: "irreversible" | "head",
   ): { key: Uint8Array; value: Uint8Array }[];
+  /** Rejects a block on this node, known or not; on disk when it returns. */
+  rejectBlock(id: string): "rejected" | "irreversible" | "full";
+  /** Takes a rejection back: for a block that is here, from the next start on. */
+  acceptBlock(id: string): void;
+  rejectedBlocks(): readonly string[];
   peers(): PeerView[];
   /** Prometheus text. */
   metrics(): Promise<string>;

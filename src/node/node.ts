@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
+import { isAncestorOrEqual } from "../../chain/forkDatabase.ts";
 import { transactionId } from "../../chain/transaction.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
 import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
@@ -20,6 +21,7 @@ import { toGenesis } from "./genesisFile.ts";
 import { Metrics } from "./metrics.ts";
 import { NodeReads } from "./nodeReads.ts";
 import { ReadDesk } from "./readDesk.ts";
+import { RejectedBlocks } from "./rejectedBlocks.ts";
 import { ReplicaDriver, type TellEffect } from "./replicaDriver.ts";
 import { derivedWriteOf, restoreFromDisk, type Restored } from "./restoreFromDisk.ts";
 import { verifySignature, verifySignatures } from "./signatures.ts";
@@ -79,6 +81,7 @@ class Node implements RunningNode {
   #desk!: SubmissionDesk;
   #readDesk!: ReadDesk;
   #reads!: NodeReads;
+  #rejected!: RejectedBlocks;
   #metrics!: Metrics;
   #reporter!: StatusReporter;
   /** Waiters of start-up for the derived store; afterwards the driver is told. */
@@ -109,6 +112,7 @@ class Node implements RunningNode {
         `genesis.json asks for engine "${file.engine}"; this version has raft only`,
       );
     }
+    this.#rejected = RejectedBlocks.open(dir);
     await this.#openStores(dir, file.chainId, config.index.enabled);
     try {
       const whenApplied = (height: number): Promise<void> =>
@@ -231,6 +235,7 @@ class Node implements RunningNode {
         blocks,
         log: log_,
         record,
+        rejected: this.#rejected.ids,
         seed: randomBytes(4).readUInt32LE(),
       },
       this.#clock.now(),
@@ -496,12 +501,31 @@ class Node implements RunningNode {
         ledger
           .readRange(toBinaryString(start), end && toBinaryString(end), limit, at)
           .map(({ key, value }) => ({ key: fromBinaryString(key), value })),
+      rejectBlock: (id) => this.#rejectBlock(id),
+      acceptBlock: (id) => {
+        this.#rejected.remove(id);
+        this.#driver.step({ kind: "acceptBlock", id });
+      },
+      rejectedBlocks: () => this.#rejected.ids,
       peers: () => this.#peers(),
       metrics: () => this.#metrics.registry.metrics(),
       metricsContentType: this.#metrics.registry.contentType,
       notReadyBecause: () => this.#reporter.notReadyBecause(config.http.readyWithinBlocks),
       now: () => this.#clock.now(),
     };
+  }
+
+  #rejectBlock(id: string): "rejected" | "irreversible" | "full" {
+    const { ledger } = this.#replica;
+    const node = ledger.get(id);
+    const found = this.#reads.block(id);
+    const isRoot = node !== undefined && isAncestorOrEqual(node, ledger.root);
+    if (isRoot || (typeof found === "object" && found.status === "irreversible")) return "irreversible";
+    if (this.#rejected.has(id)) return "rejected";
+    if (this.#rejected.isFull) return "full";
+    this.#rejected.add(id);
+    this.#driver.step({ kind: "rejectBlock", id });
+    return "rejected";
   }
 
   #peers(): PeerView[] {

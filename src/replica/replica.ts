@@ -71,6 +71,8 @@ export interface ReplicaStart {
   readonly log: BlockLog & RangeLog;
   /** The engine's record; undefined: missing or damaged. */
   readonly record: Uint8Array | undefined;
+  /** Ids of the blocks that the operator rejected. */
+  readonly rejected?: readonly string[];
   readonly seed: number;
   /** The simulator draws small ones; all nodes of a chain have the same. */
   readonly syncLimits?: SyncLimits;
@@ -107,7 +109,12 @@ export class Replica {
     this.#start = start;
     this.#now = now;
     this.#random = seededRandom(start.seed);
-    this.#ledger = new Ledger(start.execution, start.bottom, raftHeaderRule(start.genesis.configuration));
+    this.#ledger = new Ledger(
+      start.execution,
+      start.bottom,
+      raftHeaderRule(start.genesis.configuration),
+      start.rejected,
+    );
     this.#flusher = new StateFlusher(this.#ledger);
     this.#chain = new BestChain(this.#ledger, start.log, () => this.#finality.newest?.height ?? 0, start.syncLimits);
     const { mempoolBytes, mempoolTransactions } = start.settings;
@@ -242,6 +249,10 @@ export class Replica {
         return this.#reads.read(input.request);
       case "handOver":
         return this.#leaving.begin();
+      case "rejectBlock":
+        return this.#rejectBlock(input.id);
+      case "acceptBlock":
+        return this.#ledger.accept(input.id);
       case "submit":
         this.#outbox.effect({
           kind: "submitted",
@@ -413,6 +424,14 @@ export class Replica {
     }
     const last = this.#ledger.get((blocks.at(-1) as Block).id);
     if (last !== undefined) this.#haltUnless(this.#ledger.setIrreversible(last));
+  }
+
+  #rejectBlock(id: string): void {
+    const rejected = this.#ledger.reject(id);
+    if (!rejected.ok) return this.#log("error", "chain", "a block cannot be rejected", { ...rejected.error });
+    const node = rejected.value;
+    this.#log("warn", "chain", "the operator rejected a block", { id, ...(node && { height: node.height }) });
+    if (node !== undefined) this.#engine.rejected();
   }
 
   #blockAdded(node: BlockNode): void {

@@ -31,6 +31,8 @@ export type Input =
   | { readonly kind: "read"; readonly request: number }
   /** The node is about to stop: what waits for company goes to the state database now. */
   | { readonly kind: "stopping" }
+  /** The operator rejects a block, or takes that back; the shell has written it down. */
+  | { readonly kind: "rejectBlock" | "acceptBlock"; readonly id: string }
   /** Encoded transactions of local submitters; answered by one `submitted` effect with the same `request`. */
   | { readonly kind: "submit"; readonly request: number; readonly transactions: readonly Uint8Array[] };
 

@@ -6,6 +6,7 @@ const ELSEWHERE = [
   "AMBIGUOUS_ID",
   "AUTHOR_MISSING",
   "BLOCKS_GONE",
+  "BLOCK_IRREVERSIBLE",
   "BODY_TOO_LARGE", // sent as well, but a reset may overtake the answer
   "BUDGET_EXCEEDED",
   "BUSY",
@@ -17,6 +18,7 @@ const ELSEWHERE = [
   "NO_TOPICS",
   "REQUEST_TIMEOUT",
   "STOPPING",
+  "TOO_MANY_REJECTED",
   "TOO_MANY_STREAMS",
   "TRANSACTION_FAILED",
 ];

@@ -9,6 +9,7 @@ import type { TxVerifyFlags } from "./txProof.ts";
 
 export function addClientCommands(program: Command, finish: Finish): void {
   addStatus(program, finish);
+  addBlocks(program, finish);
   addTx(program, finish);
   addKv(program, finish);
 }
@@ -41,6 +42,24 @@ function addStatus(program: Command, finish: Finish): void {
   forNode(program.command("peers").description("whom a node is connected to"))
     .addHelpText("after", "\nExample:\n  cairn peers --json")
     .action(async (flags: ClientFlags) => finish(await (await import("./status.ts")).peersCommand(flags)));
+}
+
+function addBlocks(program: Command, finish: Finish): void {
+  const blocks = program.command("blocks").description("the operator's word on single blocks");
+  for (const [verb, text] of [
+    ["reject", "take neither this block nor what descends from it, as long as it is not irreversible"],
+    ["accept", "take a rejection back"],
+  ] as const) {
+    forNode(blocks.command(verb).description(text))
+      .argument("<id>", "64 hex digits; cairn inspect URL forks shows them")
+      .addHelpText("after", `\nExample:\n  cairn blocks ${verb} 4f0c... --url http://127.0.0.1:26611`)
+      .action(async (id: string, flags: ClientFlags) =>
+        finish(await (await import("./blocks.ts")).blocksDecideCommand(verb, id, flags)),
+      );
+  }
+  forNode(blocks.command("rejected").description("ids of the blocks that a node's operator rejected"))
+    .addHelpText("after", "\nExample:\n  cairn blocks rejected --json")
+    .action(async (flags: ClientFlags) => finish(await (await import("./blocks.ts")).blocksRejectedCommand(flags)));
 }
 
 function addTx(program: Command, finish: Finish): void {

@@ -258,6 +258,9 @@ export const peersSchema = z.object({
   ),
 });
 
+export const rejectionSchema = z.object({ id: hex, rejected: z.boolean() });
+export const rejectedSchema = z.object({ rejected: z.array(hex).describe("ids, oldest decision first") });
+
 export const genesisSchema = z.looseObject({
   name: z.string(),
   time,

@@ -28,6 +28,7 @@ import {
   TIMEOUT_CHECK_MS,
 } from "./limits.ts";
 import { addOpenApi, installSchemas } from "./openapi.ts";
+import { addRejectionRoutes } from "./rejectionRoutes.ts";
 import { RequestsInWork, type SlowReaderLimits } from "./requests.ts";
 import { addStatusRoutes } from "./statusRoutes.ts";
 import { addStreamRoutes } from "./streamRoutes.ts";
@@ -113,6 +114,7 @@ export async function makeHttpApp(
   await installSchemas(app);
   addStatusRoutes(app, context);
   addBlockRoutes(app, context);
+  addRejectionRoutes(app, context);
   addStreamRoutes(app, context);
   addTransactionRoutes(app, context);
   addBatchRoutes(app, context);

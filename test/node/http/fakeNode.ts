@@ -196,6 +196,24 @@ export class FakeNode implements NodeApi {
       .slice(0, limit);
   }
 
+  readonly rejected = new Set<string>();
+
+  rejectBlock(id: string): "rejected" | "irreversible" | "full" {
+    if (this.chain.some((block) => block.id === id && block.header.height <= this.irreversibleHeight)) {
+      return "irreversible";
+    }
+    this.rejected.add(id);
+    return "rejected";
+  }
+
+  acceptBlock(id: string): void {
+    this.rejected.delete(id);
+  }
+
+  rejectedBlocks(): readonly string[] {
+    return [...this.rejected];
+  }
+
   peers(): [] {
     return [];
   }

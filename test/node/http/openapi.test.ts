@@ -66,6 +66,8 @@ describe("the OpenAPI document", () => {
   test("says which operations ask for a token where there is one", () => {
     const asking = contract.operations.filter(({ security }) => security !== undefined);
     expect(asking.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      "POST /v1/blocks/{id}/reject",
+      "POST /v1/blocks/{id}/accept",
       "POST /v1/transactions",
       "POST /v1/transactions/batch",
     ]);

@@ -68,6 +68,8 @@ export const ERRORS = {
     message: "this transaction is in the chain already, at height 2, index 0",
     details: { id: ID, height: 2, index: 0 },
   },
+  BLOCK_IRREVERSIBLE: { status: 409, message: `block ${ID} is irreversible: nobody can reject it any more` },
+  TOO_MANY_REJECTED: { status: 409, message: "as many blocks as allowed are rejected; accept some again first" },
   BLOCKS_GONE: {
     status: 410,
     message: "block 5 is not kept here any more; the first is 100",
