@@ -15,6 +15,7 @@ const ELSEWHERE = [
   "INVALID_CONTENT_LENGTH",
   "NOT_READY",
   "NO_KV",
+  "NO_PROOF", // seen or not by timing: once its block is certified a transaction has a proof
   "NO_TOPICS",
   "REQUEST_TIMEOUT",
   "STOPPING",
