@@ -15,6 +15,8 @@ export interface NetworkOptions {
   readonly producers: number;
   readonly followers: number;
   readonly basePort: number;
+  /** Of the genesis, milliseconds since the epoch; a second ago when it is left out. */
+  readonly time?: number;
 }
 
 /** The repository's root, from the sources as from `dist`. */
@@ -29,6 +31,8 @@ function findRoot(): string {
 }
 
 export const CAIRN = join(findRoot(), "bin", "cairn.js");
+/** A node that serves tampered ranges. */
+export const HOSTILE = join(findRoot(), "dist", "tools", "network", "hostileSource.js");
 
 /** A machine that is busy with other tests answers late; a node that is stuck never does. */
 const STATUS_TIMEOUT_MS = 20_000;
@@ -55,11 +59,11 @@ export class NodeProcess {
   }
 
   /** Resolves when the node serves; rejects with what it printed when it ends before. */
-  async start(flags: readonly string[] = []): Promise<void> {
+  async start(flags: readonly string[] = [], entry = CAIRN): Promise<void> {
     if (this.running) throw new Error(`${this.node.name} runs already`);
     this.stderr = "";
     this.#log = createWriteStream(`${this.node.dir}.log`, { flags: "a" });
-    const child = spawn(process.execPath, [CAIRN, "start", this.node.dir, ...flags], {
+    const child = spawn(process.execPath, [entry, "start", this.node.dir, ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
@@ -108,7 +112,7 @@ export class NetworkProcesses {
   }
 
   /** Makes the directories; starts nothing. */
-  static create({ dir, producers, followers, basePort }: NetworkOptions): NetworkProcesses {
+  static create({ dir, producers, followers, basePort, time }: NetworkOptions): NetworkProcesses {
     const made = createNetwork(dir, {
       name: "test",
       engine: "raft",
@@ -116,7 +120,7 @@ export class NetworkProcesses {
       followers,
       basePort,
       hosts: ["127.0.0.1"],
-      time: Date.now() - 1_000,
+      time: time ?? Date.now() - 1_000,
     });
     if (!made.ok) throw new Error(made.error.messages.join("; "));
     return new NetworkProcesses(made.value.map((node) => new NodeProcess(node)));

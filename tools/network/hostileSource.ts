@@ -1,0 +1,31 @@
+/**
+ * `node hostileSource.js DIR [FLAGS]`: `cairn start DIR` that speaks the whole protocol and lies in one place: one byte of
+ * one block of every range that it serves is another one.
+ */
+import { LinkLayer } from "../../net/link/layer.ts";
+import type { Lane } from "../../net/link/types.ts";
+import { decodeEnvelope } from "../../net/transport/envelope.ts";
+import { decodePayload } from "../../consensus/messages.ts";
+import { elementAt } from "../../chain/byteList.ts";
+import { concatBytes } from "../../src/base/bytes.ts";
+import { main } from "../../src/node/cli/main.ts";
+
+const send = LinkLayer.prototype.send;
+LinkLayer.prototype.send = function (this: LinkLayer, to: string, lane: Lane, parts: readonly Uint8Array[]): boolean {
+  return send.call(this, to, lane, lane === "bulk" ? tampered(parts) : parts);
+};
+
+/** A range with the last byte of its middle block changed: of its last transaction, where it has some. */
+function tampered(parts: readonly Uint8Array[]): readonly Uint8Array[] {
+  const frame = concatBytes(...parts);
+  const opened = decodeEnvelope(frame);
+  const decoded = opened && decodePayload("", opened.payload);
+  if (decoded?.ok !== true || decoded.value.kind !== "rangeResponse") return parts;
+  const { blocks } = decoded.value.response;
+  if (blocks.count === 0) return parts;
+  const block = elementAt(blocks, blocks.count >>> 1);
+  block[block.length - 1] = (block.at(-1) as number) ^ 1;
+  return [frame];
+}
+
+process.exitCode = await main(process.argv.slice(2));
