@@ -168,8 +168,9 @@ export class RangePull {
   }
 
   peerDown(peer: PeerKey): void {
-    this.#sources.delete(peer);
     this.#takeBack(peer);
+    // Who lied and lost its link is not asked again at once when it is back.
+    if (this.#source(peer).shunnedUntil < this.#host.now()) this.#sources.delete(peer);
     this.proceed();
   }
 

@@ -132,6 +132,7 @@ describe("a pull", () => {
     const [request] = bench.askedOf("a") as [RangeRequest];
     bench.answer("a", request, 5, request.from + 1);
     expect(bench.blamed).toEqual(["a"]);
+    bench.pull.peerDown("a");
     bench.run(["a"]);
     expect(bench.taken).toEqual(ALL);
     expect(bench.asked.filter(({ peer }) => peer === "a")).toEqual([]);

@@ -21,6 +21,7 @@ const TAGS = [
   "mempool",
   "sync",
   "record",
+  "range",
 ];
 /** Found within some seconds each. */
 const FAST = new Set(["S2", "S4", "S5", "S6", "R1", "H1"]);

@@ -3,6 +3,7 @@
  * find each within `maxSeeds` seeds; one that it does not find is a hole in the simulator.
  */
 import { BEYOND_TAGS } from "./beyondTags.ts";
+import { FAR_BEHIND } from "./farBehind.ts";
 import { mutation, type Mutation } from "./mutation.ts";
 
 const RAFT = "consensus/raft/raft.ts";
@@ -293,4 +294,5 @@ export const MUTATIONS: readonly Mutation[] = [
     "",
   ),
   ...BEYOND_TAGS,
+  ...FAR_BEHIND,
 ];

@@ -67,6 +67,8 @@ export interface FaultProfile {
   readonly readErrors: { readonly everyMs: number; readonly durationMs: number };
   /** What at most a minority of producers, or a follower, has lost after a crash: see `Damage`. */
   readonly damage: { readonly block: number; readonly record: number; readonly disk: number };
+  /** The last follower, where there is one, serves ranges that are not true. */
+  readonly lies: boolean;
   /** How often some of those that may fail stay broken for good when the rest heals. */
   readonly brokenForGood: number;
   /** Links that a partition cuts notice after this, at random up to three times as long. */
@@ -110,6 +112,7 @@ export const NO_FAULTS: FaultProfile = {
   diskFull: { everyMs: Infinity, durationMs: 0 },
   readErrors: { everyMs: Infinity, durationMs: 0 },
   damage: { block: 0, record: 0, disk: 0 },
+  lies: false,
   brokenForGood: 0,
   pingTimeoutMs: 2_000,
   redialMs: 250,
@@ -215,6 +218,16 @@ const KINDS: Record<string, Draw> = {
       yearAhead: dice.between(0, 0.5),
     },
     pause: drawPause(dice),
+  }),
+  /** Nodes fall behind all the time, and one of their sources lies. */
+  lying: (dice) => ({
+    lies: true,
+    crash: { ...drawCrash(dice), everyMs: dice.between(800, 3_000), downMs: dice.between(500, 4_000) },
+    clog: { everyMs: dice.between(1_000, 4_000), durationMs: dice.between(300, 2_000) },
+    linkBreak: { everyMs: dice.between(1_000, 5_000), wholeNode: 0.5 },
+    disk: drawDisk(dice),
+    pingTimeoutMs: dice.between(300, 2_000),
+    redialMs: dice.between(20, 400),
   }),
 };
 

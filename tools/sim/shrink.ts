@@ -37,7 +37,7 @@ export const RATES = [
 
 /** As {@link RunOptions} has it. */
 export function optionsOf({ profile, ...run }: ExplicitRun): RunOptions {
-  return { ...run, faults: profile, workload: "default" };
+  return { ...run, faults: profile, workload: "default", syncLimits: "default" };
 }
 
 /**

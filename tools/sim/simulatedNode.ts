@@ -18,6 +18,7 @@ import type { Effect, Input } from "../../src/replica/types.ts";
 import { type Persist, ChainDisk, StateDisk } from "./disk.ts";
 import type { Dice } from "./dice.ts";
 import type { EventQueue } from "./eventQueue.ts";
+import type { Liar } from "./liar.ts";
 import type { Network, Station } from "./network.ts";
 import type { FaultProfile } from "./profile.ts";
 import type { Damage } from "./schedule.ts";
@@ -37,6 +38,7 @@ export interface World {
   readonly network: Network;
   readonly profile: FaultProfile;
   readonly watch: Watch;
+  readonly liar: Liar | undefined;
   indexOf(key: string): number;
 }
 
@@ -336,8 +338,11 @@ export class SimulatedNode implements Station {
 
   #send(to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     if (!this.#linked.has(to)) return;
-    this.#world.watch.sent(this, to, lane, parts);
-    this.#world.network.send(this.index, to, lane, parts);
+    const { liar } = this.#world;
+    const said = liar?.index === this.index ? liar.instead(lane, parts) : parts;
+    if (said === undefined) return;
+    this.#world.watch.sent(this, to, lane, said);
+    this.#world.network.send(this.index, to, lane, said);
   }
 
   /** Group commit: all that waits now shares one fsync. */

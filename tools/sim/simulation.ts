@@ -16,6 +16,7 @@ import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { Dice } from "./dice.ts";
 import { EventQueue } from "./eventQueue.ts";
 import { Faults } from "./faults.ts";
+import { Liar } from "./liar.ts";
 import { Network } from "./network.ts";
 import { Observer } from "./observer.ts";
 import { assertSameState, modelState } from "./oracles/state.ts";
@@ -72,6 +73,8 @@ export class Simulation implements World {
   readonly workloadProfile: WorkloadProfile;
   readonly watch: Observer;
   readonly workload: Workload;
+  /** A follower that serves what is not true; see there. */
+  readonly liar: Liar | undefined;
   readonly faults: Faults;
   readonly trace: Trace;
   readonly onlookers: Onlooker[] = [];
@@ -107,6 +110,11 @@ export class Simulation implements World {
     this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, () => true);
     this.trace = new Trace(this.nodes.length, options.print);
     this.watch = new Observer(this);
+    const last = this.nodes.at(-1) as SimulatedNode;
+    if (this.profile.lies && !last.isProducer) {
+      this.liar = new Liar(last.index, this.genesis.chainId, new Dice(~options.seed ^ 1));
+      this.watch.distrust(last.key);
+    }
     this.workload = new Workload(workloadDice, this.workloadProfile, this.watch.transactions);
     this.faults = new Faults(
       {

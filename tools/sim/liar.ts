@@ -1,0 +1,87 @@
+/**
+ * A follower that serves ranges and lies: a block is another one, linked or not, a byte is flipped, nothing is said to be
+ * held, or nothing is said at all. Certificates that it passes on name a block that nobody signed. In all else it is correct.
+ */
+import type { Block } from "../../chain/block.ts";
+import { decodeBlock } from "../../chain/block.ts";
+import { elementAt } from "../../chain/byteList.ts";
+import { headerMessage } from "../../chain/header.ts";
+import { certificateMessage } from "../../consensus/certificate.ts";
+import { decodePayload, encodeCertificatePayload, encodeRangeResponsePayload } from "../../consensus/messages.ts";
+import type { RangeResponse } from "../../consensus/sync/range.ts";
+import type { Lane } from "../../net/link/types.ts";
+import { decodeEnvelope, encodeEnvelope } from "../../net/transport/envelope.ts";
+import { concatBytes } from "../../src/base/bytes.ts";
+import type { Dice } from "./dice.ts";
+
+type Parts = readonly Uint8Array[];
+
+/** A certificate is forged now and then: each costs the liar its link. */
+const FORGED_CERTIFICATES = 0.05;
+
+export class Liar {
+  readonly index: number;
+  readonly #chainId: string;
+  readonly #dice: Dice;
+
+  constructor(index: number, chainId: string, dice: Dice) {
+    this.index = index;
+    this.#chainId = chainId;
+    this.#dice = dice;
+  }
+
+  /** What it sends instead; undefined: nothing. */
+  instead(lane: Lane, parts: Parts): Parts | undefined {
+    if (lane === "chain") return parts;
+    const opened = decodeEnvelope(concatBytes(...parts));
+    const decoded = opened && decodePayload(this.#chainId, opened.payload);
+    if (opened === undefined || decoded?.ok !== true) return parts;
+    const payload = decoded.value;
+    if (payload.kind === "rangeResponse") {
+      const lie = this.#range(payload.response);
+      return lie && encodeEnvelope(opened.envelope, lie);
+    }
+    if (payload.kind === "certificate" && this.#dice.chance(FORGED_CERTIFICATES))
+      return encodeEnvelope(opened.envelope, forgedCertificate(payload.bytes));
+    return parts;
+  }
+
+  #range({ blocks, proof }: RangeResponse): Uint8Array | undefined {
+    const list = Array.from({ length: blocks.count }, (_, i) => {
+      const block = decodeBlock(elementAt(blocks, i));
+      if (!block.ok) throw new Error(block.error.code);
+      return block.value;
+    });
+    const at = this.#dice.below(Math.max(1, list.length));
+    const kind = list.length === 0 ? 0 : this.#dice.below(6);
+    if (kind === 1) return undefined;
+    if (kind === 2) return encodeRangeResponsePayload([], { ...proof, path: [] });
+    // One in the middle, where there is one, so that only the links tell; or the last, which only the proof tells.
+    if (kind === 3) list[Math.max(0, list.length - 2)] = anotherBlock(list.at(-2) ?? (list[0] as Block));
+    if (kind === 4) list[list.length - 1] = anotherBlock(list.at(-1) as Block);
+    if (kind === 5) list[at] = flipped(list[at] as Block);
+    return encodeRangeResponsePayload(list, proof);
+  }
+}
+
+/** Of the same place and content, a millisecond later. */
+function anotherBlock(block: Block): Block {
+  const headerBytes = headerMessage.encode({ ...block.header, time: block.header.time + 1 });
+  return { ...block, headerBytes };
+}
+
+function flipped(block: Block): Block {
+  const source = block.body.length > 0 ? block.body : block.headerBytes;
+  const bytes = Uint8Array.from(source);
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
+  return block.body.length > 0 ? { ...block, body: bytes } : { ...block, headerBytes: bytes };
+}
+
+function forgedCertificate(bytes: Uint8Array): Uint8Array {
+  const decoded = certificateMessage.decode(bytes);
+  const header = decoded.ok ? headerMessage.decode(decoded.value.path[0] as Uint8Array) : undefined;
+  if (!decoded.ok || header?.ok !== true) throw new Error("a certificate that does not decode");
+  const path = [headerMessage.encode({ ...header.value, time: header.value.time + 1 })];
+  const acks = decoded.value.acks.map((ack) => ({ ...ack, position: 0 }));
+  return encodeCertificatePayload(certificateMessage.encode({ view: decoded.value.view, path, acks }));
+}
