@@ -37,7 +37,6 @@ export interface FarBehindReport {
   readonly lies: number;
   readonly grownBlocks: number;
   readonly states: readonly string[];
-  readonly limits: Limits;
   readonly faults: readonly string[];
 }
 
@@ -52,7 +51,6 @@ export async function runFarBehind(options: FarBehindOptions): Promise<FarBehind
   const time = Date.now() - blocks * BLOCK_INTERVAL_MS - 5_000;
   const network = NetworkProcesses.create({ dir, producers: 3, followers: 2, basePort, time });
   try {
-    const limits = await measureLimits(dir);
     note("fills the producers' directories");
     const dirs = network.nodes.map(({ node }) => node.dir);
     await fillOffline({
@@ -63,7 +61,7 @@ export async function runFarBehind(options: FarBehindOptions): Promise<FarBehind
       transactionBytes: TRANSACTION_BYTES,
       note,
     });
-    return { ...(await new CatchUpRun(network, options).run()), limits };
+    return await new CatchUpRun(network, options).run();
   } finally {
     await network.endAll("SIGKILL");
     rmSync(dir, { recursive: true, force: true });
@@ -87,7 +85,7 @@ class CatchUpRun {
     this.#follower = network.nodes[4] as NodeProcess;
   }
 
-  async run(): Promise<Omit<FarBehindReport, "limits">> {
+  async run(): Promise<FarBehindReport> {
     const { blocks, transactions, calm = false, note } = this.#options;
     const [hostile] = this.#network.nodes.slice(3) as [NodeProcess];
     await Promise.all(this.#network.nodes.slice(0, 3).map((node) => node.start(["--log-level", "warn"])));
@@ -225,8 +223,7 @@ function loadOn(node: NodeProcess, connections: number): { stop(): Promise<unkno
   };
 }
 
-function reportText(report: FarBehindReport, { blocks, transactions }: FarBehindOptions): string {
-  const { limits } = report;
+function reportText(report: FarBehindReport, limits: Limits, { blocks, transactions }: FarBehindOptions): string {
   const back = report.kills.map(({ at, back: height }) => height - at);
   return [
     `${blocks} blocks, ${transactions} transactions of ${TRANSACTION_BYTES} B: ${report.seconds} s, ` +
@@ -257,8 +254,9 @@ async function main(): Promise<number> {
     calm: values.calm,
     note: (text) => void process.stderr.write(`${text}\n`),
   };
+  const limits = await measureLimits(tmpdir());
   const report = await runFarBehind(options);
-  process.stdout.write(`${reportText(report, options)}\n`);
+  process.stdout.write(`${reportText(report, limits, options)}\n`);
   return report.faults.length === 0 ? 0 : 1;
 }
 
