@@ -10,7 +10,7 @@ import { elementAt } from "../../chain/byteList.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
 import { main } from "../../src/node/cli/main.ts";
 
-const send = LinkLayer.prototype.send;
+const send = Reflect.get(LinkLayer.prototype, "send") as LinkLayer["send"];
 LinkLayer.prototype.send = function (this: LinkLayer, to: string, lane: Lane, parts: readonly Uint8Array[]): boolean {
   return send.call(this, to, lane, lane === "bulk" ? tampered(parts) : parts);
 };
