@@ -158,17 +158,17 @@ class CatchUpRun {
       if (isDone || isKilled || irreversible.height >= blocks)
         this.#count(from, now, Math.min(blocks, irreversible.height));
       if (irreversible.height >= blocks) from = { at: Number.POSITIVE_INFINITY, height: blocks };
+      if (isKilled) {
+        killAt.shift();
+        await this.#kill(irreversible.height);
+        from = undefined;
+        return undefined;
+      }
       const event = events[0];
       if (event !== undefined && (isDone || irreversible.height >= event.at * blocks)) {
         events.shift();
         note(event.what);
         await event.act();
-        return undefined;
-      }
-      if (isKilled) {
-        killAt.shift();
-        await this.#kill(irreversible.height);
-        from = undefined;
         return undefined;
       }
       return isDone ? true : undefined;

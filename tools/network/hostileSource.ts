@@ -1,5 +1,5 @@
 /**
- * `node hostileSource.js DIR [FLAGS]`: `cairn start DIR` that speaks the whole protocol and lies in one place: one byte of
+ * `node hostileSource.js start DIR`: a node as `cairn start DIR` runs it, that speaks the whole protocol and lies in one place: one byte of
  * one block of every range that it serves is another one.
  */
 import { LinkLayer } from "../../net/link/layer.ts";
@@ -8,7 +8,10 @@ import { decodeEnvelope } from "../../net/transport/envelope.ts";
 import { decodePayload } from "../../consensus/messages.ts";
 import { elementAt } from "../../chain/byteList.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
-import { main } from "../../src/node/cli/main.ts";
+import { readNodeDirectory } from "../../src/node/directory.ts";
+import { startHttp } from "../../src/node/http/server.ts";
+import { makeLogger } from "../../src/node/logging.ts";
+import { startNode } from "../../src/node/node.ts";
 
 const send = Reflect.get(LinkLayer.prototype, "send") as LinkLayer["send"];
 LinkLayer.prototype.send = function (this: LinkLayer, to: string, lane: Lane, parts: readonly Uint8Array[]): boolean {
@@ -28,4 +31,19 @@ function tampered(parts: readonly Uint8Array[]): readonly Uint8Array[] {
   return [frame];
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const directory = readNodeDirectory(process.argv[3] ?? "", {});
+if (!directory.ok) throw new Error(directory.error.messages.join("; "));
+const { dir, config, genesis, key } = directory.value;
+const log = makeLogger({ ...config.log, level: "warn" });
+const onFatal = (error: Error): never => {
+  throw error;
+};
+const node = await startNode({ dir, config, genesis, key, log, onFatal });
+const http = await startHttp(node.api, { ...config.http, log });
+process.stdout.write(`listening ${http.url}\n`);
+process.once("SIGTERM", () => {
+  void http
+    .close()
+    .then(() => node.stop())
+    .then(() => process.exit(0));
+});
