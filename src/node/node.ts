@@ -425,7 +425,7 @@ class Node implements RunningNode {
       "error",
       "consensus",
       `the vote record in ${this.#chainStore.file} is ${verdict === "ok" ? "not readable" : verdict}: this node cannot know what it promised, ` +
-        "so it follows and never votes (status: recovering). Restore the newest backup of the whole directory, or give this producer a new key",
+        "so it follows and never votes (status: recovering). Give this producer a new key: an older copy of the directory may have forgotten a vote",
     );
   }
 

@@ -5,6 +5,7 @@ import { runContract } from "../../tools/contract/run.ts";
 const ELSEWHERE = [
   "AMBIGUOUS_ID",
   "AUTHOR_MISSING",
+  "BEHIND",
   "BLOCKS_GONE",
   "BLOCK_IRREVERSIBLE",
   "BODY_TOO_LARGE", // sent as well, but a reset may overtake the answer
@@ -13,6 +14,7 @@ const ELSEWHERE = [
   "HEADERS_TOO_LARGE",
   "INTERNAL",
   "INVALID_CONTENT_LENGTH",
+  "NOT_IMPLEMENTED", // under engines whose reads are not certified
   "NOT_READY",
   "NO_KV",
   "NO_PROOF", // seen or not by timing: once its block is certified a transaction has a proof
