@@ -543,6 +543,70 @@ describe("after a restart", () => {
   });
 });
 
+describe("a leader that hands over", () => {
+  function leading(): Replica {
+    const replica = new Replica();
+    replica.lead();
+    const node = replica.produce();
+    replica.flush();
+    replica.receive(B, ackOf(node));
+    replica.sent.length = 0;
+    return replica;
+  }
+  const asked = (replica: Replica): (string | undefined)[] => replica.take("timeoutNow").map(({ to }) => to);
+
+  it("stops producing and asks who holds its head; another only once it holds it, too", () => {
+    const replica = leading();
+    replica.raft.handOver();
+    expect([replica.raft.production(), asked(replica)]).toEqual([undefined, [B]]);
+    replica.receive(C, ackOf(replica.ledger.head));
+    expect(asked(replica)).toEqual([]);
+    replica.passAnswered(TIMEOUT / 4);
+    expect(asked(replica)).toEqual([C]);
+    expect(replica.raft.isHandingOver).toBe(true);
+  });
+
+  it("who was asked is gone and nobody else holds its head: it waits, with a time to come, and then leads on", () => {
+    const replica = leading();
+    replica.raft.handOver();
+    replica.unreachable.add(B);
+    replica.passAnswered(TIMEOUT / 4);
+    expect(replica.raft.deadline).toBeGreaterThan(replica.now);
+    replica.passAnswered(TIMEOUT);
+    expect([replica.raft.isHandingOver, replica.raft.production()]).toEqual([false, { view: 1, opening: false }]);
+  });
+
+  it("opens its view first: without a block of it nobody can hold its head", () => {
+    const replica = new Replica();
+    replica.lead();
+    replica.raft.handOver();
+    expect(replica.raft.production()).toEqual({ view: 1, opening: true });
+    replica.receive(B, ackOf(replica.produce()));
+    expect([asked(replica), replica.raft.production()]).toEqual([[B], undefined]);
+  });
+
+  it("votes for its successor although it leads, and is not done before that one has decided a block", () => {
+    const replica = leading();
+    replica.raft.handOver();
+    const { view, height, id } = replica.ledger.head;
+    replica.sent.length = 0;
+    replica.receive(B, requestVote(2, { view, height, id }, { transfer: true }));
+    expect(voteOf(replica.take("vote"))).toMatchObject([{ view: 2, candidate: B, granted: true }]);
+    expect([replica.raft.state.status, replica.raft.isHandingOver]).toEqual(["follower", true]);
+  });
+
+  it("stands for election no more, not even when it is asked to", () => {
+    const replica = new Replica();
+    replica.receive(B, heartbeat(1, 1));
+    replica.raft.handOver();
+    replica.sent.length = 0;
+    replica.receive(B, { kind: "timeoutNow", content: { view: 1, target: SELF } });
+    replica.pass(3 * TIMEOUT);
+    expect(replica.take("requestVote")).toEqual([]);
+    expect(replica.raft.isHandingOver).toBe(false);
+  });
+});
+
 describe("a follower of the chain", () => {
   it("watches: knows view and leader by the headers, says nothing", () => {
     const replica = new Replica("lost", [], STRANGER);
