@@ -150,7 +150,7 @@ describe("with a running node", () => {
     const node = network.nodes[0] as NodeProcess;
     Object.assign(node.node, { dir });
     await node.start();
-    expect(node.stderr).toMatch(/vote record.*missing.*backup/s);
+    expect(node.stderr).toMatch(/vote record.*missing.*new key/s);
     const recovering = await node.status();
     expect(recovering.consensus.status).toBe("recovering");
     expect(recovering.head.height).toBeGreaterThanOrEqual(5);
