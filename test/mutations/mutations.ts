@@ -139,8 +139,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [
       {
         file: RAFT,
-        find: "this.#recovering = !this.#atLeast(head, ackedHead) && bottom.height < ackedHead.height;",
-        replace: "this.#recovering = this.#atLeast(ackedHead, ackedHead) && bottom.height + head.height < 0;",
+        find: "this.#recovering = !holds && bottom.height < ackedHead.height;",
+        replace: "this.#recovering = holds && bottom.height + ackedHead.height < 0;",
       },
     ],
     { faults: "rotting" },
