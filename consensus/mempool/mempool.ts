@@ -182,6 +182,12 @@ export class Mempool {
     this.#doomed.add(entry);
   }
 
+  /** Too old for the blocks of a leader who leads no more: another branch's may be of an earlier time. They wait again. */
+  reconsiderDoomed(now: number): void {
+    for (const entry of this.#doomed) this.#comeBack(entry, now);
+    this.#doomed.clear();
+  }
+
   remove(entry: PoolEntry): void {
     this.#leaveState(entry);
     this.#entries.delete(entry.id);

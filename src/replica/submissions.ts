@@ -179,6 +179,8 @@ export class Submissions {
     const view = this.#host.view();
     if (view !== this.#forwardedIn?.view || leader !== this.#forwardedIn.leader) {
       this.#forwardedIn = { view, leader };
+      // It may have been this node that found them too old; whether they are is the new leader's to find, and to prove.
+      this.#host.mempool.reconsiderDoomed(this.#host.now());
       this.#forwardAllSoon();
     }
     if (this.#unforwarded.size === 0) return;

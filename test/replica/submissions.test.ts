@@ -350,6 +350,20 @@ describe("what others forwarded", () => {
 });
 
 describe("expiry of what others forwarded", () => {
+  it("found too old by this node's own blocks is forwarded again when another leads: its blocks may be earlier", () => {
+    const { submissions, mempool, world, forwarded } = makeNode();
+    world.leader = SELF;
+    submissions.submit([put(1)]);
+    submissions.forward();
+    mempool.doom(mempool.take() as PoolEntry);
+    submissions.forward();
+    expect(forwarded()).toEqual([]);
+    world.view = 2;
+    world.leader = LEADER;
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1))]]);
+  });
+
   it("is judged by the chain, not by the clock: the leader has to know of it to prove it expired", () => {
     const { submissions, mempool, world, apply, decide, told } = makeNode();
     world.now = START_TIME + 1_000;

@@ -48,6 +48,7 @@ const REGRESSIONS: readonly (readonly [string, number, number, number, string])[
   ["the same in a later view", 82, 3, 1, "default"],
   ["a block that was asked for comes beside the stream: a broken oracle", 91, 3, 2, "default"],
   ["the same, before its parent", 109, 3, 2, "default"],
+  ["what was too old for a leader of a future time is forwarded to the next one", 123, 3, 1, "default"],
   ["what a peer is known to have is not forgotten with its abandoned branch", 5308, 3, 1, "churning"],
 ];
 
