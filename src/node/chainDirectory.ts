@@ -19,6 +19,7 @@ import { type GenesisFile, readGenesisFile, toGenesis } from "./genesisFile.ts";
 import { ChainReader } from "./storage/chainReader.ts";
 import { IndexReader } from "./storage/indexReader.ts";
 import { StateReader } from "./storage/stateReader.ts";
+import { ifThere } from "./storage/errors.ts";
 import { type AppliedBlock, StorageError, type StoredBlock } from "./storage/types.ts";
 import { decodeStored } from "./storedBlocks.ts";
 
@@ -261,16 +262,6 @@ function bestAt({ head, byId }: Tree, height: number): TreeNode | undefined {
   let node: TreeNode | undefined = head;
   while (node !== undefined && node.block.height > height) node = byId.get(node.block.parent);
   return node?.block.height === height ? node : undefined;
-}
-
-/** Derived databases may be missing: a node rebuilds them. */
-function ifThere<T>(open: () => T): T | undefined {
-  try {
-    return open();
-  } catch (error) {
-    if (error instanceof StorageError && error.code === "CANNOT_OPEN") return undefined;
-    throw error;
-  }
 }
 
 const SQLITE_MAGIC = "SQLite format 3\0";

@@ -3,6 +3,7 @@
  * for it and for everything persisted before [S5].
  */
 import type { DurableAction } from "../../consensus/engine.ts";
+import type { Block } from "../../chain/block.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Lane, PeerKey } from "../../net/link/types.ts";
 import type { Effect, PersistedBlock, PersistedIrreversible } from "./types.ts";
@@ -11,6 +12,11 @@ import type { Effect, PersistedBlock, PersistedIrreversible } from "./types.ts";
 export type AfterPersist =
   | { readonly kind: "action"; readonly action: DurableAction }
   | { readonly kind: "irreversible"; readonly node: BlockNode };
+
+/** A block as the disk takes it: its parts, not copied. */
+export function persistedBlock({ id, header, headerBytes, signature, body }: Block): PersistedBlock {
+  return { height: header.height, id, parent: header.parent, header: headerBytes, signature, body };
+}
 
 export class Outbox {
   #effects: Effect[] = [];

@@ -47,7 +47,7 @@ import { HeldBlocks } from "./heldBlocks.ts";
 import { type Arrival, Intake } from "./intake.ts";
 import { Leaving } from "./leaving.ts";
 import { LinearizableReads } from "./linearizableReads.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, persistedBlock } from "./outbox.ts";
 import { StateFlusher } from "./stateFlusher.ts";
 import { Submissions } from "./submissions.ts";
 import { syncStatus } from "./syncStatus.ts";
@@ -435,16 +435,8 @@ export class Replica {
   }
 
   #blockAdded(node: BlockNode): void {
-    const { block } = node;
-    this.#outbox.persistBlock({
-      height: node.height,
-      id: node.id,
-      parent: block.header.parent,
-      header: block.headerBytes,
-      signature: block.signature,
-      body: block.body,
-    });
-    this.#engine.headerSeen(block.header);
+    this.#outbox.persistBlock(persistedBlock(node.block));
+    this.#engine.headerSeen(node.block.header);
     this.#haltUnless(this.#finality.blockAdded(node));
   }
 

@@ -13,8 +13,7 @@ import { append, EMPTY_FRONTIER, encodeFrontier, leafHash } from "../../chain/me
 import { signingDigest } from "../../chain/signing.ts";
 import { State } from "../../chain/state.ts";
 import { encodeTransaction, transactionId } from "../../chain/transaction.ts";
-import { certificateMessage } from "../../consensus/certificate.ts";
-import { ackMessage, raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { raftRecordMessage } from "../../consensus/raft/messages.ts";
 import { hexBytes, utf8 } from "../../src/base/bytes.ts";
 import { sha256 } from "../../src/base/hash.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
@@ -25,6 +24,9 @@ import { derivedWriteOf, stateReader } from "../../src/node/restoreFromDisk.ts";
 import { createChainDatabase } from "../../src/node/storage/chainSchema.ts";
 import { ChainStore } from "../../src/node/storage/chainStore.ts";
 import { DerivedStore } from "../../src/node/storage/derivedStore.ts";
+import { persistedBlock } from "../../src/replica/outbox.ts";
+import { StateFlusher } from "../../src/replica/stateFlusher.ts";
+import { certificateBy } from "../network/certificateBy.ts";
 
 export interface ChainShape {
   readonly blocks: number;
@@ -103,6 +105,7 @@ export async function makeChain(dir: string, shape: ChainShape): Promise<void> {
   const setting = { application, limits: genesis.limits, state, duplicates: new DuplicateWindow(1) };
   const bottom = { block: genesisBlock, frontier: append(EMPTY_FRONTIER, leafHash(hexBytes(genesisBlock.id))) };
   const ledger = new Ledger(setting, bottom, () => undefined);
+  const flusher = new StateFlusher(ledger);
 
   let fresh: BlockNode[] = [];
   for (let height = 1; height <= shape.blocks + shape.reversible; height++) {
@@ -112,17 +115,17 @@ export async function makeChain(dir: string, shape: ChainShape): Promise<void> {
       continue;
     const persisted = until(`token ${height}`);
     const node = fresh.at(-1) as BlockNode;
-    const blocks = fresh.map(({ block }) => storedOf(block));
+    const blocks = fresh.map(({ block }) => persistedBlock(block));
     const record = recordOf({ view: VIEW, height, id: node.id });
     if (height > shape.blocks) chain.persist({ token: height, blocks, record });
     else {
-      const certificate = certificateOf(node, file.chainId);
+      const certificate = certificateBy(PRODUCER_KEYS, genesis, node);
       const irreversible = { height, id: node.id, certificate, frontier: encodeFrontier(node.frontier) };
       chain.persist({ token: height, blocks, record, irreversible });
       ledger.setIrreversible(node);
       ledger.work(1);
       ledger.release(node);
-      await flush(ledger, derived, until);
+      await flush(flusher, ledger, derived, until);
     }
     await persisted;
     fresh = [];
@@ -159,32 +162,21 @@ function transactionOf(name: string, { valueBytes, signed }: ChainShape, chainId
   return encodeTransaction({ ...unsigned, author, signature: AUTHOR.sign(digest) });
 }
 
-function certificateOf({ height, id, block }: BlockNode, chainId: string): Uint8Array {
-  const digest = signingDigest("ack", chainId, ackMessage.encode({ view: VIEW, height, id }));
-  return certificateMessage.encode({
-    view: VIEW,
-    path: [block.headerBytes],
-    acks: PRODUCER_KEYS.slice(0, 2).map((key) => ({ signer: key.publicKey, position: 0, signature: key.sign(digest) })),
-  });
-}
-
 function recordOf(ackedHead: { view: number; height: number; id: string }): Uint8Array {
   return raftRecordMessage.encode({ view: VIEW, votedFor: PRODUCER_KEYS[0]?.publicKey, ackedHead });
 }
 
-function storedOf({ id, header, headerBytes, signature, body }: BlockNode["block"]) {
-  return { height: header.height, id, parent: header.parent, header: headerBytes, signature, body };
-}
-
-async function flush(ledger: Ledger, derived: DerivedStore, until: (what: string) => Promise<void>): Promise<void> {
-  const taken = ledger.takeFlush();
-  const last = taken?.nodes.at(-1);
-  if (taken === undefined || last === undefined) return;
-  const applied = until(`height ${last.height}`);
-  const blocks = taken.nodes.map(({ height, block, execution }) => {
-    return { height, receipts: execution?.receipts.buffer ?? new Uint8Array(0), transactionIds: block.transactionIds };
-  });
-  derived.apply(derivedWriteOf({ height: last.height, id: last.id, changes: taken.changes, blocks }));
+async function flush(
+  flusher: StateFlusher,
+  ledger: Ledger,
+  derived: DerivedStore,
+  until: (what: string) => Promise<void>,
+): Promise<void> {
+  flusher.stopping(0);
+  const taken = flusher.take(0);
+  if (taken === undefined) return;
+  const applied = until(`height ${taken.height}`);
+  derived.apply(derivedWriteOf(taken));
   await applied;
   ledger.flushed();
 }

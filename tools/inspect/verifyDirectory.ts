@@ -13,6 +13,7 @@ import { type GenesisFile, toGenesis } from "../../src/node/genesisFile.ts";
 import { type AsStored, ChainRows } from "../../src/node/storage/chainRows.ts";
 import { IndexReader } from "../../src/node/storage/indexReader.ts";
 import { StateReader } from "../../src/node/storage/stateReader.ts";
+import { ifThere } from "../../src/node/storage/errors.ts";
 import { StorageError, type StoredBlock, type StoredCertificate } from "../../src/node/storage/types.ts";
 import { checkedBlock } from "./blockCheck.ts";
 import { ChainVerifier } from "./chainVerifier.ts";
@@ -325,15 +326,5 @@ class DirectoryVerification {
 
   #fault(kind: FaultKind, detail: string, rest: Partial<Fault>): FaultFound {
     return new FaultFound({ kind, detail, file: this.#rows.file, ...rest });
-  }
-}
-
-/** Derived databases may be missing: a node rebuilds them. */
-function ifThere<T>(open: () => T): T | undefined {
-  try {
-    return open();
-  } catch (error) {
-    if (error instanceof StorageError && error.code === "CANNOT_OPEN") return undefined;
-    throw error;
   }
 }

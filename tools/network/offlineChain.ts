@@ -12,12 +12,10 @@ import { Ledger } from "../../chain/ledger.ts";
 import { encodeFrontier } from "../../chain/merkle.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { transactionId } from "../../chain/transaction.ts";
-import { majorityOf } from "../../chain/configuration.ts";
-import { certificateMessage } from "../../consensus/certificate.ts";
-import { contentDigest } from "../../consensus/messages.ts";
 import { raftHeaderRule } from "../../consensus/raft/headerRule.ts";
 import { raftRecordMessage } from "../../consensus/raft/messages.ts";
 import { hexBytes } from "../../src/base/bytes.ts";
+import { persistedBlock } from "../../src/replica/outbox.ts";
 import { StateFlusher } from "../../src/replica/stateFlusher.ts";
 import { restore } from "../../src/replica/restore.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
@@ -27,6 +25,7 @@ import { derivedWriteOf, stateReader } from "../../src/node/restoreFromDisk.ts";
 import { genesisFrontier } from "../../src/node/storedBlocks.ts";
 import { ChainStore } from "../../src/node/storage/chainStore.ts";
 import { DerivedStore } from "../../src/node/storage/derivedStore.ts";
+import { certificateBy } from "./certificateBy.ts";
 import { makeTransaction } from "./load.ts";
 
 export interface OfflineChainOptions {
@@ -155,14 +154,7 @@ class Filler {
     const { view, height, id } = last;
     this.#chain.persist({
       token: ++this.#token,
-      blocks: run.map(({ block, ...node }) => ({
-        height: node.height,
-        id: node.id,
-        parent: block.header.parent,
-        header: block.headerBytes,
-        signature: block.signature,
-        body: block.body,
-      })),
+      blocks: run.map(({ block }) => persistedBlock(block)),
       irreversible: { height, id, certificate: this.#certificate(last), frontier: encodeFrontier(last.frontier) },
       record: raftRecordMessage.encode({ view, ackedHead: { view, height, id } }),
     });
@@ -176,17 +168,13 @@ class Filler {
     this.#ledger.flushed();
   }
 
-  /** Acks of a majority for exactly this block. */
   #certificate(node: BlockNode): Uint8Array {
-    const { chainId } = (this.#producers[0] as NodeDirectory).genesis;
-    const configuration = toGenesis((this.#producers[0] as NodeDirectory).genesis).configuration;
-    const content = { view: node.view, height: node.height, id: node.id };
-    const acks = this.#producers.slice(0, majorityOf(configuration)).map(({ key }) => ({
-      signer: key.publicKey,
-      position: 0,
-      signature: key.sign(contentDigest(chainId, { kind: "ack", content })),
-    }));
-    return certificateMessage.encode({ view: node.view, path: [node.block.headerBytes], acks });
+    const genesis = toGenesis((this.#producers[0] as NodeDirectory).genesis);
+    return certificateBy(
+      this.#producers.map(({ key }) => key),
+      genesis,
+      node,
+    );
   }
 }
 

@@ -59,6 +59,27 @@ export function checkChainFile(dir: string): string {
   return file;
 }
 
+/** Opens DIR's chain.db for reading. Throws StorageError; whatever goes wrong, nothing stays open. */
+export function openChain<T>(dir: string, cacheBytes: number, read: (file: string, connection: Connection) => T): T {
+  const file = checkChainFile(dir);
+  markOpen(file);
+  let connection: Connection | undefined;
+  try {
+    connection = openReader(file, cacheBytes);
+    return read(file, connection);
+  } catch (error) {
+    connection?.close();
+    markClosed(file);
+    throw toStorageError(error, file, "chain");
+  }
+}
+
+export function closeChain(file: string, connection: Connection): void {
+  if (!connection.open) return;
+  connection.close();
+  markClosed(file);
+}
+
 export class ChainReader {
   readonly file: string;
   readonly #connection: Connection;
@@ -73,23 +94,11 @@ export class ChainReader {
 
   /** Throws StorageError: CANNOT_OPEN, TRUNCATED, DAMAGED, WRONG_FORMAT (also for another chain than `chainId`). */
   static open(dir: string, chainId?: string): ChainReader {
-    const file = checkChainFile(dir);
-    markOpen(file);
-    let connection: Connection | undefined;
-    try {
-      connection = openReader(file, CACHE_BYTES);
-      return new ChainReader(file, connection, chainId);
-    } catch (error) {
-      connection?.close();
-      markClosed(file);
-      throw toStorageError(error, file, "chain");
-    }
+    return openChain(dir, CACHE_BYTES, (file, connection) => new ChainReader(file, connection, chainId));
   }
 
   close(): void {
-    if (!this.#connection.open) return;
-    this.#connection.close();
-    markClosed(this.file);
+    closeChain(this.file, this.#connection);
   }
 
   /** Throws DAMAGED when the irreversible pointer is; a missing or damaged vote record is told, not thrown. */

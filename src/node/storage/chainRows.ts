@@ -3,11 +3,10 @@
  * that verdict, so that hashes and signatures can tell which part of it is wrong. Everyone else reads by `ChainReader`.
  */
 import { checksum, recordChecksum } from "./chainChecksum.ts";
-import { checkChainFile } from "./chainReader.ts";
+import { closeChain, openChain } from "./chainReader.ts";
 import { readChainIdentity } from "./chainSchema.ts";
-import { type Connection, fileFaultOf, openReader } from "./connection.ts";
+import { type Connection, fileFaultOf } from "./connection.ts";
 import { toStorageError } from "./errors.ts";
-import { markClosed, markOpen } from "./fileCheck.ts";
 import { StorageError, type StoredBlock, type StoredCertificate, type StoredIrreversible } from "./types.ts";
 
 const CACHE_BYTES = 4 * 1024 * 1024;
@@ -53,23 +52,11 @@ export class ChainRows {
 
   /** Throws StorageError as `ChainReader.open`. */
   static open(dir: string, chainId: string): ChainRows {
-    const file = checkChainFile(dir);
-    markOpen(file);
-    let connection: Connection | undefined;
-    try {
-      connection = openReader(file, CACHE_BYTES);
-      return new ChainRows(file, connection, chainId);
-    } catch (error) {
-      connection?.close();
-      markClosed(file);
-      throw toStorageError(error, file, "chain");
-    }
+    return openChain(dir, CACHE_BYTES, (file, connection) => new ChainRows(file, connection, chainId));
   }
 
   close(): void {
-    if (!this.#connection.open) return;
-    this.#connection.close();
-    markClosed(this.file);
+    closeChain(this.file, this.#connection);
   }
 
   /** The irreversible block at a height, by the `chain` table. */

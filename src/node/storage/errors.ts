@@ -77,3 +77,13 @@ export function toPlain(error: StorageError): PlainStorageError {
 export function fromPlain(plain: PlainStorageError): StorageError {
   return new StorageError(plain.code, plain.file, plain.message);
 }
+
+/** What `open` gives; undefined when it cannot be opened. Derived databases may be missing: a node rebuilds them. */
+export function ifThere<T>(open: () => T): T | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof StorageError && error.code === "CANNOT_OPEN") return undefined;
+    throw error;
+  }
+}
