@@ -142,7 +142,9 @@ export class State implements StateAccess {
   netChanges(undos: readonly BlockUndo[], above: readonly BlockUndo[]): StateChange[] {
     const keys = new Set<string>();
     for (const undo of undos) for (const key of undo.keys()) keys.add(key);
-    return [...keys].sort().map((key) => ({ key, value: this.#entryBelow(key, above)?.value ?? null }));
+    // Together once: hundreds of blocks may be above, and a look into each for every key would cost more than all else.
+    const below = [firstOf(above)];
+    return [...keys].sort().map((key) => ({ key, value: this.#entryBelow(key, below)?.value ?? null }));
   }
 
   /** The flush of blocks up to `height` is readable from the base: their overlay entries are dropped. */
@@ -230,6 +232,13 @@ export class State implements StateAccess {
     }
     return sha256(buffer);
   }
+}
+
+/** What the oldest of some blocks replaced, for every key that any of them touched. */
+function firstOf(undos: readonly BlockUndo[]): BlockUndo {
+  const first = new Map<string, OverlayEntry | undefined>();
+  for (const undo of undos) for (const [key, before] of undo) if (!first.has(key)) first.set(key, before);
+  return first;
 }
 
 /** The rolling state hash: H(parent's, digest of this block's changes). */
