@@ -36,6 +36,8 @@ export interface FarBehindReport {
   /** Times that a tampered range was found. */
   readonly lies: number;
   readonly grownBlocks: number;
+  /** Of the follower's last life, all threads, from the kernel: what another load on the machine does not change much. */
+  readonly cpuSeconds: number;
   readonly states: readonly string[];
   readonly faults: readonly string[];
 }
@@ -99,6 +101,7 @@ class CatchUpRun {
     await this.#watch(leader, others);
     await load.stop();
     const { height } = await this.#network.awaitEqual(60_000);
+    const cpuSeconds = cpuSecondsOf(this.#follower.pid);
     this.#faults.push(...(await this.#compare()));
     const perSecond = (amount: number): number => Math.round((amount * 1000) / this.#activeMs);
     const transactionsPerSecond = perSecond((this.#activeBlocks * transactions) / blocks);
@@ -113,6 +116,7 @@ class CatchUpRun {
       kills: this.#kills,
       lies,
       grownBlocks: height - blocks,
+      cpuSeconds,
       states: this.#states,
       faults: this.#faults,
     };
@@ -201,6 +205,16 @@ class CatchUpRun {
   }
 }
 
+/** User and system time of a process of ours; 0 where there is no /proc. */
+function cpuSecondsOf(pid: number | undefined): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return 0;
+  }
+}
+
 /** Batches of twenty, one after the other on each of some connections. */
 function loadOn(node: NodeProcess, connections: number): { stop(): Promise<unknown> } {
   let isLoading = true;
@@ -229,7 +243,8 @@ function reportText(report: FarBehindReport, limits: Limits, { blocks, transacti
     `${blocks} blocks, ${transactions} transactions of ${TRANSACTION_BYTES} B: ${report.seconds} s, ` +
       `${report.transactionsPerSecond} transactions/s, ${report.blocksPerSecond} blocks/s, ${report.megabytesPerSecond} MB/s`,
     `killed ${back.length} times, ${back.length === 0 ? 0 : quantile(back, 0.5)} blocks further when it was back (median); ` +
-      `${report.lies} tampered ranges found; the chain grew by ${report.grownBlocks} blocks; states ${report.states.join(" -> ")}`,
+      `${report.lies} tampered ranges found; the chain grew by ${report.grownBlocks} blocks; states ${report.states.join(" -> ")}; ` +
+      `CPU of the follower's last life ${report.cpuSeconds} s`,
     `limits: SHA-256 of 256 B ${limits.sha256Of256BytesPerSecond}/s, SQLite ${limits.sqliteRandomInsertsPerSecond} random inserts/s, ` +
       `loopback ${limits.loopbackMegabytesPerSecond} MB/s, Ed25519 ${limits.ed25519VerifiesPerSecond} checks/s`,
     ...report.faults.map((fault) => `FAULT ${fault}`),
