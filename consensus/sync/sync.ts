@@ -153,8 +153,13 @@ export class Sync {
 
   /** A block was held back, and its time has come. `from`: who sent it, the first first. */
   released(from: readonly PeerKey[], block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
-    for (const peer of from) this.#connections.get(peer)?.blockReceived(refOf(block), this.#host.now());
+    this.heldBy(from, block);
     this.#settle(from[0] as PeerKey, block, outcome);
+  }
+
+  /** These peers have sent this block on their streams, and it was not taken in then. */
+  heldBy(peers: readonly PeerKey[], block: Block): void {
+    for (const peer of peers) this.#connections.get(peer)?.blockReceived(refOf(block), this.#host.now());
   }
 
   #accept(from: PeerKey, block: Block): void {

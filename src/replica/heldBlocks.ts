@@ -11,6 +11,8 @@ interface Held {
 
 export class HeldBlocks {
   readonly #held = new Map<string, Held>();
+  /** Who sent what was dropped, by id, the oldest first: when it comes again, they are known to have it. */
+  readonly #dropped = new Map<string, PeerKey[]>();
 
   get size(): number {
     return this.#held.size;
@@ -23,9 +25,24 @@ export class HeldBlocks {
   /** At the bound the block is dropped: its child, or the next hello, asks for it again. */
   hold(block: Block, from: PeerKey): void {
     const held = this.#held.get(block.id);
-    if (held !== undefined) {
-      if (!held.from.includes(from)) held.from.push(from);
-    } else if (this.#held.size < HELD_BLOCKS_MAX) this.#held.set(block.id, { block, from: [from] });
+    if (held !== undefined) addTo(held.from, from);
+    else if (this.#held.size < HELD_BLOCKS_MAX)
+      this.#held.set(block.id, { block, from: addTo([...this.takeDropped(block.id)], from) });
+    else this.#drop(block.id, from);
+  }
+
+  /** Who sent this block when there was no room for it. */
+  takeDropped(id: string): readonly PeerKey[] {
+    const from = this.#dropped.get(id) ?? [];
+    this.#dropped.delete(id);
+    return from;
+  }
+
+  #drop(id: string, from: PeerKey): void {
+    const before = this.#dropped.get(id);
+    if (before !== undefined) return void addTo(before, from);
+    this.#dropped.set(id, [from]);
+    if (this.#dropped.size > HELD_BLOCKS_MAX) this.#dropped.delete(this.#dropped.keys().next().value as string);
   }
 
   /** Takes out the blocks whose time has come. */
@@ -41,4 +58,9 @@ export class HeldBlocks {
     for (const { block } of this.#held.values()) earliest = Math.min(earliest, block.header.time);
     return earliest;
   }
+}
+
+function addTo(peers: PeerKey[], peer: PeerKey): PeerKey[] {
+  if (!peers.includes(peer)) peers.push(peer);
+  return peers;
 }

@@ -407,6 +407,7 @@ export class Replica {
     this.#releaseHeld();
     const outcome = this.#ledger.add(block);
     if (outcome.kind === "added") for (const node of outcome.nodes) this.#blockAdded(node);
+    this.#sync.heldBy(this.#held.takeDropped(block.id), block);
     return outcome;
   }
 

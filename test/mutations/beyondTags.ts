@@ -131,8 +131,8 @@ export const BEYOND_TAGS: readonly Mutation[] = [
     "sync",
     "only the first who sends a held block is known to have it",
     "src/replica/heldBlocks.ts",
-    "if (!held.from.includes(from)) held.from.push(from);",
-    "",
+    "if (held !== undefined) addTo(held.from, from);",
+    "if (held !== undefined) return;",
     { faults: "jumping" },
   ),
   edited(

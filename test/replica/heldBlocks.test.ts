@@ -50,4 +50,24 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     held.hold(last, B);
     expect([held.size, held.has(last.id)]).toEqual([HELD_BLOCKS_MAX, true]);
   });
+
+  it("who sent what was dropped at the bound is known to have it when it comes again [H3]", () => {
+    const held = new HeldBlocks();
+    const blocks = Array.from({ length: HELD_BLOCKS_MAX + 2 }, (_, i) => blockAt(i + 1));
+    for (const block of blocks) held.hold(block, A);
+    const [secondLast, last] = blocks.slice(-2) as [Block, Block];
+    held.hold(last, B);
+    held.takeDue(aheadOf(1));
+    held.hold(secondLast, B);
+    expect(held.takeDue(() => false).at(-1)).toEqual({ block: secondLast, from: [A, B] });
+    expect([held.takeDropped(last.id), held.takeDropped(last.id)]).toEqual([[A, B], []]);
+  });
+
+  it("senders of what was dropped are bounded, too: the oldest is forgotten", () => {
+    const held = new HeldBlocks();
+    const blocks = Array.from({ length: 2 * HELD_BLOCKS_MAX + 1 }, (_, i) => blockAt(i + 1));
+    for (const block of blocks) held.hold(block, A);
+    const [first, second] = blocks.slice(HELD_BLOCKS_MAX) as [Block, Block];
+    expect([held.takeDropped(first.id), held.takeDropped(second.id)]).toEqual([[], [A]]);
+  });
 });
