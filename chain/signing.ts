@@ -4,7 +4,18 @@ import { sha256 } from "../src/base/hash.ts";
 import { FORMAT_VERSION } from "./constants.ts";
 
 export type SignedKind =
-  "block" | "transaction" | "requestVote" | "vote" | "ack" | "heartbeat" | "heartbeatReply" | "timeoutNow";
+  | "block"
+  | "transaction"
+  | "requestVote"
+  | "vote"
+  | "ack"
+  | "heartbeat"
+  | "heartbeatReply"
+  | "timeoutNow"
+  | "prepare"
+  | "commit"
+  | "viewChange"
+  | "summary";
 
 /** One signature to check: is `signature` one of `key` over `digest`? */
 export interface SignatureClaim {

@@ -333,6 +333,10 @@ describe("signatures and ids cover what proto/chain.proto says", () => {
       heartbeat: true,
       heartbeatReply: true,
       timeoutNow: true,
+      prepare: true,
+      commit: true,
+      viewChange: true,
+      summary: true,
     };
     for (const kind of Object.keys(kinds) as SignedKind[]) {
       expect(toHex(signingDigest(kind, CHAIN, utf8("content")))).toBe(digest(kind, utf8("content")));
