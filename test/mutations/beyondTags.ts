@@ -32,7 +32,7 @@ export const BEYOND_TAGS: readonly Mutation[] = [
     "storage",
     "what is irreversible is told before it is on disk",
     REPLICA,
-    'this.#outbox.whenDurable({ kind: "irreversible", node });',
+    'this.#parts.outbox.whenDurable({ kind: "irreversible", node });',
     "this.#promise(node);",
   ),
   edited(
@@ -101,7 +101,7 @@ export const BEYOND_TAGS: readonly Mutation[] = [
     "mempool",
     "what a branch held is lost with it",
     REPLICA,
-    "for (const node of event.undone) this.#submissions.blockUndone(node);",
+    "for (const node of event.undone) this.#parts.submissions.blockUndone(node);",
     "",
     { faults: "churning" },
   ),

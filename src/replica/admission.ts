@@ -1,0 +1,139 @@
+/** What is taken into the ledger: live blocks once their time has come, proven blocks, certificates, what the operator rejects. */
+import type { Block } from "../../chain/block.ts";
+import type { BlockNode, InvalidReason } from "../../chain/forkDatabase.ts";
+import type { AddOutcome, Ledger } from "../../chain/ledger.ts";
+import type { Certificate } from "../../consensus/certificate.ts";
+import type { Engine } from "../../consensus/engine.ts";
+import type { Finality } from "../../consensus/finality.ts";
+import type { PeerKey } from "../base/key.ts";
+import type { Result } from "../base/result.ts";
+import { HeldBlocks } from "./heldBlocks.ts";
+import { type Outbox, persistedBlock } from "./outbox.ts";
+import type { LogLevel } from "./types.ts";
+
+export type Admitted = AddOutcome | { readonly kind: "held" };
+
+export interface AdmissionHost {
+  readonly ledger: Ledger;
+  readonly finality: Finality;
+  readonly outbox: Outbox;
+  /** A live block's time may be so far ahead of this node's clock, ms. */
+  readonly clockToleranceMs: number;
+  readonly now: () => number;
+  readonly engine: () => Engine;
+  /** A block that was held was taken in now; `from`: everybody who sent it. */
+  readonly released: (from: readonly PeerKey[], block: Block, outcome: Admitted) => void;
+  /** These peers sent the block when there was no room to hold it. */
+  readonly heldBy: (peers: readonly PeerKey[], block: Block) => void;
+  readonly log: (level: LogLevel, layer: string, message: string, fields?: Record<string, unknown>) => void;
+  readonly halt: (why: string) => void;
+}
+
+export class Admission {
+  readonly #host: AdmissionHost;
+  readonly #held = new HeldBlocks();
+
+  constructor(host: AdmissionHost) {
+    this.#host = host;
+  }
+
+  /** Blocks that wait for their time. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** When the next held block's time has come, ms; Infinity: nothing is held. */
+  get deadline(): number {
+    return this.#held.earliestTime - this.#host.clockToleranceMs;
+  }
+
+  isKnown(id: string): boolean {
+    const { ledger } = this.#host;
+    return ledger.get(id) !== undefined || ledger.isOrphan(id) || this.#held.has(id);
+  }
+
+  /** Blocks of this node's own disk: checked and persisted before. */
+  restore(blocks: readonly Block[]): void {
+    const { ledger, log } = this.#host;
+    for (const block of blocks) {
+      const outcome = ledger.add(block);
+      if (outcome.kind === "rejected") log("error", "storage", "a block on disk is not valid", { ...outcome.reason });
+    }
+    for (let more = true; more;) more = ledger.work(Number.POSITIVE_INFINITY).more;
+  }
+
+  accept(from: PeerKey, block: Block): Admitted {
+    if (this.#isAhead(block)) {
+      this.#held.hold(block, from);
+      return { kind: "held" };
+    }
+    // The held copy of a block is the one whose signature was checked.
+    this.releaseHeld();
+    const outcome = this.#host.ledger.add(block);
+    if (outcome.kind === "added") for (const node of outcome.nodes) this.added(node);
+    this.#host.heldBy(this.#held.takeDropped(block.id), block);
+    return outcome;
+  }
+
+  /** Blocks that a certified block proves by hash: no signature is checked, they are irreversible as they come. */
+  acceptProven(blocks: readonly Block[]): void {
+    const { ledger, halt } = this.#host;
+    for (const block of blocks) {
+      const outcome = ledger.add(block);
+      if (outcome.kind === "added") for (const node of outcome.nodes) this.added(node);
+      else if (outcome.kind !== "known") {
+        const why = outcome.kind === "rejected" ? `${outcome.reason.code}: ${outcome.reason.detail}` : outcome.kind;
+        return halt(`block ${block.header.height} ${block.id} is certified and does not fit what is here: ${why}`);
+      }
+    }
+    const last = ledger.get((blocks.at(-1) as Block).id);
+    if (last !== undefined) this.haltUnless(ledger.setIrreversible(last));
+  }
+
+  /** The ledger holds a new block, a peer's or this node's own. */
+  added(node: BlockNode): void {
+    this.#host.outbox.persistBlock(persistedBlock(node.block));
+    this.#host.engine().headerSeen(node.block.header);
+    this.haltUnless(this.#host.finality.blockAdded(node));
+  }
+
+  releaseHeld(): void {
+    for (const { block, from } of this.#held.takeDue((each) => this.#isAhead(each))) {
+      this.#host.released(from, block, this.accept(from[0] as PeerKey, block));
+    }
+  }
+
+  /** @returns whether it was news */
+  adopt(certificate: Certificate): boolean {
+    const { height, id, header, bytes } = certificate;
+    const { finality } = this.#host;
+    if (!finality.isNews(height, id)) return false;
+    // A copy: the frame it came in would be kept alive whole.
+    this.haltUnless(finality.adopt({ height, id, historyRoot: header.historyRoot, bytes: bytes.slice() }));
+    this.releaseHeld();
+    return true;
+  }
+
+  /** The operator's word against a block. */
+  reject(id: string): void {
+    const { ledger, log } = this.#host;
+    const rejected = ledger.reject(id);
+    if (!rejected.ok) return log("error", "chain", "a block cannot be rejected", { ...rejected.error });
+    const node = rejected.value;
+    log("warn", "chain", "the operator rejected a block", { id, ...(node && { height: node.height }) });
+    if (node !== undefined) this.#host.engine().rejected();
+  }
+
+  haltUnless(outcome: Result<undefined, InvalidReason>): void {
+    if (!outcome.ok) this.#host.halt(`${outcome.error.code}: ${outcome.error.detail}`);
+  }
+
+  /** A live block is taken in once its time is at most the tolerance ahead of my clock; a certified one always. */
+  #isAhead(block: Block): boolean {
+    const { ledger, finality, clockToleranceMs } = this.#host;
+    if (block.header.time <= this.#host.now() + clockToleranceMs) return false;
+    // Not taken in at all, and its signature was not checked: it must not take the place of one that was.
+    if (block.header.height <= ledger.bottom.height) return false;
+    return block.header.height > (finality.newest?.height ?? 0);
+  }
+}

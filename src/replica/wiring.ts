@@ -1,0 +1,292 @@
+/** The parts of a replica, put together: each is given what it needs of the others, and nothing else. */
+import { hexBytes, toHex } from "../base/bytes.ts";
+import type { PeerKey } from "../base/key.ts";
+import { seededRandom } from "../base/random.ts";
+import { encodeBlockParts } from "../../chain/block.ts";
+import { Ledger } from "../../chain/ledger.ts";
+import { signingDigest } from "../../chain/signing.ts";
+import type { Engine } from "../../consensus/engine.ts";
+import { Finality } from "../../consensus/finality.ts";
+import { Mempool } from "../../consensus/mempool/mempool.ts";
+import {
+  BLOCK_PREFIX,
+  BLOCK_RESPONSE_PREFIX,
+  contentDigest,
+  encodeBlockRequest,
+  encodeCertificatePayload,
+  encodeHello,
+  encodeSigned,
+  type SignedContent,
+} from "../../consensus/messages.ts";
+import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { raftHeaderRule } from "../../consensus/raft/headerRule.ts";
+import { Raft } from "../../consensus/raft/raft.ts";
+import { BestChain, type RawBlock } from "../../consensus/sync/bestChain.ts";
+import { SYNC_LIMITS } from "../../consensus/sync/constants.ts";
+import { Sync } from "../../consensus/sync/sync.ts";
+import type { CloseReason } from "../../net/link/types.ts";
+import { DirectTransport } from "../../net/transport/directTransport.ts";
+import type { Transport } from "../../net/transport/types.ts";
+import { Admission } from "./admission.ts";
+import { BlockProducer } from "./blockProducer.ts";
+import { CatchUp } from "./catchUp.ts";
+import { LEAVING_TIMEOUTS } from "./constants.ts";
+import { type Arrival, Intake } from "./intake.ts";
+import { Leaving } from "./leaving.ts";
+import { LinearizableReads } from "./linearizableReads.ts";
+import { Outbox } from "./outbox.ts";
+import type { ReplicaStart } from "./start.ts";
+import { StateFlusher } from "./stateFlusher.ts";
+import { Submissions } from "./submissions.ts";
+import type { LogLevel } from "./types.ts";
+
+/** What the parts ask of the whole. */
+export interface Core {
+  readonly now: () => number;
+  /** A message that was let in: decoded, from somebody who may send it, signatures valid, order kept. */
+  readonly deliver: (from: PeerKey, arrival: Arrival) => void;
+  readonly misbehaved: (peer: PeerKey, detail: string) => void;
+  readonly disconnect: (peer: PeerKey, reason: CloseReason, detail: string) => void;
+  readonly log: (level: LogLevel, layer: string, message: string, fields?: Record<string, unknown>) => void;
+  readonly halt: (why: string) => void;
+}
+
+export interface Parts {
+  readonly ledger: Ledger;
+  readonly outbox: Outbox;
+  readonly finality: Finality;
+  readonly admission: Admission;
+  readonly chain: BestChain;
+  readonly mempool: Mempool;
+  readonly transport: Transport;
+  readonly engine: Engine;
+  readonly sync: Sync;
+  readonly catchUp: CatchUp;
+  readonly submissions: Submissions;
+  readonly reads: LinearizableReads;
+  readonly leaving: Leaving;
+  readonly producer: BlockProducer;
+  readonly intake: Intake;
+  readonly flusher: StateFlusher;
+}
+
+/** Puts the parts together and takes in the blocks that the disk held. The engine is not started yet. */
+export function wire(start: ReplicaStart, core: Core): Parts {
+  const rule = raftHeaderRule(start.genesis.configuration);
+  const ledger = new Ledger(start.execution, start.bottom, rule, start.rejected);
+  const outbox = new Outbox();
+  const finality = new Finality(ledger, bottomCertificate(start));
+  const { mempoolBytes, mempoolTransactions } = start.settings;
+  // Filled part by part: a part asks for another only when the replica runs.
+  const first: Partial<Parts> = {
+    ledger,
+    outbox,
+    finality,
+    flusher: new StateFlusher(ledger),
+    chain: new BestChain(ledger, start.log, () => finality.newest?.height ?? 0, start.syncLimits),
+    mempool: new Mempool({ maxBytes: mempoolBytes, maxCount: mempoolTransactions }),
+    transport: new DirectTransport(start.self, (to, lane, frame, { durable }) => outbox.send(to, lane, frame, durable)),
+  };
+  const parts = first as { -readonly [Part in keyof Parts]: Parts[Part] };
+  parts.admission = admission(start, core, parts);
+  parts.admission.restore(start.blocks);
+  parts.engine = raft(start, core, parts);
+  parts.sync = sync(core, parts);
+  parts.catchUp = catchUp(start, core, parts);
+  parts.submissions = submissions(start, core, parts);
+  parts.reads = reads(start, core, parts);
+  parts.leaving = leaving(start, core, parts);
+  parts.producer = producer(start, core, parts);
+  parts.intake = intake(start, core, parts);
+  return parts;
+}
+
+function bottomCertificate({ bottom, certificate }: ReplicaStart): ConstructorParameters<typeof Finality>[1] {
+  const { id, header } = bottom.block;
+  if (certificate.length === 0) return undefined;
+  return { height: header.height, id, historyRoot: header.historyRoot, bytes: certificate };
+}
+
+function admission(start: ReplicaStart, core: Core, parts: Parts): Admission {
+  const { ledger, finality, outbox } = parts;
+  return new Admission({
+    ledger,
+    finality,
+    outbox,
+    clockToleranceMs: start.genesis.limits.clockToleranceMs,
+    now: core.now,
+    engine: () => parts.engine,
+    released: (from, block, outcome) => parts.sync.released(from, block, outcome),
+    heldBy: (peers, block) => parts.sync.heldBy(peers, block),
+    log: core.log,
+    halt: core.halt,
+  });
+}
+
+function raft(start: ReplicaStart, core: Core, parts: Parts): Raft {
+  const { self, genesis, settings, sign } = start;
+  const { chainId, configuration } = genesis;
+  const { ledger, transport, outbox, finality } = parts;
+  const random = seededRandom(start.seed);
+  const signed = (content: SignedContent): Uint8Array => encodeSigned(chainId, self, content, sign);
+  return new Raft(
+    {
+      self,
+      configuration,
+      settings,
+      ledger,
+      now: core.now,
+      random: () => random.next(),
+      unicast: (to, content, options) => void transport.unicast(to, "urgent", signed(content), options),
+      multicast: (content, options) => transport.multicast(configuration.producers, "urgent", signed(content), options),
+      sign: (content) => sign(contentDigest(chainId, content)),
+      reaches: (to) => transport.reaches(to),
+      readAnswered: (answered, height) => parts.reads.engineAnswered(answered, height),
+      persistRecord: () => outbox.persistRecord(),
+      whenDurable: (action) => outbox.whenDurable({ kind: "action", action }),
+      certified: (node, bytes) => {
+        const { height, id } = node;
+        const { historyRoot } = node.block.header;
+        parts.admission.haltUnless(finality.adopt({ height, id, historyRoot, bytes }));
+        transport.broadcast("urgent", encodeCertificatePayload(bytes));
+      },
+      log: (level, message, fields) => core.log(level, "consensus", message, fields),
+    },
+    decodeRecord(start.record),
+  );
+}
+
+function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
+  const { ledger, transport, mempool, sync, finality, engine, chain, admission, outbox } = parts;
+  return new Intake({
+    genesis: start.genesis,
+    transport,
+    isKnown: (id) => admission.isKnown(id),
+    isKnownTransaction: (id) => mempool.get(toHex(id)) !== undefined || ledger.findTransaction(id) !== undefined,
+    asked: (id) => sync.asked(id),
+    irreversibleHeight: () => ledger.bottom.height,
+    isNews: (height, id) => finality.isNews(height, id),
+    isLeading: () => engine.state.leader === start.self,
+    streamedFrom: () => chain.streamedFrom,
+    checkSignatures: (batch, claims) => outbox.effect({ kind: "checkSignatures", batch, claims }),
+    deliver: core.deliver,
+    misbehaved: core.misbehaved,
+    disconnect: core.disconnect,
+  });
+}
+
+function sync(core: Core, parts: Parts): Sync {
+  const { chain, outbox, ledger, admission, finality } = parts;
+  const sendBlock = blockSender(outbox);
+  return new Sync({
+    chain,
+    now: core.now,
+    sendHello: (to, hello) => outbox.send(to, "chain", [encodeHello(hello)], false),
+    sendBlock,
+    sendBlockRequest: (to, id) => outbox.send(to, "chain", [encodeBlockRequest(id)], false),
+    adopt: (certificate) => void admission.adopt(certificate),
+    acceptBlock: (from, block) => admission.accept(from, block),
+    isKnown: (id) => admission.isKnown(id),
+    lowestMissing: (orphan) => ledger.lowestMissing(orphan),
+    rootCertificate: () => finality.shown,
+    misbehaved: core.misbehaved,
+    finalityConflict: (peer, detail) => core.disconnect(peer, "finalityConflict", detail),
+  });
+}
+
+function blockSender(outbox: Outbox): (to: PeerKey, block: RawBlock, requested: boolean) => number {
+  // A new block goes to all peers, one after the other: the one that was sent last is kept encoded.
+  let encoded: { readonly id: string; readonly parts: readonly Uint8Array[] } | undefined;
+  return (to, block, requested) => {
+    const prefix = requested ? BLOCK_RESPONSE_PREFIX : BLOCK_PREFIX;
+    if (encoded?.id !== block.id) encoded = { id: block.id, parts: encodeBlockParts(block) };
+    const frame = [prefix, ...encoded.parts];
+    outbox.send(to, "chain", frame, false);
+    // Exactly what the link will report as drained: an estimate would leak budget.
+    return frame.reduce((sum, part) => sum + part.length, 0);
+  };
+}
+
+function catchUp(start: ReplicaStart, core: Core, parts: Parts): CatchUp {
+  const { ledger, chain, sync: live, transport, finality, outbox, admission } = parts;
+  return new CatchUp({
+    limits: start.syncLimits ?? SYNC_LIMITS,
+    ledger,
+    chain,
+    log: start.log,
+    sync: live,
+    transport,
+    now: core.now,
+    anchor: () => finality.newest,
+    outstanding: () => outbox.outstanding,
+    acceptProven: (blocks) => admission.acceptProven(blocks),
+    misbehaved: core.misbehaved,
+    tell: (message, fields) => core.log("info", "sync", message, fields),
+  });
+}
+
+function submissions(start: ReplicaStart, core: Core, parts: Parts): Submissions {
+  const { ledger, mempool, engine, transport, outbox } = parts;
+  return new Submissions({
+    self: start.self,
+    ledger,
+    mempool,
+    application: start.application,
+    limits: start.genesis.limits,
+    now: core.now,
+    view: () => engine.state.view,
+    leader: () => engine.state.leader,
+    unicast: (to, payload) => transport.unicast(to, "bulk", payload, { durable: false }),
+    tell: (outcomes) => outbox.effect({ kind: "outcomes", outcomes }),
+  });
+}
+
+function reads(start: ReplicaStart, core: Core, parts: Parts): LinearizableReads {
+  const { engine, ledger, transport, outbox } = parts;
+  return new LinearizableReads({
+    self: start.self,
+    now: core.now,
+    view: () => engine.state.view,
+    leader: () => engine.state.leader,
+    irreversibleHeight: () => ledger.bottom.height,
+    askEngine: (question) => engine.read(question),
+    unicast: (to, payload) => transport.unicast(to, "urgent", payload, { durable: false }),
+    readable: (requests, height) => outbox.effect({ kind: "readable", requests, height }),
+    refused: (requests, why) => outbox.effect({ kind: "readRefused", requests, why }),
+  });
+}
+
+function leaving(start: ReplicaStart, core: Core, { engine, mempool, outbox }: Parts): Leaving {
+  return new Leaving({
+    engine,
+    mempool,
+    boundMs: LEAVING_TIMEOUTS * start.settings.electionTimeoutMs,
+    now: core.now,
+    handedOver: (undecided) => outbox.effect({ kind: "handedOver", undecided }),
+  });
+}
+
+function producer(start: ReplicaStart, core: Core, parts: Parts): BlockProducer {
+  const { self, sign, settings, genesis } = start;
+  const { ledger, mempool, engine, admission: blocks, submissions: submitted } = parts;
+  return new BlockProducer({
+    self,
+    ledger,
+    mempool,
+    engine,
+    settings,
+    now: core.now,
+    signBlock: (id) => sign(signingDigest("block", genesis.chainId, hexBytes(id))),
+    produced: (node) => {
+      blocks.added(node);
+      engine.produced(node);
+    },
+    refused: (on, refusals) => submitted.refused(on, refusals),
+  });
+}
+
+/** A record that does not decode counts as lost. */
+function decodeRecord(bytes: Uint8Array | undefined): RaftRecord | undefined {
+  const decoded = bytes && raftRecordMessage.decode(bytes);
+  return decoded?.ok ? decoded.value : undefined;
+}
