@@ -15,7 +15,8 @@ export type SignedKind =
   | "prepare"
   | "commit"
   | "viewChange"
-  | "summary";
+  | "summary"
+  | "seqno";
 
 /** One signature to check: is `signature` one of `key` over `digest`? */
 export interface SignatureClaim {

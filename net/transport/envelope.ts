@@ -8,7 +8,7 @@ export const envelopeMessage = message("Envelope", {
   source: hash(1),
   /** Empty for a broadcast. */
   destinations: repeated(hash(2), DESTINATIONS_MAX),
-  /** Hops it may still make. */
+  /** Links that it may still cross, this one included. */
   ttl: uint(3),
   broadcast: bool(4),
 });

@@ -19,6 +19,7 @@ import {
   type SignedContent,
 } from "../../consensus/messages.ts";
 import { decodeEnvelope, encodeEnvelope, envelopeMessage } from "../../net/transport/envelope.ts";
+import { decodeRouting, isRouting } from "../../net/transport/routeMessages.ts";
 import { concatBytes, hexBytes, toHex, utf8 } from "../../src/base/bytes.ts";
 import type { Message } from "../../src/base/codec.ts";
 import { decodeKvPayload } from "../../src/node/applications/kvPayload.ts";
@@ -216,9 +217,10 @@ describe("frames", () => {
   it("FrameKind names each first byte that a decoder knows, and no other", () => {
     const known = Array.from({ length: 256 }, (_, kind) => kind).filter((kind) => {
       const frame = Uint8Array.of(kind);
-      return [decodeSyncMessage(frame), decodePayload("00".repeat(32), frame)].some(
+      const isPayload = [decodeSyncMessage(frame), decodePayload("00".repeat(32), frame)].some(
         (result) => result.ok || !("message" in result.error) || result.error.message !== "frame",
       );
+      return isPayload || isRouting(frame);
     });
     const named = Object.values(frameKinds.values).filter((kind) => kind !== 0);
     expect(named).toEqual(known);
@@ -245,6 +247,7 @@ describe("frames", () => {
 
   function isTaken(kind: number, content: Uint8Array): boolean {
     const frame = concatBytes(Uint8Array.of(kind), content);
+    if (isRouting(frame)) return decodeRouting(frame) !== undefined;
     return decodeSyncMessage(frame).ok || decodePayload("00".repeat(32), frame).ok;
   }
 
@@ -337,6 +340,7 @@ describe("signatures and ids cover what proto/chain.proto says", () => {
       commit: true,
       viewChange: true,
       summary: true,
+      seqno: true,
     };
     for (const kind of Object.keys(kinds) as SignedKind[]) {
       expect(toHex(signingDigest(kind, CHAIN, utf8("content")))).toBe(digest(kind, utf8("content")));

@@ -1,0 +1,40 @@
+/** Times and bounds of routing, each with its reason. */
+
+/** A metric is the smoothed round-trip time of a path plus so much a link, ms: a direct link is left for a path that is
+ * faster by more than a scheduler's whim. */
+export const HOP_COST_MS = 10;
+/** A link whose round trip was not measured yet counts as a slow one, ms. */
+export const UNMEASURED_ROUND_TRIP_MS = 50;
+/** A link costs at most this, ms: 64 of the worst still make a finite metric. */
+export const LINK_COST_MAX_MS = 1_000;
+/** No way. */
+export const INFINITE_METRIC = 65_535;
+
+/** Another route is taken when it is better by this share of the metric and by so many ms: metrics tremble. */
+export const HYSTERESIS_SHARE = 0.2;
+export const HYSTERESIS_MS = 5;
+/** A metric that moved by this share and by so many ms since it was told is told at once. */
+export const TELL_SHARE = 0.25;
+export const TELL_MS = 10;
+
+/** All routes are told again so often, ms: repairs what was lost; changes are told at once. */
+export const UPDATE_EVERY_MS = 5_000;
+/** A route that was not told again for so long is gone (RFC 8966, appendix B: 3.5 intervals), ms. */
+export const ROUTE_EXPIRY_MS = 17_500;
+/** A retraction is told again with the periodic updates for so long, ms. */
+export const HOLD_MS = 17_500;
+
+/** Requests for a newer seqno of one producer leave so far apart at least; the newest waits for its turn, ms. */
+export const SEQNO_REQUEST_EVERY_MS = 200;
+/** What is not answered is asked again, ever more rarely, up to this, ms. */
+export const REQUEST_AGAIN_MAX_MS = 5_000;
+/** Neighbours that know no route are asked so often: what they learn they tell by themselves. */
+export const ROUTE_REQUESTS_MAX = 3;
+
+/** Links that anything may cross: the longest line of nodes in which a message arrives. */
+export const HOPS_MAX = 64;
+
+/** Return paths to nodes that are no producers: replies to readers and submitters. */
+export const RETURN_PATHS_MAX = 4_096;
+/** One that nothing came along for so long is forgotten, ms. */
+export const RETURN_PATH_EXPIRY_MS = 120_000;
