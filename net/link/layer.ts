@@ -51,7 +51,7 @@ export class LinkLayer {
   /** Sessions whose incumbent is being asked for a sign of life. */
   readonly #probing = new Set<Session>();
   readonly #targetOf = new Map<Session, Target>();
-  readonly #off = new Set<PeerKey>();
+  readonly #off: Set<PeerKey>;
   /** Events of ends that are due. */
   #untold: (() => void)[] = [];
   #stopped: Promise<void> | undefined;
@@ -78,6 +78,7 @@ export class LinkLayer {
     this.#limits = limits;
     this.#events = events;
     this.#host = host;
+    this.#off = new Set(options.off);
     const key = keyOfPeerId(host.peerId);
     if (key === undefined) throw new Error("an Ed25519 seed made another kind of key");
     this.key = key;
@@ -138,12 +139,15 @@ export class LinkLayer {
     this.#dialer.remove(parseAddress(address).text);
   }
 
-  /** Switches links to a peer off (closes and refuses them) or on again, by an operator's hand. */
+  /** Switches links to a peer off (closes and refuses them) or on again, by an operator's hand; twice is once. */
   setOff(peer: PeerKey, off: boolean): void {
+    if (this.#off.has(peer) === off) return;
+    this.#options.log("info", `links are switched ${off ? "off" : "on"} by the operator`, { peer });
     if (off) {
       this.#off.add(peer);
       this.close(peer, "switchedOff", "switched off by the operator");
-    } else if (this.#off.delete(peer)) {
+    } else {
+      this.#off.delete(peer);
       this.#dialer.retry(peer);
     }
   }
@@ -161,7 +165,7 @@ export class LinkLayer {
   stats(): LinkStats {
     const live = this.peers();
     const handshakes = this.#sessions.size - live.length;
-    return this.#counters.snapshot(live, { handshakes, targets: this.#dialer.infos() });
+    return this.#counters.snapshot(live, { off: this.#off.size, handshakes, targets: this.#dialer.infos() });
   }
 
   /** Tells every peer, closes everything, stops listening. */

@@ -31,6 +31,9 @@ export const DEFAULT_LIMITS: LinkLimits = {
   maxTargets: 1_000,
 };
 
+/** Peers that an operator may have switched off at one time: each is a decision of a person. */
+export const OFF_PEERS_MAX = 1_000;
+
 /** Defaults overlaid with `given`. Throws `BAD_OPTIONS` where a bound would make another impossible to keep. */
 export function resolveLimits(given: Partial<LinkLimits> = {}): LinkLimits {
   const limits: LinkLimits = { ...DEFAULT_LIMITS, ...given };

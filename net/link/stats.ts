@@ -21,7 +21,7 @@ export class Counters {
     addTraffic(this.#past, info);
   }
 
-  snapshot(live: readonly PeerInfo[], now: Pick<LinkStats, "handshakes" | "targets">): LinkStats {
+  snapshot(live: readonly PeerInfo[], now: Pick<LinkStats, "off" | "handshakes" | "targets">): LinkStats {
     const lanes = laneTotals();
     for (const lane of LANES) Object.assign(lanes[lane], this.#past[lane]);
     for (const info of live) addTraffic(lanes, info);

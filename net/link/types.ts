@@ -98,6 +98,8 @@ export interface LinkOptions {
   readonly init: () => Init;
   readonly maxPeers: number;
   readonly log: LinkLog;
+  /** Peers that are switched off from the start. */
+  readonly off?: readonly PeerKey[];
   readonly limits?: Partial<LinkLimits>;
   /** In [0, 1): jitter of redials. */
   readonly random?: () => number;
@@ -151,6 +153,8 @@ export interface TargetInfo {
 /** Counters since the start; labels are close reasons and lanes. */
 export interface LinkStats {
   readonly links: number;
+  /** Peers switched off. */
+  readonly off: number;
   readonly handshakes: number;
   readonly linksOpened: number;
   readonly downs: Readonly<Record<CloseReason, number>>;

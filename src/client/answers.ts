@@ -1,5 +1,5 @@
 /** What nodes say of themselves and of the key-value state. */
-import type { NodeStatus, PeerView } from "../node/api.ts";
+import type { NodeStatus, OffPeer, PeerView } from "../node/api.ts";
 import { isHeight, isId, isListOf, isObject, isText } from "./shape.ts";
 import type { BytesJson } from "./transactions.ts";
 
@@ -7,6 +7,8 @@ export type { NodeStatus } from "../node/api.ts";
 
 export interface Peers {
   readonly peers: readonly PeerView[];
+  /** Peers to which the operator switched links off. */
+  readonly off: readonly OffPeer[];
 }
 
 /** `genesis.json` of the chain. */
@@ -49,12 +51,16 @@ function isReference(value: unknown): boolean {
 }
 
 export function isPeers(value: unknown): value is Peers {
-  return isObject(value) && isListOf(value["peers"], isPeer);
+  return isObject(value) && isListOf(value["peers"], isPeer) && isListOf(value["off"], isOffPeer);
 }
 
 function isPeer(value: unknown): value is PeerView {
   if (!isObject(value)) return false;
   return ["key", "name", "role", "address", "direction", "phase"].every((field) => isText(value[field]));
+}
+
+function isOffPeer(value: unknown): value is OffPeer {
+  return isObject(value) && isId(value["key"]) && (value["name"] === undefined || isText(value["name"]));
 }
 
 export function isGenesis(value: unknown): value is GenesisAnswer {

@@ -117,6 +117,13 @@ export interface PeerView {
   readonly bytesOut: number;
 }
 
+/** A peer to which the operator switched links off. */
+export interface OffPeer {
+  readonly key: PeerKey;
+  /** Of a producer. */
+  readonly name?: string;
+}
+
 export interface NodeApi {
   readonly genesis: GenesisFile;
   readonly chainId: string;
@@ -150,7 +157,11 @@ export interface NodeApi {
   /** Takes a rejection back: for a block that is here, from the next start on. */
   acceptBlock(id: string): void;
   rejectedBlocks(): readonly string[];
+  /** Links that are up. */
   peers(): PeerView[];
+  /** Closes and refuses links to a peer, known or not, or takes that back; on disk when it returns. */
+  setPeerOff(key: PeerKey, off: boolean): "done" | "self" | "full";
+  offPeers(): readonly OffPeer[];
   /** Prometheus text. */
   metrics(): Promise<string>;
   metricsContentType: string;

@@ -106,6 +106,14 @@ export class Metrics {
   #linkGauges(sources: MetricSources): void {
     const registers = [this.registry];
     new Gauge({
+      name: "cairn_p2p_peers_off",
+      help: "Peers to which the operator switched links off.",
+      registers,
+      collect() {
+        this.set(sources.links().off);
+      },
+    });
+    new Gauge({
       name: "cairn_p2p_closed_links",
       help: "Links and handshakes that ended, by reason.",
       labelNames: ["reason"],

@@ -13,15 +13,15 @@ import { fromBinaryString, toBinaryString, toHex } from "../base/bytes.ts";
 import { LEAVING_TIMEOUTS } from "../replica/constants.ts";
 import { Replica } from "../replica/replica.ts";
 import type { Effect } from "../replica/types.ts";
-import type { NodeApi, PeerView } from "./api.ts";
+import type { NodeApi, OffPeer, PeerView } from "./api.ts";
 import { submitGenuine } from "./authorSignatures.ts";
 import { createKvApplication } from "./applications/kv.ts";
 import { type Clock, makeClock } from "./clock.ts";
 import { toGenesis } from "./genesisFile.ts";
 import { Metrics } from "./metrics.ts";
 import { NodeReads } from "./nodeReads.ts";
+import { OFF_PEERS, OperatorList, REJECTED_BLOCKS } from "./operatorList.ts";
 import { ReadDesk } from "./readDesk.ts";
-import { RejectedBlocks } from "./rejectedBlocks.ts";
 import { ReplicaDriver, type TellEffect } from "./replicaDriver.ts";
 import { derivedWriteOf, restoreFromDisk, type Restored } from "./restoreFromDisk.ts";
 import { verifySignature, verifySignatures } from "./signatures.ts";
@@ -81,7 +81,8 @@ class Node implements RunningNode {
   #desk!: SubmissionDesk;
   #readDesk!: ReadDesk;
   #reads!: NodeReads;
-  #rejected!: RejectedBlocks;
+  #rejected!: OperatorList;
+  #off!: OperatorList;
   #metrics!: Metrics;
   #reporter!: StatusReporter;
   /** Waiters of start-up for the derived store; afterwards the driver is told. */
@@ -112,7 +113,8 @@ class Node implements RunningNode {
         `genesis.json asks for engine "${file.engine}"; this version has raft only`,
       );
     }
-    this.#rejected = RejectedBlocks.open(dir);
+    this.#rejected = OperatorList.open(REJECTED_BLOCKS, dir);
+    this.#off = OperatorList.open(OFF_PEERS, dir);
     await this.#openStores(dir, file.chainId, config.index.enabled);
     try {
       const whenApplied = (height: number): Promise<void> =>
@@ -312,6 +314,7 @@ class Node implements RunningNode {
         listen: config.p2p.listen,
         init: () => this.#init(),
         maxPeers: config.p2p.maxPeers,
+        off: this.#off.ids,
         log: log.layer("net"),
       },
       events,
@@ -508,6 +511,8 @@ class Node implements RunningNode {
       },
       rejectedBlocks: () => this.#rejected.ids,
       peers: () => this.#peers(),
+      setPeerOff: (peer, off) => this.#setPeerOff(peer, off),
+      offPeers: () => this.#off.ids.map((peer) => this.#offPeer(peer)),
       metrics: () => this.#metrics.registry.metrics(),
       metricsContentType: this.#metrics.registry.contentType,
       notReadyBecause: () => this.#reporter.notReadyBecause(config.http.readyWithinBlocks),
@@ -526,6 +531,22 @@ class Node implements RunningNode {
     this.#rejected.add(id);
     this.#driver.step({ kind: "rejectBlock", id });
     return "rejected";
+  }
+
+  #setPeerOff(peer: PeerKey, off: boolean): "done" | "self" | "full" {
+    if (peer === this.#options.key.publicKey) return "self";
+    if (this.#off.has(peer) !== off) {
+      if (off && this.#off.isFull) return "full";
+      if (off) this.#off.add(peer);
+      else this.#off.remove(peer);
+    }
+    this.#link.setOff(peer, off);
+    return "done";
+  }
+
+  #offPeer(key: PeerKey): OffPeer {
+    const name = this.#options.genesis.producers.find((producer) => producer.key === key)?.name;
+    return { key, ...(name !== undefined && { name }) };
   }
 
   #peers(): PeerView[] {

@@ -14,7 +14,7 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { encodeKvPayload } from "../../src/node/applications/kvPayload.ts";
 import { type HttpServer, startHttp } from "../../src/node/http/server.ts";
 import { SILENT } from "../../src/node/logging.ts";
-import { FakeNode, NOW } from "./http/fakeNode.ts";
+import { FakeNode, NOW, PRODUCER } from "./http/fakeNode.ts";
 
 const CLI = fileURLToPath(new URL("../../src/node/cli/run.ts", import.meta.url));
 const BASE_PORT = 28_400;
@@ -211,7 +211,24 @@ describe("asking a node", () => {
   test("status and peers, for people and as JSON", async () => {
     expect((await cairn(["status", ...url])).out).toMatch(/consensus +raft, view 1, leader/);
     expect(JSON.parse((await cairn(["status", ...url, "--json"])).out)).toEqual(node.status());
-    expect(JSON.parse((await cairn(["peers", ...url, "--json"])).out)).toEqual({ peers: [] });
+    expect(JSON.parse((await cairn(["peers", ...url, "--json"])).out)).toEqual({ peers: [], off: [] });
+  });
+
+  test("peers off and on: by key, or its first digits once it is listed", async () => {
+    const key = "ab".repeat(32);
+    const switched = (...args: string[]) => cairn(["peers", ...args, ...url, "--token", "s3cret"]);
+    expect(await switched("off", key)).toMatchObject({ status: 0, out: expect.stringContaining(`${key} are off`) });
+    expect((await cairn(["peers", ...url])).out).toMatch(/abababababab .* off/);
+    expect((await cairn(["peers", ...url, "--token", "s3cret", "on", "abababab", "--json"])).out).toContain(
+      '"off": false',
+    );
+    const unknown = await switched("on", "abababab");
+    expect([unknown.status, unknown.err]).toEqual([1, expect.stringContaining("give the whole key")]);
+    expect(await switched("off", "node1")).toMatchObject({
+      status: 2,
+      err: expect.stringContaining("64 lower-case hex"),
+    });
+    expect(await switched("off", PRODUCER)).toMatchObject({ status: 1, err: expect.stringContaining("PEER_IS_SELF") });
   });
 
   test("kv get prints the value as it is; an absent key is a no", async () => {

@@ -9,6 +9,7 @@ import type { TxVerifyFlags } from "./txProof.ts";
 
 export function addClientCommands(program: Command, finish: Finish): void {
   addStatus(program, finish);
+  addPeers(program, finish);
   addBlocks(program, finish);
   addTx(program, finish);
   addKv(program, finish);
@@ -39,9 +40,24 @@ function addStatus(program: Command, finish: Finish): void {
   forNode(program.command("status").description("what a node says of itself"))
     .addHelpText("after", "\nExample:\n  cairn status --url http://127.0.0.1:26611 --json")
     .action(async (flags: ClientFlags) => finish(await (await import("./status.ts")).statusCommand(flags)));
-  forNode(program.command("peers").description("whom a node is connected to"))
-    .addHelpText("after", "\nExample:\n  cairn peers --json")
-    .action(async (flags: ClientFlags) => finish(await (await import("./status.ts")).peersCommand(flags)));
+}
+
+function addPeers(program: Command, finish: Finish): void {
+  const peers = forNode(program.command("peers").description("whom a node is connected to, and whom it must not be"))
+    .addHelpText("after", "\nExamples:\n  cairn peers --json\n  cairn peers off 4f0c63a1")
+    .action(async (flags: ClientFlags) => finish(await (await import("./peers.ts")).peersCommand(flags)));
+  for (const [word, text] of [
+    ["off", "close links to a peer and take none, also after a restart, until they are switched on"],
+    ["on", "allow links to a peer again"],
+  ] as const) {
+    forNode(peers.command(word).description(text))
+      .argument("<key>", "64 hex digits; the first 8 do for a peer that cairn peers shows")
+      .addHelpText("after", `\nExample:\n  cairn peers ${word} 4f0c63a1 --url http://127.0.0.1:26611`)
+      // Flags that `peers` has, too, commander takes for its, wherever they stand.
+      .action(async (key: string, _: ClientFlags, command: Command) =>
+        finish(await (await import("./peers.ts")).peersSwitchCommand(word, key, command.optsWithGlobals())),
+      );
+  }
 }
 
 function addBlocks(program: Command, finish: Finish): void {

@@ -1,8 +1,8 @@
-/** `cairn status`, `cairn peers`. */
-import type { NodeStatus, PeerView } from "../api.ts";
+/** `cairn status`. */
+import type { NodeStatus } from "../api.ts";
 import { answerOf, type ClientFlags, clientOf } from "./client.ts";
 import { EXIT, type ExitStatus } from "./error.ts";
-import { durationText, fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
+import { durationText, fields, print, printable, printJson, shortId, timeText } from "./terminal.ts";
 
 export async function statusCommand(flags: ClientFlags): Promise<ExitStatus> {
   const status = await answerOf(clientOf(flags).status());
@@ -30,25 +30,4 @@ function syncText({ state, target, rate, timeLeftSeconds, stalledBecause }: Node
   const left = timeLeftSeconds === undefined ? "" : `, ${durationText(timeLeftSeconds)} left`;
   const progress = state === "syncing" ? ` to ${target}, ${rate.toFixed(1)} blocks/s${left}` : "";
   return `${state}${progress}${stalledBecause === undefined ? "" : `; stalled: ${printable(stalledBecause)}`}`;
-}
-
-export async function peersCommand(flags: ClientFlags): Promise<ExitStatus> {
-  const body = await answerOf(clientOf(flags).peers());
-  if (flags.json) printJson(body);
-  else print(peerTable(body.peers));
-  return EXIT.ok;
-}
-
-function peerTable(peers: readonly PeerView[]): string {
-  const rows = peers.map((peer) => [
-    printable(peer.name),
-    shortId(peer.key),
-    peer.role,
-    peer.address,
-    peer.direction,
-    peer.rttMs === undefined ? "-" : peer.rttMs.toFixed(1),
-    peer.phase,
-    peer.height === undefined ? "-" : String(peer.height),
-  ]);
-  return table(["NAME", "KEY", "ROLE", "ADDRESS", "DIRECTION", "RTT MS", "PHASE", "HEIGHT"], rows);
 }

@@ -256,7 +256,12 @@ export const peersSchema = z.object({
       bytesOut: z.number(),
     }),
   ),
+  off: z
+    .array(z.object({ key: hex, name: z.string().optional().describe("of a producer") }))
+    .describe("peers to which the operator switched links off, oldest decision first"),
 });
+export const peerParams = z.object({ peer: hex.describe("the peer's key") });
+export const peerOffSchema = z.object({ key: hex, off: z.boolean() });
 
 export const rejectionSchema = z.object({ id: hex, rejected: z.boolean() });
 export const rejectedSchema = z.object({ rejected: z.array(hex).describe("ids, oldest decision first") });

@@ -28,6 +28,7 @@ import {
   TIMEOUT_CHECK_MS,
 } from "./limits.ts";
 import { addOpenApi, installSchemas } from "./openapi.ts";
+import { addPeerRoutes } from "./peerRoutes.ts";
 import { addRejectionRoutes } from "./rejectionRoutes.ts";
 import { RequestsInWork, type SlowReaderLimits } from "./requests.ts";
 import { addStatusRoutes } from "./statusRoutes.ts";
@@ -115,6 +116,7 @@ export async function makeHttpApp(
   addStatusRoutes(app, context);
   addBlockRoutes(app, context);
   addRejectionRoutes(app, context);
+  addPeerRoutes(app, context);
   addStreamRoutes(app, context);
   addTransactionRoutes(app, context);
   addBatchRoutes(app, context);

@@ -20,7 +20,7 @@ export function addStatusRoutes(instance: FastifyInstance, { api }: HttpContext)
   const answers = (schema: z.ZodType) => ({ schema: { querystring: noQuery, response: documented({ 200: schema }) } });
 
   app.get("/v1/status", answers(statusSchema), () => api.status());
-  app.get("/v1/peers", answers(peersSchema), () => ({ peers: api.peers() }));
+  app.get("/v1/peers", answers(peersSchema), () => ({ peers: api.peers(), off: api.offPeers() }));
   app.get("/v1/forks", answers(forkSchema), () => api.forks());
   // As it was read, so that what is saved from here is the chain's genesis.json.
   app.get("/v1/genesis", answers(genesisSchema), () => api.genesis.value);

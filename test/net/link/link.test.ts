@@ -170,6 +170,15 @@ describe("no link comes up", () => {
     await b.seen.first("up", () => true, 1);
   });
 
+  test("to a peer that was switched off before the start", async () => {
+    const a = await startNode({ seed: 1 });
+    const b = await startNode({ seed: 2, off: [a.links.key] });
+    expect(b.links.stats().off).toBe(1);
+    a.links.setTarget(b.address);
+    expect(await a.seen.first("refused")).toMatchObject({ reason: "switchedOff" });
+    expect(b.seen.of("up")).toEqual([]);
+  });
+
   test("above maxPeers, and both sides learn why", async () => {
     const hub = await startNode({ seed: 1, maxPeers: 1 });
     const first = await startNode({ seed: 2 });

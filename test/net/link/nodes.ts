@@ -113,11 +113,12 @@ export interface NodeSettings {
   readonly init?: Partial<Init>;
   readonly limits?: Partial<LinkLimits>;
   readonly maxPeers?: number;
+  readonly off?: readonly string[];
   readonly listen?: string;
   readonly log?: LinkOptions["log"];
 }
 
-export async function startNode({ seed, init, limits, maxPeers, listen, log }: NodeSettings): Promise<Node> {
+export async function startNode({ seed, init, limits, maxPeers, off = [], listen, log }: NodeSettings): Promise<Node> {
   const seen = new Recorder();
   const own = initOf({ name: `node${seed}`, ...init });
   const options: LinkOptions = {
@@ -125,6 +126,7 @@ export async function startNode({ seed, init, limits, maxPeers, listen, log }: N
     listen: listen ?? "127.0.0.1:0",
     init: () => own,
     maxPeers: maxPeers ?? 20,
+    off,
     log: log ?? (() => undefined),
     limits: { redialMinMs: 20, ...limits },
   };

@@ -218,6 +218,19 @@ export class FakeNode implements NodeApi {
     return [];
   }
 
+  readonly off = new Set<string>();
+
+  setPeerOff(key: string, off: boolean): "done" | "self" | "full" {
+    if (key === PRODUCER) return "self";
+    if (off) this.off.add(key);
+    else this.off.delete(key);
+    return "done";
+  }
+
+  offPeers(): { key: string }[] {
+    return [...this.off].map((key) => ({ key }));
+  }
+
   async metrics(): Promise<string> {
     return "cairn_consensus_height 5\n";
   }

@@ -286,7 +286,7 @@ describe("what a node says of itself", () => {
     const node = new FakeNode();
     const app = await appOf(node);
     expect((await app.inject("/v1/status")).json()).toEqual(node.status());
-    expect((await app.inject("/v1/peers")).json()).toEqual({ peers: [] });
+    expect((await app.inject("/v1/peers")).json()).toEqual({ peers: [], off: [] });
     expect((await app.inject("/v1/forks")).json()).toMatchObject({ height: 0, isHead: true, children: [] });
     expect((await app.inject("/v1/genesis")).json()).toEqual(node.genesis.value);
   });
@@ -353,6 +353,8 @@ test("the OpenAPI document names every path and the bodies of submissions", asyn
     "/v1/kv",
     "/v1/kv/{key}",
     "/v1/peers",
+    "/v1/peers/{peer}/off",
+    "/v1/peers/{peer}/on",
     "/v1/status",
     "/v1/stream",
     "/v1/transactions",

@@ -1,5 +1,5 @@
 /** Every error code of the HTTP interface with its status and an example: what `/openapi.json` shows of them. */
-import { ID } from "./examples.ts";
+import { ID, PEER_KEY } from "./examples.ts";
 
 export interface ErrorExample {
   readonly status: number;
@@ -70,6 +70,8 @@ export const ERRORS = {
   },
   BLOCK_IRREVERSIBLE: { status: 409, message: `block ${ID} is irreversible: nobody can reject it any more` },
   TOO_MANY_REJECTED: { status: 409, message: "as many blocks as allowed are rejected; accept some again first" },
+  PEER_IS_SELF: { status: 409, message: `${PEER_KEY} is this node's own key: it has no link to itself` },
+  TOO_MANY_OFF: { status: 409, message: "as many peers as allowed are switched off; switch some on first" },
   BLOCKS_GONE: {
     status: 410,
     message: "block 5 is not kept here any more; the first is 100",

@@ -5,7 +5,7 @@ export const BLOCK_ID = "32bacecddfd9dddd88cb61c638671d0cfe68e26fa79b97a84e7ac41
 const PARENT_ID = "1ac5bc70715a1e3dcc0d5712d5b76aad2e8696a877da731f86606ee0b7e545ab";
 const KEY = "0327893196eaa2d196402b929dba15ef555819dccd114c122a5c1aa06e960a2d";
 const CHAIN_ID = "dcc35e7d9b806e341443e15b1792423e3d481dafd5c30067b32ba4fd4cc55d43";
-const PEER_KEY = "eb5f4c0a39492b3bcf994620e7f8ae9fb842ade30ba69c22c7bde02d6b4066b2";
+export const PEER_KEY = "eb5f4c0a39492b3bcf994620e7f8ae9fb842ade30ba69c22c7bde02d6b4066b2";
 
 export const STATUS = {
   chainId: CHAIN_ID,
@@ -95,6 +95,7 @@ export const PEERS = {
       bytesOut: 10041,
     },
   ],
+  off: [{ key: KEY, name: "node0" }],
 };
 
 export const GENESIS = {
