@@ -16,8 +16,8 @@ export function operationOf(contract: ContractDocument, operationId: string): Op
   return operation;
 }
 
-/** On a node without a token. */
-export function* provoked(contract: ContractDocument): Generator<Case, void, undefined> {
+/** On a node without a token, whose key is `self`. */
+export function* provoked(contract: ContractDocument, self: string): Generator<Case, void, undefined> {
   const get = (operationId: string, status: number, path: string): Case => {
     const operation = operationOf(contract, operationId);
     return { operation, what: `a ${status}`, expected: [status], request: { method: "GET", path } };
@@ -30,6 +30,9 @@ export function* provoked(contract: ContractDocument): Generator<Case, void, und
   yield get("kvGet", 400, "/v1/kv/%ff");
   yield get("kvList", 400, "/v1/kv?limit=1001");
   yield get("blocks", 400, "/v1/blocks?limit=101");
+
+  const off = { method: "POST", path: `/v1/peers/${self}/off` };
+  yield { operation: operationOf(contract, "switchPeerOff"), what: "itself off", expected: [409], request: off };
 
   const submit = operationOf(contract, "submit");
   const post = (

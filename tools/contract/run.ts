@@ -46,7 +46,7 @@ export async function runContract({ basePort, slow, note }: ContractOptions): Pr
     const judge = new Judge(contract);
     const ask = async (): Promise<void> => {
       await askAll(open, judge, casesOf(contract, await bindingsOf(open)));
-      await askInTurn(open, judge, provoked(contract));
+      await askInTurn(open, judge, provoked(contract, open.node.key));
       await askInTurn(guarded, judge, unauthorized(contract));
       note(`${judge.answers} requests`);
     };

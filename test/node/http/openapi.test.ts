@@ -68,6 +68,8 @@ describe("the OpenAPI document", () => {
     expect(asking.map(({ method, path }) => `${method} ${path}`)).toEqual([
       "POST /v1/blocks/{id}/reject",
       "POST /v1/blocks/{id}/accept",
+      "POST /v1/peers/{peer}/off",
+      "POST /v1/peers/{peer}/on",
       "POST /v1/transactions",
       "POST /v1/transactions/batch",
     ]);
