@@ -1,17 +1,25 @@
 /**
- * The transport of a network in which producers are neighbours: unicast over the link to the destination, broadcast
- * flooded to all neighbours with duplicates suppressed. Routes through other nodes come with the routing issue, behind
- * the same interface.
+ * The transport of a network in which producers are neighbours: unicast over the link to the destination, broadcast over
+ * the tree of links. Routes through other nodes come with the routing issue, behind the same interface.
  */
-import { sha256Hex } from "../../src/base/hash.ts";
 import type { Lane, PeerKey } from "../link/types.ts";
+import { BroadcastTree } from "./broadcastTree.ts";
 import { decodeEnvelope, envelopePrefix } from "./envelope.ts";
+import { LinkStates } from "./linkStates.ts";
+import { decodeTreeMessage, encodeAnnouncement, encodeGraft, encodePrune, isTreeMessage } from "./treeMessages.ts";
 import type { Delivery, SendFrame, SendOptions, Transport } from "./types.ts";
 
 /** A broadcast crosses at most this many links. */
 const BROADCAST_TTL = 16;
-/** Ids of broadcasts remembered, in each of two generations. */
-const SEEN_MAX = 4096;
+
+export interface TransportHost {
+  readonly self: PeerKey;
+  /** Milliseconds, constant within a step. */
+  readonly now: () => number;
+  readonly send: SendFrame;
+  /** This node's state of the link is another now. */
+  readonly linkChanged: (peer: PeerKey) => void;
+}
 
 /** All envelopes there are between two neighbours, encoded: nothing in them changes from message to message. */
 interface Neighbour {
@@ -21,17 +29,52 @@ interface Neighbour {
 }
 
 export class DirectTransport implements Transport {
+  readonly links: LinkStates;
   readonly #self: PeerKey;
   readonly #send: SendFrame;
   readonly #neighbours = new Map<PeerKey, Neighbour>();
   readonly #broadcast: Uint8Array;
-  #seen = new Set<string>();
-  #seenBefore = new Set<string>();
+  readonly #tree: BroadcastTree;
 
-  constructor(self: PeerKey, send: SendFrame) {
+  /** @param prunes false: broadcasts are flooded; for measurements beside the tree */
+  constructor({ self, now, send, linkChanged }: TransportHost, prunes = true) {
     this.#self = self;
     this.#send = send;
     this.#broadcast = broadcastEnvelope(self);
+    const tell = (to: PeerKey, payload: Uint8Array): void =>
+      void this.unicast(to, "urgent", payload, { durable: false });
+    this.links = new LinkStates(
+      {
+        now,
+        sendPrune: (to, id) => tell(to, encodePrune(id)),
+        sendGraft: (to, id) => tell(to, encodeGraft(id)),
+        changed: linkChanged,
+      },
+      prunes,
+    );
+    this.#tree = new BroadcastTree({
+      links: this.links,
+      now,
+      send: (to, lane, payload) => send(to, lane, [this.#broadcast, payload], { durable: false }),
+      sendAnnouncement: (to, ids) => tell(to, encodeAnnouncement(ids)),
+    });
+  }
+
+  get deadline(): number {
+    return this.#tree.deadline;
+  }
+  get sizes(): Readonly<Record<string, number>> {
+    const { awaited, kept, keptBytes } = this.#tree;
+    return {
+      arrivals: this.links.size,
+      broadcastsAwaited: awaited,
+      broadcastsKept: kept,
+      broadcastBytesKept: keptBytes,
+    };
+  }
+
+  tick(): void {
+    this.#tree.tick();
   }
 
   peerUp(peer: PeerKey): void {
@@ -40,10 +83,13 @@ export class DirectTransport implements Transport {
       from: unicastEnvelope(peer, this.#self),
       broadcastFrom: broadcastEnvelope(peer),
     });
+    this.links.up(peer);
   }
 
   peerDown(peer: PeerKey): void {
     this.#neighbours.delete(peer);
+    this.#tree.peerDown(peer);
+    this.links.down(peer);
   }
 
   reaches(destination: PeerKey): boolean {
@@ -64,45 +110,38 @@ export class DirectTransport implements Transport {
   }
 
   broadcast(lane: Lane, payload: Uint8Array, except?: PeerKey): void {
-    this.#remember(sha256Hex(payload));
-    const parts = [this.#broadcast, payload];
-    for (const peer of this.#neighbours.keys()) if (peer !== except) this.#send(peer, lane, parts, { durable: false });
+    this.#tree.broadcast(lane, payload, except);
   }
 
-  receive(from: PeerKey, frame: Uint8Array): Delivery | "duplicate" | "notForMe" | "undecodable" {
+  receive(from: PeerKey, frame: Uint8Array): Delivery | "duplicate" | "notForMe" | "taken" | "undecodable" {
     const neighbour = this.#neighbours.get(from);
     if (neighbour !== undefined) {
       // What a correct neighbour sends, known without decoding it.
-      if (startsWith(frame, neighbour.from)) {
-        return { source: from, payload: frame.subarray(neighbour.from.length), broadcast: false };
-      }
+      if (startsWith(frame, neighbour.from)) return this.#unicastFrom(from, frame.subarray(neighbour.from.length));
       const { broadcastFrom } = neighbour;
-      if (startsWith(frame, broadcastFrom)) return this.#received(from, frame.subarray(broadcastFrom.length));
+      if (startsWith(frame, broadcastFrom)) return this.#received(from, from, frame.subarray(broadcastFrom.length));
     }
     const opened = decodeEnvelope(frame);
     if (opened === undefined) return "undecodable";
     const { envelope, payload } = opened;
     const { source, destinations, broadcast } = envelope;
-    if (broadcast) return this.#received(source, payload);
+    if (broadcast) return this.#received(from, source, payload);
     if (!destinations.includes(this.#self)) return "notForMe";
     // Nobody relays unicasts here, so the source is the neighbour that the link authenticated.
     if (source !== from) return "undecodable";
     return { source, payload, broadcast };
   }
 
-  #received(source: PeerKey, payload: Uint8Array): Delivery | "duplicate" {
-    return this.#remember(sha256Hex(payload)) ? { source, payload, broadcast: true } : "duplicate";
+  #unicastFrom(from: PeerKey, payload: Uint8Array): Delivery | "taken" | "undecodable" {
+    if (!isTreeMessage(payload)) return { source: from, payload, broadcast: false };
+    const message = decodeTreeMessage(payload);
+    if (message === undefined) return "undecodable";
+    this.#tree.receive(from, message);
+    return "taken";
   }
 
-  /** @returns false when it was there already */
-  #remember(id: string): boolean {
-    if (this.#seen.has(id) || this.#seenBefore.has(id)) return false;
-    if (this.#seen.size >= SEEN_MAX) {
-      this.#seenBefore = this.#seen;
-      this.#seen = new Set();
-    }
-    this.#seen.add(id);
-    return true;
+  #received(from: PeerKey, source: PeerKey, payload: Uint8Array): Delivery | "duplicate" {
+    return this.#tree.received(from, payload) ? { source, payload, broadcast: true } : "duplicate";
   }
 }
 

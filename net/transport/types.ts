@@ -3,6 +3,7 @@
  * opaque bytes here; whether one is valid is for the function that the node was given to say, before it is forwarded.
  */
 import type { Lane, PeerKey } from "../link/types.ts";
+import type { LinkStates } from "./linkStates.ts";
 
 /** Where the transport's frames go: to a neighbour, by its link. */
 export type SendFrame = (to: PeerKey, lane: Lane, parts: readonly Uint8Array[], options: SendOptions) => void;
@@ -21,6 +22,12 @@ export interface Delivery {
 }
 
 export interface Transport {
+  /** Over which links go whole copies of what is for everyone, streams of blocks included. */
+  readonly links: LinkStates;
+  /** Time of the next `tick` it needs, ms; Infinity: none. */
+  readonly deadline: number;
+  readonly sizes: Readonly<Record<string, number>>;
+  tick(): void;
   peerUp(peer: PeerKey): void;
   peerDown(peer: PeerKey): void;
   /** Is a way to it known? */
@@ -28,11 +35,11 @@ export interface Transport {
   /** @returns false when no way to the destination is known; the message is dropped then */
   unicast(destination: PeerKey, lane: Lane, payload: Uint8Array, options: SendOptions): boolean;
   multicast(destinations: readonly PeerKey[], lane: Lane, payload: Uint8Array, options: SendOptions): void;
-  /** To everyone, over every neighbour but `except`, once. */
+  /** To everyone but `except`: over active links whole, over backup links announced. */
   broadcast(lane: Lane, payload: Uint8Array, except?: PeerKey): void;
   /**
    * Opens a frame from a neighbour.
-   * @returns what is for this node; undefined for a duplicate; an error for what no correct node sends
+   * @returns what is for this node; "taken" when it was for the transport; an error for what no correct node sends
    */
-  receive(from: PeerKey, frame: Uint8Array): Delivery | "duplicate" | "notForMe" | "undecodable";
+  receive(from: PeerKey, frame: Uint8Array): Delivery | "duplicate" | "notForMe" | "taken" | "undecodable";
 }

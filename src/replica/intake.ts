@@ -159,7 +159,7 @@ export class Intake {
   #judgeEnvelope(from: PeerKey, frame: Uint8Array): Judged | Refused {
     const { transport, genesis } = this.#host;
     const delivery = transport.receive(from, frame);
-    if (delivery === "duplicate" || delivery === "notForMe") return "drop";
+    if (delivery === "duplicate" || delivery === "notForMe" || delivery === "taken") return "drop";
     if (delivery === "undecodable") return this.#undecodable(from, { code: "UNDECODABLE", detail: "envelope" });
     const decoded = decodePayload(genesis.chainId, delivery.payload);
     if (!decoded.ok) return this.#undecodable(from, decoded.error);

@@ -104,6 +104,7 @@ export class Replica {
       gateWaiting: this.#parts.intake.waiting,
       blockRequests: this.#parts.sync.requests,
       ...this.#parts.catchUp.sizes,
+      ...this.#parts.transport.sizes,
       mempoolCount: this.#parts.mempool.count,
       mempoolBytes: this.#parts.mempool.bytes,
       reads: this.#parts.reads.waiting,
@@ -122,6 +123,7 @@ export class Replica {
         this.#parts.sync.tick();
         this.#parts.catchUp.tick();
         this.#parts.reads.tick();
+        this.#parts.transport.tick();
         return this.#parts.submissions.tick();
       case "peerUp":
         this.#parts.transport.peerUp(input.peer);
@@ -317,6 +319,7 @@ export class Replica {
       this.#parts.engine.deadline,
       this.#parts.sync.deadline,
       this.#parts.catchUp.deadline,
+      this.#parts.transport.deadline,
       this.#parts.submissions.deadline,
       this.#parts.reads.deadline,
       this.#parts.leaving.deadline,

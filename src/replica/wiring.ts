@@ -85,7 +85,12 @@ export function wire(start: ReplicaStart, core: Core): Parts {
     flusher: new StateFlusher(ledger),
     chain: new BestChain(ledger, start.log, () => finality.newest?.height ?? 0, start.syncLimits),
     mempool: new Mempool({ maxBytes: mempoolBytes, maxCount: mempoolTransactions }),
-    transport: new DirectTransport(start.self, (to, lane, frame, { durable }) => outbox.send(to, lane, frame, durable)),
+    transport: new DirectTransport({
+      self: start.self,
+      now: core.now,
+      send: (to, lane, frame, { durable }) => outbox.send(to, lane, frame, durable),
+      linkChanged: () => undefined,
+    }),
   };
   const parts = first as { -readonly [Part in keyof Parts]: Parts[Part] };
   parts.admission = admission(start, core, parts);

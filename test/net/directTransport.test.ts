@@ -20,10 +20,15 @@ let sent: Sent[];
 let transport: DirectTransport;
 beforeEach(() => {
   sent = [];
-  transport = new DirectTransport(SELF, (to, lane, parts, { durable }) => {
-    const opened = decodeEnvelope(concatBytes(...parts));
-    if (opened === undefined) throw new Error("not an envelope");
-    sent.push({ to, lane, ...opened, durable });
+  transport = new DirectTransport({
+    self: SELF,
+    now: () => 0,
+    send: (to, lane, parts, { durable }) => {
+      const opened = decodeEnvelope(concatBytes(...parts));
+      if (opened === undefined) throw new Error("not an envelope");
+      sent.push({ to, lane, ...opened, durable });
+    },
+    linkChanged: () => undefined,
   });
   for (const peer of [A, B, C]) transport.peerUp(peer);
 });
@@ -83,7 +88,7 @@ it("a multicast goes to each of its destinations but this node itself", () => {
 });
 
 describe("a broadcast (docs/protocol.md, section 2)", () => {
-  it("goes to every neighbour once, and not back to who it came from", () => {
+  it("goes to every neighbour of a new network once, and not back to who it came from", () => {
     transport.broadcast("urgent", PAYLOAD);
     expect(recipients()).toEqual([A, B, C]);
     expect(sent[0]).toMatchObject({ lane: "urgent", envelope: { source: SELF, destinations: [], broadcast: true } });

@@ -20,6 +20,7 @@ import {
 } from "../../consensus/messages.ts";
 import { decodeEnvelope, encodeEnvelope, envelopeMessage } from "../../net/transport/envelope.ts";
 import { decodeRouting, isRouting } from "../../net/transport/routeMessages.ts";
+import { decodeTreeMessage, isTreeMessage } from "../../net/transport/treeMessages.ts";
 import { concatBytes, hexBytes, toHex, utf8 } from "../../src/base/bytes.ts";
 import type { Message } from "../../src/base/codec.ts";
 import { decodeKvPayload } from "../../src/node/applications/kvPayload.ts";
@@ -220,7 +221,7 @@ describe("frames", () => {
       const isPayload = [decodeSyncMessage(frame), decodePayload("00".repeat(32), frame)].some(
         (result) => result.ok || !("message" in result.error) || result.error.message !== "frame",
       );
-      return isPayload || isRouting(frame);
+      return isPayload || isRouting(frame) || isTreeMessage(frame);
     });
     const named = Object.values(frameKinds.values).filter((kind) => kind !== 0);
     expect(named).toEqual(known);
@@ -248,6 +249,7 @@ describe("frames", () => {
   function isTaken(kind: number, content: Uint8Array): boolean {
     const frame = concatBytes(Uint8Array.of(kind), content);
     if (isRouting(frame)) return decodeRouting(frame) !== undefined;
+    if (isTreeMessage(frame)) return decodeTreeMessage(frame) !== undefined;
     return decodeSyncMessage(frame).ok || decodePayload("00".repeat(32), frame).ok;
   }
 

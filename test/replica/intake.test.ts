@@ -55,7 +55,7 @@ class Node {
   readonly disconnected: [PeerKey, string][] = [];
   readonly intake = new Intake({
     genesis,
-    transport: new DirectTransport(SELF, () => undefined),
+    transport: new DirectTransport({ self: SELF, now: () => 0, send: () => undefined, linkChanged: () => undefined }),
     isKnown: (id) => this.known.has(id),
     isKnownTransaction: (id) => this.knownTransactions.has(toHex(id)),
     asked: (id) => this.requested.has(id),

@@ -3,6 +3,8 @@ import { BLOCK_MAX_BYTES } from "../../../chain/block.ts";
 import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "../../../chain/constants.ts";
 import { type ConsensusSettings, HELD_BLOCKS_MAX, WINDOW_BLOCKS } from "../../../consensus/constants.ts";
 import { RANGE_REQUESTS_MAX, REQUESTS_MAX, type SyncLimits } from "../../../consensus/sync/constants.ts";
+import { AWAITED_MAX, KEPT_BYTES_MAX, KEPT_MAX } from "../../../net/transport/broadcastTree.ts";
+import { ARRIVALS_MAX } from "../../../net/transport/linkStates.ts";
 import { GATE_BOUNDS, READS_MAX } from "../../../src/replica/constants.ts";
 import { RuleBroken } from "../violation.ts";
 
@@ -36,6 +38,10 @@ export function boundsOf(
     mempoolBytes: settings.mempoolBytes,
     reads: READS_MAX,
     readAskers: peers,
+    arrivals: ARRIVALS_MAX,
+    broadcastsAwaited: AWAITED_MAX,
+    broadcastsKept: KEPT_MAX,
+    broadcastBytesKept: KEPT_BYTES_MAX,
     persistOutstanding: PERSISTS_MAX,
   };
 }
