@@ -133,10 +133,18 @@ export class DuplicateWindow {
     if (offset < 0 || offset + ID_BYTES > ids.length) throw new RangeError(`no id at ${offset} of ${ids.length} bytes`);
     this.#reserve(this.size + 1);
     const place = this.#placeFor(this.#next);
-    this.#ring.set(ids.subarray(offset, offset + ID_BYTES), place * ID_BYTES);
+    const at = place * ID_BYTES;
+    for (let i = 0; i < ID_BYTES; i++) this.#ring[at + i] = ids[offset + i] as number;
     if (!this.#index(place)) return false;
     this.#next++;
     return true;
+  }
+
+  /** Takes back the id that was added last: it is the newest block's. */
+  removeLast(): void {
+    const { start } = this.#blocks.at(-1) ?? { start: this.#next };
+    if (this.blockCount === 0 || this.#next === start) throw new RangeError("the newest block has no id");
+    this.#removeFrom(this.#next - 1);
   }
 
   /** Removes the newest block and returns its ids in their order. Throws when there is none. */

@@ -9,7 +9,7 @@ import { type ByteList, encodeList } from "./byteList.ts";
 import type { DuplicateWindow } from "./duplicateWindow.ts";
 import { BudgetedState } from "./executionBudget.ts";
 import type { ChainLimits } from "./genesis.ts";
-import { leafHashesOf, rootOfLeafHashes } from "./merkle.ts";
+import { leafHash, leafHashesOf, rootOfEqualLeaves, rootOfLeafHashes } from "./merkle.ts";
 import { type BlockUndo, nextStateHash, type State, StateReadError } from "./state.ts";
 import { decodeTransaction } from "./transaction.ts";
 
@@ -55,6 +55,8 @@ export class BlockExecution {
   readonly #setting: ExecutionSetting;
   readonly #place: BlockPlace;
   readonly #receipts: Uint8Array[] = [];
+  /** All receipts are one and the same, as most applications' receipts of what succeeds are. */
+  #isUniform = true;
   readonly #access: BudgetedState;
   #windowCount: number;
 
@@ -79,7 +81,7 @@ export class BlockExecution {
     const transaction = decoded.value;
     const refusal = this.#refusalOf(bytes.length, transaction.expiresAt, transaction.author);
     if (refusal !== undefined) return refusal;
-    if (duplicates.has(ids, offset)) return refuse("DUPLICATE", toHex(ids.subarray(offset, offset + 32)));
+    if (!duplicates.add(ids, offset)) return refuse("DUPLICATE", toHex(ids.subarray(offset, offset + 32)));
     const access = this.#access;
     access.beginTransaction();
     let receipt: Uint8Array;
@@ -87,6 +89,7 @@ export class BlockExecution {
       receipt = application.execute(transaction.payload, access, this.#place);
     } catch (error) {
       state.rollbackTransaction();
+      duplicates.removeLast();
       // The disk's failures are this node's; whatever else is thrown is the transaction's, the same on every node.
       if (error instanceof StateReadError) throw error;
       if (access.exceeded !== undefined) return refuse("BUDGET_EXCEEDED", access.exceeded);
@@ -95,11 +98,12 @@ export class BlockExecution {
     // The application may have caught what it was told.
     if (access.exceeded !== undefined) {
       state.rollbackTransaction();
+      duplicates.removeLast();
       return refuse("BUDGET_EXCEEDED", access.exceeded);
     }
     state.commitTransaction();
+    if (this.#receipts.length > 0 && receipt !== this.#receipts[0]) this.#isUniform = false;
     this.#receipts.push(receipt);
-    if (!duplicates.add(ids, offset)) throw new Error("checked above");
     this.#windowCount++;
     return ok(undefined);
   }
@@ -107,11 +111,16 @@ export class BlockExecution {
   /** @param parentStateHash of the parent's header */
   finish(parentStateHash: string): ExecutionOutcome {
     const { undo, digest } = this.#setting.state.endBlock();
+    const [first] = this.#receipts;
     const receipts = encodeList(this.#receipts);
+    const root =
+      first !== undefined && this.#isUniform
+        ? rootOfEqualLeaves(leafHash(first), this.#receipts.length)
+        : rootOfLeafHashes(leafHashesOf(receipts.buffer, receipts.offsets));
     return {
       undo,
       receipts,
-      receiptRoot: toHex(rootOfLeafHashes(leafHashesOf(receipts.buffer, receipts.offsets))),
+      receiptRoot: toHex(root),
       stateHash: nextStateHash(parentStateHash, digest),
     };
   }

@@ -43,5 +43,5 @@ export function makeGenesisBlock(genesis: Genesis, application: Application): { 
     transactions: EMPTY_LIST,
     transactionIds: EMPTY_BYTES,
   };
-  return { block, changes: state.netChanges([undo], []) };
+  return { block, changes: state.netChanges([undo], [], 0) };
 }

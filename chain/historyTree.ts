@@ -1,10 +1,11 @@
 /**
  * The history tree of a chain, for proofs: the RFC 9162 tree over the ids of blocks 0, 1, 2, ... whose root over the
  * ids below height h is the `historyRoot` of block h. A proof for any block against any later header reads at most
- * 2 x {@link CHUNK_LEAVES} ids, however long the chain is.
+ * 2 x {@link CHUNK_LEAVES} ids, however long the chain is, and none that the proofs just before it have read.
  *
  * Kept in memory: the roots of all whole aligned subtrees of `CHUNK_LEAVES` leaves and more, a quarter of a byte a
- * block (25 MB for 100 million). Blocks below the irreversible one never change, so nothing here is ever taken back.
+ * block (25 MB for 100 million), and the leaves of the chunks used last. Blocks below the irreversible one never change,
+ * so nothing here is ever taken back.
  */
 import { hexBytes } from "../src/base/bytes.ts";
 import { HASH_BYTES } from "../src/base/hash.ts";
@@ -13,6 +14,8 @@ import { type Frontier, inclusionProof, leafHash, nodeHash, rootOfLeafHashes } f
 const CHUNK_LEVEL = 8;
 /** Leaves of the smallest subtree whose root is kept. */
 export const CHUNK_LEAVES = 2 ** CHUNK_LEVEL;
+/** Chunks whose leaves are kept: ranges that follow one another, and one or two anchors, need the same ones again. */
+const CHUNKS_KEPT = 8;
 
 /** Id of the irreversible block at a height, hex; undefined when it is not held (pruned or damaged). */
 export type IdAt = (height: number) => string | undefined;
@@ -21,6 +24,8 @@ export class HistoryTree {
   readonly #idAt: IdAt;
   /** `#roots[k]`: roots of the whole subtrees of CHUNK_LEAVES x 2^k leaves, from the left. */
   readonly #roots: HashColumn[] = [];
+  /** By first height, the one used last at the end: hashes of the leaves read so far, and how many they are. */
+  readonly #chunks = new Map<number, { readonly hashes: Uint8Array; count: number }>();
 
   constructor(idAt: IdAt) {
     this.#idAt = idAt;
@@ -130,14 +135,28 @@ export class HistoryTree {
     }
   }
 
+  /** Hashes of leaves of one chunk from its first one on: a view, not to be written to. */
   #leaves(start: number, count: number): Uint8Array | undefined {
-    const hashes = new Uint8Array(count * HASH_BYTES);
-    for (let i = 0; i < count; i++) {
-      const id = this.#idAt(start + i);
+    const chunkStart = start - (start % CHUNK_LEAVES);
+    const chunk = this.#chunk(chunkStart);
+    const needed = start + count - chunkStart;
+    for (; chunk.count < needed; chunk.count++) {
+      const id = this.#idAt(chunkStart + chunk.count);
       if (id === undefined) return undefined;
-      hashes.set(leafHash(hexBytes(id)), i * HASH_BYTES);
+      chunk.hashes.set(leafHash(hexBytes(id)), chunk.count * HASH_BYTES);
     }
-    return hashes;
+    return chunk.hashes.subarray((start - chunkStart) * HASH_BYTES, needed * HASH_BYTES);
+  }
+
+  #chunk(start: number): { readonly hashes: Uint8Array; count: number } {
+    const chunk = this.#chunks.get(start) ?? { hashes: new Uint8Array(CHUNK_LEAVES * HASH_BYTES), count: 0 };
+    this.#chunks.delete(start);
+    this.#chunks.set(start, chunk);
+    for (const oldest of this.#chunks.keys()) {
+      if (this.#chunks.size <= CHUNKS_KEPT) break;
+      this.#chunks.delete(oldest);
+    }
+    return chunk;
   }
 }
 

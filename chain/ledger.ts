@@ -326,7 +326,9 @@ export class Ledger {
     const nodes = this.#unflushed;
     this.#flushing = nodes;
     this.#unflushed = [];
-    return { nodes, changes: this.#setting.state.netChanges(nodes.map(undoOf), this.#undosAbove()) };
+    const { state } = this.#setting;
+    const last = nodes.at(-1) as BlockNode;
+    return { nodes, changes: state.netChanges(nodes.map(undoOf), this.#undosAbove(), last.height) };
   }
 
   /** The flush taken last is readable from the state database. */

@@ -9,6 +9,7 @@
 import { equalBytes } from "../src/base/bytes.ts";
 import { type DecodeError, type Decoded, fixedBytes, message, repeated, uint } from "../src/base/codec.ts";
 import { HASH_BYTES, sha256, sha256Into } from "../src/base/hash.ts";
+import { Scratch } from "../src/base/memory.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 
 const LEAF_PREFIX = 0x00;
@@ -25,6 +26,7 @@ nodeInput[0] = NODE_PREFIX;
 const LEAF_INPUT_BYTES = 64 * 1024;
 const leafInput = new Uint8Array(1 + LEAF_INPUT_BYTES);
 leafInput[0] = LEAF_PREFIX;
+const levels = new Scratch();
 
 /** Hash of a leaf: SHA-256(0x00 || bytes). Also the id of a transaction. */
 export function leafHash(bytes: Uint8Array): Uint8Array {
@@ -77,9 +79,25 @@ export function rootOfLeafHashes(hashes: Uint8Array): Uint8Array {
 
 /** MTH over the leaves `start` to `end` (exclusive), at least one. */
 function rootOfRange(hashes: Uint8Array, start: number, end: number): Uint8Array {
-  const level = copyOf(hashes, start, end);
+  const level = levels.take((end - start) * HASH_BYTES);
+  level.set(hashes.subarray(start * HASH_BYTES, end * HASH_BYTES));
   for (let nodes = end - start; nodes > 1; nodes = foldLevel(level, nodes));
   return copyOf(level, 0, 1);
+}
+
+/** The root over `count` equal leaves, at least one: as {@link rootOfLeafHashes}, with two hashes a level at most. */
+export function rootOfEqualLeaves(leafHash: Uint8Array, count: number): Uint8Array {
+  if (!isCount(count) || count === 0) throw new RangeError(`${count} leaves`);
+  /** All nodes of a level but the last are alike. */
+  let each = leafHash;
+  let last = leafHash;
+  for (let nodes = count; nodes > 1; nodes = Math.ceil(nodes / 2)) {
+    const pair = nodes > 2 ? nodeHash(each, each) : each;
+    // An odd last node is promoted as it is.
+    if (nodes % 2 === 0) last = last === each && nodes > 2 ? pair : nodeHash(each, last);
+    each = pair;
+  }
+  return last;
 }
 
 /** Replaces the first `nodes` hashes of `level` by their parents and returns how many those are. */

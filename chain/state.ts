@@ -3,6 +3,7 @@
  * leaves an undo, the overlay entries it replaced, kept until the block is irreversible and flushed.
  */
 import { concatBytes, hexBytes, toHex, writeBinaryString } from "../src/base/bytes.ts";
+import { Scratch } from "../src/base/memory.ts";
 import { sha256, sha256Hex } from "../src/base/hash.ts";
 import type { StateAccess, StateView } from "./application.ts";
 
@@ -36,6 +37,9 @@ function readBase<T>(read: () => T): T {
     throw new StateReadError(`the state database cannot be read: ${String(cause)}`, { cause });
   }
 }
+
+/** The input of a digest is put together here. */
+const digestInput = new Scratch();
 
 export class State implements StateAccess {
   readonly #base: StateReader;
@@ -138,13 +142,18 @@ export class State implements StateAccess {
    * Net changes of a run of irreversible blocks, for the flush: the last value of every key they touched.
    * @param undos of the blocks of the run
    * @param above undos of the blocks above the run, oldest first
+   * @param height of the highest block of the run
    */
-  netChanges(undos: readonly BlockUndo[], above: readonly BlockUndo[]): StateChange[] {
+  netChanges(undos: readonly BlockUndo[], above: readonly BlockUndo[], height: number): StateChange[] {
     const keys = new Set<string>();
     for (const undo of undos) for (const key of undo.keys()) keys.add(key);
-    // Together once: hundreds of blocks may be above, and a look into each for every key would cost more than all else.
-    const below = [firstOf(above)];
-    return [...keys].sort().map((key) => ({ key, value: this.#entryBelow(key, below)?.value ?? null }));
+    // Most keys were not written since, which their entry says; of those above, what they replaced is put together once.
+    let below: readonly BlockUndo[] | undefined;
+    return [...keys].sort().map((key) => {
+      let entry = this.#overlay.get(key);
+      if (entry === undefined || entry.height > height) entry = this.#entryBelow(key, (below ??= [firstOf(above)]));
+      return { key, value: entry?.value ?? null };
+    });
   }
 
   /** The flush of blocks up to `height` is readable from the base: their overlay entries are dropped. */
@@ -161,7 +170,8 @@ export class State implements StateAccess {
   #write(key: string, value: Uint8Array | null): void {
     if (this.#undo === undefined) throw new Error("no block is open");
     const before = this.#overlay.get(key);
-    const first = !this.#undo.has(key);
+    // Only this block writes at this height.
+    const first = before?.height !== this.#height;
     if (first) this.#undo.set(key, before);
     this.#journal.push({ key, before, first });
     this.#overlay.set(key, { value, height: this.#height });
@@ -217,7 +227,7 @@ export class State implements StateAccess {
     const values = keys.map((key) => this.#overlay.get(key)?.value ?? null);
     let bytes = 0;
     for (let i = 0; i < keys.length; i++) bytes += 8 + (keys[i] as string).length + (values[i]?.length ?? 0);
-    const buffer = new Uint8Array(bytes);
+    const buffer = digestInput.take(bytes);
     const view = new DataView(buffer.buffer);
     let at = 0;
     for (let i = 0; i < keys.length; i++) {

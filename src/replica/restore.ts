@@ -92,7 +92,7 @@ function* replay(source: RestoreSource, setting: ExecutionSetting, applied: numb
     yield {
       height,
       id: block.id,
-      changes: setting.state.netChanges(undos, []),
+      changes: setting.state.netChanges(undos, [], height),
       blocks: run.map((each) => ({
         height: each.block.header.height,
         receipts: each.receipts,

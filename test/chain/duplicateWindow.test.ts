@@ -81,7 +81,12 @@ function runAgainstModel(commands: readonly Command[], seed: number, crowded: bo
         time += step.step;
         if (step.oneByOne) {
           window.beginBlock(height, time);
-          for (let i = 0; i < step.count; i++) expect(window.add(ids, 32 * i)).toBe(true);
+          for (let i = 0; i < step.count; i++) {
+            expect(window.add(ids, 32 * i)).toBe(true);
+            if (i % 3 > 0) continue;
+            window.removeLast();
+            expect([window.has(ids, 32 * i), window.add(ids, 32 * i)]).toEqual([false, true]);
+          }
         } else window.push({ height, time, ids });
         const list = Array.from({ length: step.count }, (_, i) => toHex(idOf(nextId + i, crowded)));
         model.blocks.push({ height, time, ids: list });

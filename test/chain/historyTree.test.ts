@@ -64,6 +64,22 @@ describe("proofs of the history tree", () => {
     }
   });
 
+  it("of blocks that follow one another, for one or two anchors, read each id once", () => {
+    const read: number[] = [];
+    const tree = new HistoryTree((height) => {
+      read.push(height);
+      return ids[height];
+    });
+    tree.extend(COUNT, Infinity);
+    read.length = 0;
+    for (let height = 0; height < COUNT - 1; height += 10) {
+      for (const size of [COUNT - 1, COUNT]) {
+        expect(tree.proof(height, size)).toEqual(new HistoryTree(idAt).proof(height, size));
+      }
+    }
+    expect(new Set(read).size).toBe(read.length);
+  });
+
   it("are not given for a block that is not below the size, or that is not held", () => {
     const tree = new HistoryTree((height) => (height === 300 ? undefined : ids[height]));
     expect(tree.proof(5, 5)).toBeUndefined();

@@ -13,6 +13,7 @@ import {
   inclusionProof,
   leafHash,
   leafHashesOf,
+  rootOfEqualLeaves,
   rootOfLeafHashes,
   verifyConsistency,
   verifyInclusion,
@@ -427,5 +428,16 @@ describe("the frontier of an append-only tree", () => {
     for (let length = 1; length < encoded.length; length++) {
       expect(decodeFrontier(encoded.slice(0, length)).ok).toBe(false);
     }
+  });
+});
+
+describe("the root over equal leaves", () => {
+  it("is that of a list of them, for every count", () => {
+    const leaf = leafHash(Uint8Array.of(7));
+    for (let count = 1; count <= 300; count++) {
+      const all = concatBytes(...Array.from({ length: count }, () => leaf));
+      expect(toHex(rootOfEqualLeaves(leaf, count))).toBe(toHex(rootOfLeafHashes(all)));
+    }
+    expect(() => rootOfEqualLeaves(leaf, 0)).toThrow(RangeError);
   });
 });

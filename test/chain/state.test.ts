@@ -117,7 +117,9 @@ class Comparison {
         if (this.flushing !== undefined || this.unflushed.length === 0) return;
         const blocks = this.unflushed;
         this.unflushed = [];
-        this.flushing = { blocks, changes: state.netChanges(undosOf(blocks), undosOf(this.above)), written: false };
+        const { height } = blocks.at(-1) as ModelBlock;
+        const changes = state.netChanges(undosOf(blocks), undosOf(this.above), height);
+        this.flushing = { blocks, changes, written: false };
         return;
       }
       case "write": {
@@ -264,7 +266,7 @@ describe("state (DESIGN section 8)", () => {
       state.commitTransaction();
       return state.endBlock().undo;
     });
-    base.apply(state.netChanges(undos.slice(0, 1), undos.slice(1)));
+    base.apply(state.netChanges(undos.slice(0, 1), undos.slice(1), 1));
     state.flushed(1, undos.slice(0, 1));
     state.undoBlock(undos[1] as BlockUndo);
     expect([state.get("key"), state.overlayKeys]).toEqual([utf8("1"), 0]);

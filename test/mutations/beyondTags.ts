@@ -46,8 +46,8 @@ export const BEYOND_TAGS: readonly Mutation[] = [
     "storage",
     "a flush takes the changes of its last block only",
     LEDGER,
-    "this.#setting.state.netChanges(nodes.map(undoOf), this.#undosAbove())",
-    "this.#setting.state.netChanges(nodes.slice(-1).map(undoOf), this.#undosAbove())",
+    "state.netChanges(nodes.map(undoOf), this.#undosAbove(), last.height)",
+    "state.netChanges(nodes.slice(-1).map(undoOf), this.#undosAbove(), last.height)",
   ),
   edited(
     "storage",
@@ -74,8 +74,8 @@ export const BEYOND_TAGS: readonly Mutation[] = [
   mutation("mempool", "a transaction is executed again after a change of leaders", [
     {
       file: "chain/execution.ts",
-      find: "if (duplicates.has(ids, offset))",
-      replace: "if (offset < 0 && duplicates.has(ids, offset))",
+      find: "if (!duplicates.add(ids, offset))",
+      replace: "if (!duplicates.add(ids, offset) && offset < 0)",
     },
     {
       file: SUBMISSIONS,

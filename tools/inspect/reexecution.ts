@@ -128,7 +128,7 @@ export class Reexecution {
     await this.#awaitWritten();
     if (this.#undos.length === 0) return;
     const { height, time } = this.#parent.header;
-    const changes = this.#setting.state.netChanges(this.#undos, []);
+    const changes = this.#setting.state.netChanges(this.#undos, [], height);
     this.#store.apply(derivedWriteOf({ height, id: this.#parent.id, changes, blocks: [] }));
     this.#writing = { height, undos: this.#undos };
     this.#undos = [];

@@ -12,6 +12,7 @@
 import { scanLengthDelimited } from "../../../chain/scan.ts";
 import { bool, bytes, type Decoded, message, nested, optional, repeated, uint } from "../../base/codec.ts";
 import { EMPTY_BYTES } from "../../base/bytes.ts";
+import { Slabs } from "../../base/memory.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 
 export const KV_LIMITS = {
@@ -152,9 +153,11 @@ export function receiptToJson(receipt: Uint8Array): KvReceipt | undefined {
 /** Bytes of the version in front of a value of the state, big-endian. */
 const VERSION_BYTES = 8;
 
+const slabs = new Slabs();
+
 /** A value of the state: its version and what was put. */
 export function encodeKvValue(version: number, value: Uint8Array): Uint8Array {
-  const stateValue = new Uint8Array(VERSION_BYTES + value.length);
+  const stateValue = slabs.take(VERSION_BYTES + value.length);
   let rest = version;
   for (let i = VERSION_BYTES - 1; rest > 0; i--) {
     stateValue[i] = rest % 256;
