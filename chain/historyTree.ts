@@ -17,18 +17,21 @@ export const CHUNK_LEAVES = 2 ** CHUNK_LEVEL;
 /** Chunks whose leaves are kept: ranges that follow one another, and one or two anchors, need the same ones again. */
 const CHUNKS_KEPT = 8;
 
-/** Id of the irreversible block at a height, hex; undefined when it is not held (pruned or damaged). */
-export type IdAt = (height: number) => string | undefined;
+/**
+ * Ids of irreversible blocks from a height on, hex, in order: at most `count`, ending before the first one that is not held
+ * (pruned or damaged).
+ */
+export type IdsFrom = (height: number, count: number) => readonly string[];
 
 export class HistoryTree {
-  readonly #idAt: IdAt;
+  readonly #idsFrom: IdsFrom;
   /** `#roots[k]`: roots of the whole subtrees of CHUNK_LEAVES x 2^k leaves, from the left. */
   readonly #roots: HashColumn[] = [];
   /** By first height, the one used last at the end: hashes of the leaves read so far, and how many they are. */
   readonly #chunks = new Map<number, { readonly hashes: Uint8Array; count: number }>();
 
-  constructor(idAt: IdAt) {
-    this.#idAt = idAt;
+  constructor(idsFrom: IdsFrom) {
+    this.#idsFrom = idsFrom;
   }
 
   /** Leaves whose subtrees are kept: a multiple of {@link CHUNK_LEAVES}. */
@@ -140,11 +143,13 @@ export class HistoryTree {
     const chunkStart = start - (start % CHUNK_LEAVES);
     const chunk = this.#chunk(chunkStart);
     const needed = start + count - chunkStart;
-    for (; chunk.count < needed; chunk.count++) {
-      const id = this.#idAt(chunkStart + chunk.count);
-      if (id === undefined) return undefined;
-      chunk.hashes.set(leafHash(hexBytes(id)), chunk.count * HASH_BYTES);
+    if (chunk.count < needed) {
+      for (const id of this.#idsFrom(chunkStart + chunk.count, needed - chunk.count)) {
+        chunk.hashes.set(leafHash(hexBytes(id)), chunk.count * HASH_BYTES);
+        chunk.count++;
+      }
     }
+    if (chunk.count < needed) return undefined;
     return chunk.hashes.subarray((start - chunkStart) * HASH_BYTES, needed * HASH_BYTES);
   }
 

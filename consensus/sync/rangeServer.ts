@@ -8,6 +8,8 @@ import type { BlockParts, RangeProof, RangeRequest } from "./range.ts";
 /** Reads irreversible blocks for ranges, synchronously. */
 export interface RangeLog {
   idAt(height: number): string | undefined;
+  /** Ids from a height on, in order: at most `count`, ending before the first that is not held. */
+  idsFrom(height: number, count: number): readonly string[];
   /** Blocks `from` to `to` in order, ending where they reach `maxBytes`; one at least when it is held. */
   range(from: number, to: number, maxBytes: number): readonly BlockParts[];
 }
@@ -32,7 +34,7 @@ export class RangeServer {
 
   constructor(host: RangeServerHost) {
     this.#host = host;
-    this.#history = new HistoryTree((height) => host.log.idAt(height));
+    this.#history = new HistoryTree((height, count) => host.log.idsFrom(height, count));
   }
 
   /** Requests that wait. */

@@ -7,7 +7,7 @@ import { equalBytes, fromHex } from "../base/bytes.ts";
 import type { Replica } from "../replica/replica.ts";
 import type { TransactionPlace } from "../replica/types.ts";
 import type { BlockView, ForkView, TransactionState } from "./api.ts";
-import { decodeStored } from "./storedBlocks.ts";
+import { decodeStored, idsFrom } from "./storedBlocks.ts";
 import { type ProofAnswer, TransactionProofs } from "./transactionProofs.ts";
 import type { ChainStore } from "./storage/chainStore.ts";
 import type { DerivedStore } from "./storage/derivedStore.ts";
@@ -29,7 +29,7 @@ export class NodeReads {
     this.#genesis = genesis;
     this.#proofs = new TransactionProofs(
       genesis.header.parent,
-      (height) => (height === 0 ? genesis.id : chainStore.idAt(height)),
+      (height, count) => idsFrom(chainStore, genesis, height, count),
       (height) => chainStore.certificateFor(height),
     );
   }

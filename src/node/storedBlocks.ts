@@ -13,6 +13,7 @@ export interface BlockReader {
   byId(id: string): StoredBlock | undefined;
   byHeight(height: number): StoredBlock | undefined;
   idAt(height: number): string | undefined;
+  idsFrom(height: number, count: number): string[];
   range(from: number, limit: number, limitBytes?: number): StoredBlock[];
   heightOf(id: string): number | undefined;
 }
@@ -69,9 +70,20 @@ export function makeBlockLog(
         body,
       })),
     idAt: (height) => (height === 0 ? genesis.id : guarded(() => reader.idAt(height))),
+    idsFrom: (height, count) => guarded(() => idsFrom(reader, genesis, height, count)) ?? [],
     heightOf: (id) => (id === genesis.id ? 0 : guarded(() => reader.heightOf(id))),
     byId: (id) => (id === genesis.id ? undefined : guarded(() => rawOfStored(reader.byId(id)))),
   };
+}
+
+/** Ids of irreversible blocks from a height on; block 0 is not in the database. */
+export function idsFrom(
+  reader: Pick<BlockReader, "idsFrom">,
+  genesis: Block,
+  height: number,
+  count: number,
+): readonly string[] {
+  return height === 0 ? [genesis.id, ...reader.idsFrom(1, count - 1)] : reader.idsFrom(height, count);
 }
 
 /** The history tree's frontier up to block 0. */

@@ -1,7 +1,7 @@
 /** Proofs of transactions out of what a node holds: its blocks, receipts, certificates and the ids of all blocks. */
 import { setImmediate as eventLoop } from "node:timers/promises";
 import { encodeList } from "../../chain/byteList.ts";
-import { HistoryTree, type IdAt } from "../../chain/historyTree.ts";
+import { HistoryTree, type IdsFrom } from "../../chain/historyTree.ts";
 import { makeTransactionProof, type TransactionProof } from "../../consensus/transactionProof.ts";
 import type { BlockView } from "./api.ts";
 import type { StoredCertificate } from "./storage/types.ts";
@@ -20,9 +20,9 @@ export class TransactionProofs {
   readonly #certificateFor: (height: number) => StoredCertificate | undefined;
 
   /** @param certificateFor the certificate of the lowest height from one on that has any */
-  constructor(chainId: string, idAt: IdAt, certificateFor: (height: number) => StoredCertificate | undefined) {
+  constructor(chainId: string, idsFrom: IdsFrom, certificateFor: (height: number) => StoredCertificate | undefined) {
     this.#chainId = chainId;
-    this.#history = new HistoryTree(idAt);
+    this.#history = new HistoryTree(idsFrom);
     this.#certificateFor = certificateFor;
   }
 

@@ -14,7 +14,7 @@ import { toGenesis } from "../../src/node/genesisFile.ts";
 import { verifySignatures } from "../../src/node/signatures.ts";
 import { ChainReader } from "../../src/node/storage/chainReader.ts";
 import { StateReader } from "../../src/node/storage/stateReader.ts";
-import { decodeStored } from "../../src/node/storedBlocks.ts";
+import { decodeStored, idsFrom } from "../../src/node/storedBlocks.ts";
 import { TransactionProofs } from "../../src/node/transactionProofs.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
@@ -32,8 +32,8 @@ beforeAll(async () => {
   await makeChain(dir, { ...SMALL_CHAIN, transactionsPerBlock: 7 });
   chain = ChainReader.open(dir);
   state = StateReader.open(dir);
-  const idAt = (height: number) => (height === 0 ? genesisBlock.id : chain.idAt(height));
-  proofs = new TransactionProofs(chainId, idAt, (height) => chain.certificateFor(height));
+  const ids = (height: number, count: number) => idsFrom(chain, genesisBlock, height, count);
+  proofs = new TransactionProofs(chainId, ids, (height) => chain.certificateFor(height));
 });
 afterAll(() => {
   chain.close();

@@ -56,6 +56,8 @@ describe("the block log of the sync machine", () => {
       byId: (id: string) => found(all.find((each) => each.id === id)),
       byHeight: (height: number) => found(line.find((each) => each.height === height)),
       idAt: (height: number) => found(line.find((each) => each.height === height))?.id,
+      idsFrom: (height: number, count: number) =>
+        line.filter((each) => each.height >= height && each.height < height + count).map((each) => storedOf(each).id),
       heightOf: (id: string) => found(line.find((each) => each.id === id))?.height,
       range: (from: number, limit: number) =>
         line.filter(({ height }) => height >= from && height < from + limit).flatMap((each) => found(each) ?? []),

@@ -48,7 +48,7 @@ function makeReplica(rejected: readonly string[] = [], blocks: readonly Block[] 
       bottom: root,
       certificate: new Uint8Array(0),
       blocks,
-      log: { idAt: none, heightOf: none, blockAt: none, byId: none, range: () => [] },
+      log: { idAt: none, idsFrom: () => [], heightOf: none, blockAt: none, byId: none, range: () => [] },
       record: record ?? raftRecordMessage.encode({ view: 0, ackedHead: { view: 0, height: 0, id: root.id } }),
       rejected,
       seed: 1,

@@ -27,6 +27,7 @@ function makeReplica(): Replica {
       blocks: [],
       log: {
         idAt: () => undefined,
+        idsFrom: () => [],
         heightOf: () => undefined,
         blockAt: () => undefined,
         byId: () => undefined,

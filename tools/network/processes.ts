@@ -35,7 +35,7 @@ export const CAIRN = join(findRoot(), "bin", "cairn.js");
 export const HOSTILE = join(findRoot(), "dist", "tools", "network", "hostileSource.js");
 
 /** A machine that is busy with other tests answers late; a node that is stuck never does. */
-const STATUS_TIMEOUT_MS = 20_000;
+const STATUS_TIMEOUT_MS = 60_000;
 
 export class NodeProcess {
   readonly node: NetworkNode;

@@ -121,6 +121,7 @@ export class ChainDisk {
         return blocks;
       },
       idAt: (height) => (height === 0 ? this.#genesis.id : unless(() => this.#chain[height])),
+      idsFrom: (height, count) => (fails() ? [] : this.#chain.slice(height, height + count)),
       heightOf: (id) => (id === this.#genesis.id ? 0 : unless(() => this.#heights.get(id))),
       blockAt: (height) => (height === 0 ? undefined : unless(() => this.#rawOf(this.#chain[height]))),
       byId: (id) => unless(() => this.#rawOf(id)),

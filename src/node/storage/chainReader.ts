@@ -14,6 +14,8 @@ import type { ChainMeta, StoredBlock, StoredCertificate, StoredIrreversible, Sto
 const CACHE_BYTES = 2 * 1024 * 1024;
 /** Rows a step of `blocksAbove`: bounds what is in memory to some blocks. */
 const STEP_ROWS = 16;
+/** Rows that `range` reads by one statement. */
+const RANGE_STEP_ROWS = 256;
 
 interface BlockRow {
   readonly number: number;
@@ -131,6 +133,15 @@ export class ChainReader {
     return this.#read(() => this.#statements.idAt.get(height)?.toString("hex"));
   }
 
+  /** Ids in hex of irreversible blocks from a height on, in order: at most `count`, up to the first that is missing. */
+  idsFrom(height: number, count: number): string[] {
+    return this.#read(() => {
+      const rows = this.#statements.idsFrom.all(height, height + count - 1);
+      const gap = rows.findIndex((row, index) => row.height !== height + index);
+      return (gap === -1 ? rows : rows.slice(0, gap)).map(({ id }) => id.toString("hex"));
+    });
+  }
+
   /** Height of an irreversible block, by its id in hex; undefined for blocks of other branches, too. */
   heightOf(id: string): number | undefined {
     return this.#read(() => this.#statements.heightOf.get(Buffer.from(id, "hex")));
@@ -140,11 +151,18 @@ export class ChainReader {
   range(from: number, limit: number, limitBytes: number = Number.POSITIVE_INFINITY): StoredBlock[] {
     const blocks: StoredBlock[] = [];
     let bytes = 0;
-    for (let height = from; blocks.length < limit && bytes < limitBytes; height++) {
-      const block = this.byHeight(height);
-      if (block === undefined) break;
-      blocks.push(block);
-      bytes += block.body.length;
+    // Read in steps of as many as are likely to fit: large blocks are not read in vain.
+    for (let step = 1; blocks.length < limit && bytes < limitBytes;) {
+      const start = from + blocks.length;
+      const rows = this.#read(() => this.#statements.blocksFrom.all(start, start + step - 1));
+      for (const [index, row] of rows.entries()) {
+        if (row.place !== start + index || bytes >= limitBytes) return blocks;
+        blocks.push(this.#read(() => this.#checked(row, row.place)) as StoredBlock);
+        bytes += row.body.length;
+      }
+      if (rows.length < step) return blocks;
+      const each = Math.max(1, bytes / blocks.length);
+      step = Math.max(1, Math.min(limit - blocks.length, RANGE_STEP_ROWS, Math.ceil((limitBytes - bytes) / each)));
     }
     return blocks;
   }
@@ -260,6 +278,15 @@ function prepareStatements(connection: Connection) {
     idAt: connection
       .prepare<[number], Buffer>("SELECT id FROM blocks WHERE number = (SELECT block FROM chain WHERE height = ?)")
       .pluck(),
+    // One statement for many: a third of the cost of one for each.
+    idsFrom: connection.prepare<[number, number], { height: number; id: Buffer }>(
+      `SELECT c.height AS height, b.id AS id FROM chain c JOIN blocks b ON b.number = c.block
+       WHERE c.height BETWEEN ? AND ? ORDER BY c.height`,
+    ),
+    blocksFrom: connection.prepare<[number, number], BlockRow & { place: number }>(
+      `SELECT c.height AS place, b.number, b.height, b.crc, b.id, b.parent, b.header, b.signature, b.body
+       FROM chain c JOIN blocks b ON b.number = c.block WHERE c.height BETWEEN ? AND ? ORDER BY c.height`,
+    ),
     heightOf: connection
       .prepare<[Buffer], number>(
         "SELECT b.height FROM blocks b JOIN chain c ON c.height = b.height AND c.block = b.number WHERE b.id = ?",

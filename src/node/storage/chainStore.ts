@@ -104,6 +104,10 @@ export class ChainStore {
     return this.#reader.idAt(height);
   }
 
+  idsFrom(height: number, count: number): string[] {
+    return this.#reader.idsFrom(height, count);
+  }
+
   heightOf(id: string): number | undefined {
     return this.#reader.heightOf(id);
   }
