@@ -30,6 +30,8 @@ export interface EngineHost {
   unicast(to: string, content: SignedContent, options: { readonly durable: boolean }): void;
   /** Signs and sends to all other producers. */
   multicast(content: SignedContent, options: { readonly durable: boolean }): void;
+  /** Gives a message back to its signer. */
+  giveBack(message: ConsensusMessage): void;
   sign(content: SignedContent): Uint8Array;
   /** Is there a way to this producer now? */
   reaches(producer: string): boolean;
@@ -67,6 +69,8 @@ export interface Engine {
   /** The operator rejected blocks; the head may be one of them and moves later. */
   rejected(): void;
   irreversibleMoved(node: BlockNode): void;
+  /** A link with this node came up. */
+  linkUp(peer: string): void;
   /** The link to this node broke: a hint, not a proof, that it died. */
   linkBroke(peer: string): void;
   /** A linearizable read arrived, with a number of its own; the host is told, now or later. Not kept over a loss of the lead. */

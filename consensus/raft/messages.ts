@@ -41,5 +41,7 @@ export const raftRecordMessage = message("RaftRecord", {
   view: uint(1),
   votedFor: optional(hash(2)),
   ackedHead: nested(3, refMessage),
+  /** It was restored from an old backup: what was promised after it is not known. */
+  outdated: optional(bool(4)),
 });
 export type RaftRecord = Decoded<typeof raftRecordMessage>;

@@ -18,6 +18,7 @@ import { ElectionTimer } from "./electionTimer.ts";
 import { HandOver } from "./handOver.ts";
 import type { Ack, Heartbeat, HeartbeatReply, RaftRecord, RequestVote, TimeoutNow, Vote } from "./messages.ts";
 import { raftRecordMessage, refOf } from "./messages.ts";
+import { isAbove, NewestMessages } from "./newestMessages.ts";
 import { ReadRounds } from "./readRounds.ts";
 import { Rounds } from "./rounds.ts";
 
@@ -28,14 +29,15 @@ export class Raft implements Engine {
   readonly #majority: number;
   /** False for a follower of the chain, who only watches. */
   readonly #isMember: boolean;
-  /** False when the record was lost: this replica cannot know what it promised and takes no part. */
-  readonly #hasRecord: boolean;
+  /** False when the record was lost or is an old one: this replica cannot know what it promised and takes no part. */
+  #hasRecord: boolean;
   #record: RaftRecord;
   #role: Role = "follower";
   #leader: string | undefined;
   /** No acks, no votes, until what was acked before the restart is here again [S6]. */
   #recovering = true;
   readonly #electionTimer: ElectionTimer;
+  readonly #newest = new NewestMessages();
   /** When the leader was last heard, ms. */
   #heardAt = Number.NEGATIVE_INFINITY;
   /** Newest round heard from the leader of this view. */
@@ -61,7 +63,7 @@ export class Raft implements Engine {
     this.#electionTimer = new ElectionTimer(host);
     this.#majority = majorityOf(host.configuration);
     this.#isMember = isProducer(host.configuration, host.self);
-    this.#hasRecord = record !== undefined;
+    this.#hasRecord = record !== undefined && record.outdated !== true;
     const { view, height, id } = host.ledger.head;
     this.#record = record ?? { view, ackedHead: { view, height, id } };
     this.#rounds = this.#newRounds();
@@ -117,6 +119,8 @@ export class Raft implements Engine {
 
   receive(message: ConsensusMessage): void {
     if (!this.#isMember || !isProducer(this.#host.configuration, message.signer)) return;
+    if (message.signer === this.#host.self) return this.#onGivenBack(message);
+    this.#newest.heard(message);
     switch (message.kind) {
       case "requestVote":
         return this.#onRequestVote(message.signer, message.content);
@@ -195,6 +199,10 @@ export class Raft implements Engine {
   get isHandingOver(): boolean {
     // The successor may need this node's vote, and its ack.
     return this.#viewHandedOver !== undefined && this.#host.ledger.bottom.view <= this.#viewHandedOver;
+  }
+
+  linkUp(peer: string): void {
+    for (const message of this.#newest.of(peer)) this.#host.giveBack(message);
   }
 
   linkBroke(peer: string): void {
@@ -455,8 +463,21 @@ export class Raft implements Engine {
 
   // Shared
 
+  /** A promise of one's own that the record does not know: it is an old one, and who goes by it may promise twice. */
+  #onGivenBack(message: ConsensusMessage): void {
+    if (!this.#takesPart() || !isAbove(message, this.#record)) return;
+    const { view } = message.content;
+    this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?", { view });
+    this.#record = { ...this.#record, outdated: true };
+    this.#host.persistRecord();
+    this.#hasRecord = false;
+    this.#recovering = true;
+    this.#becomeFollower();
+    this.#leader = undefined;
+  }
+
   #enterView(view: number): void {
-    this.#record = { view, ackedHead: this.#record.ackedHead };
+    this.#record = { ...this.#record, view, votedFor: undefined };
     if (this.#takesPart()) this.#host.persistRecord();
     this.#becomeFollower();
     this.#leader = undefined;

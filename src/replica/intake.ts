@@ -39,6 +39,7 @@ export type Arrival =
   | { readonly kind: "rangeResponse"; readonly response: RangeResponse };
 
 export interface IntakeHost {
+  readonly self: PeerKey;
   readonly genesis: Genesis;
   readonly transport: Transport;
   /** A block that is here in any way: its signature was checked. */
@@ -172,6 +173,9 @@ export class Intake {
       case "signed": {
         // From its signer's own link, while unicasts are not relayed.
         const { message, claim } = payload;
+        // One's own, given back: it may tell what a record restored from a backup does not.
+        if (message.signer === this.#host.self && !broadcast)
+          return { arrival: { kind: "consensus", message }, claims: [claim] };
         const isSender = message.signer === from && isProducer(this.#host.genesis.configuration, from);
         return isSender && !broadcast ? { arrival: { kind: "consensus", message }, claims: [claim] } : "drop";
       }

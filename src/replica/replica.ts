@@ -127,6 +127,7 @@ export class Replica {
         return this.#parts.submissions.tick();
       case "peerUp":
         this.#parts.transport.peerUp(input.peer);
+        this.#parts.engine.linkUp(input.peer);
         this.#parts.sync.peerUp(input.peer);
         if (this.#parts.finality.newest) this.#sendCertificate(input.peer, this.#parts.finality.newest.bytes);
         return;

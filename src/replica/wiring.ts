@@ -144,6 +144,10 @@ function raft(start: ReplicaStart, core: Core, parts: Parts): Raft {
       random: () => random.next(),
       unicast: (to, content, options) => void transport.unicast(to, "urgent", signed(content), options),
       multicast: (content, options) => transport.multicast(configuration.producers, "urgent", signed(content), options),
+      giveBack: (message) => {
+        const payload = encodeSigned(chainId, message.signer, message, () => message.signature);
+        transport.unicast(message.signer, "urgent", payload, { durable: false });
+      },
       sign: (content) => sign(contentDigest(chainId, content)),
       reaches: (to) => transport.reaches(to),
       readAnswered: (answered, height) => parts.reads.engineAnswered(answered, height),
@@ -164,6 +168,7 @@ function raft(start: ReplicaStart, core: Core, parts: Parts): Raft {
 function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
   const { ledger, transport, mempool, sync, finality, engine, chain, admission, outbox } = parts;
   return new Intake({
+    self: start.self,
     genesis: start.genesis,
     transport,
     isKnown: (id) => admission.isKnown(id),

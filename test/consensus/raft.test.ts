@@ -42,6 +42,7 @@ class Replica {
   readonly certified: { id: string; certificate: Uint8Array }[] = [];
   readonly answered: { reads: readonly number[]; height: number | undefined }[] = [];
   readonly unreachable = new Set<string>();
+  readonly givenBack: ConsensusMessage[] = [];
   persists = 0;
   now = 1_000_000;
   head: NaiveBlock = naiveGenesis(genesis);
@@ -59,6 +60,7 @@ class Replica {
         random: () => 0,
         unicast: (to, content, { durable }) => void this.sent.push({ to, content, durable }),
         multicast: (content, { durable }) => void this.sent.push({ to: undefined, content, durable }),
+        giveBack: (message) => void this.givenBack.push(message),
         sign: () => fakeSignature("self"),
         reaches: (producer) => !this.unreachable.has(producer),
         readAnswered: (reads, height) => void this.answered.push({ reads, height }),
@@ -654,5 +656,68 @@ describe("views above VIEW_MAX are refused wherever they come in: what follows a
       return decodeBlock(concatBytes(...encodeBlockParts({ ...block, headerBytes }))).ok;
     };
     expect([decode(VIEW_MAX), decode(VIEW_MAX + 1), decode(Number.MAX_SAFE_INTEGER)]).toEqual([true, false, false]);
+  });
+});
+
+describe("a record restored from an old backup (docs/protocol.md, section 4)", () => {
+  const old = (): Replica => new Replica({ view: 3, votedFor: B, ackedHead: GENESIS_REF });
+  const ack = (view: number, height: number): SignedContent => ({
+    kind: "ack",
+    content: { view, height, id: naiveGenesis(genesis).id },
+  });
+  const promised = [
+    ["a vote of a higher view", vote(7, B)],
+    ["a vote of its view for another", vote(3, C)],
+    ["a candidacy of its view, where it voted for another", requestVote(3)],
+    ["an ack of a higher block", ack(3, 1)],
+  ] as const;
+
+  it.each(promised)(
+    "%s, given back: it is recovering for good, and votes for nobody, also after a restart",
+    (_, own) => {
+      const replica = old();
+      replica.receive(SELF, own);
+      expect([replica.raft.state.status, replica.record.outdated, replica.persists]).toEqual(["recovering", true, 1]);
+      for (const restarted of [replica, new Replica(replica.record)]) {
+        restarted.receive(C, requestVote(8));
+        restarted.pass(10 * TIMEOUT);
+        restarted.accept(chainOf(9)[0] as NaiveBlock);
+        expect([restarted.sent, restarted.raft.state.status]).toEqual([[], "recovering"]);
+      }
+    },
+  );
+
+  it("what the record knows, what promises nothing and what others say is no sign of it", () => {
+    const replica = old();
+    const mine = [vote(2, C), vote(3, B), ack(0, 0), vote(7, C, { granted: false }), vote(7, C, { preVote: true })];
+    for (const content of [...mine, requestVote(4, GENESIS_REF, { preVote: true }), heartbeat(3, 1)])
+      replica.receive(SELF, content);
+    expect([replica.persists, replica.record]).toEqual([0, { view: 3, votedFor: B, ackedHead: GENESIS_REF }]);
+    replica.receive(C, vote(7, C));
+    expect(replica.record.outdated).toBeUndefined();
+  });
+
+  it("a leader that finds it steps down", () => {
+    const replica = new Replica();
+    replica.lead();
+    replica.receive(SELF, vote(5, C));
+    expect(replica.raft.state).toMatchObject({ leader: undefined, status: "recovering" });
+    expect(replica.raft.production()).toBeUndefined();
+  });
+
+  it("gives back the newest promises of each kind, to their signer, as they were signed", () => {
+    const replica = new Replica();
+    replica.lead();
+    for (const content of [vote(4, SELF), vote(2, SELF), ack(2, 5), ack(2, 3), ack(1, 9), requestVote(2)])
+      replica.receive(B, content);
+    replica.receive(B, vote(9, SELF, { granted: false }));
+    replica.receive(B, requestVote(9, GENESIS_REF, { preVote: true }));
+    replica.receive(STRANGER, vote(4, SELF));
+    for (const peer of [STRANGER, C]) replica.raft.linkUp(peer);
+    expect(replica.givenBack).toEqual([]);
+    replica.raft.linkUp(B);
+    expect(replica.givenBack).toEqual(
+      [requestVote(2), vote(4, SELF), ack(2, 5)].map((each) => ({ ...each, signer: B, signature: fakeSignature(B) })),
+    );
   });
 });

@@ -12,8 +12,10 @@ export interface Mutation {
   /** The rule it breaks. */
   readonly tag: string;
   readonly edits: readonly Edit[];
-  /** What must find it: seeds of the simulator, or the search of two nodes (`test/model`). */
-  readonly check: "sweep" | "model";
+  /** What must find it: seeds of the simulator, the search of two nodes (`test/model`), or `tests`. */
+  readonly check: "sweep" | "model" | "tests";
+  /** Vitest files, for what the simulator replaces (sockets, frames) or draws too seldom. */
+  readonly tests: readonly string[];
   /** Faults of the sweep: "default" or a kind of profile under which it shows sooner. */
   readonly faults: string;
   readonly producers: string;
@@ -27,6 +29,7 @@ export function mutation(tag: string, name: string, edits: readonly Edit[], swee
     tag,
     edits,
     check: "sweep",
+    tests: [],
     faults: "default",
     producers: "2..5",
     followers: "0..1",

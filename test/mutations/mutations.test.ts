@@ -1,6 +1,6 @@
 /** The simulator finds deliberate faults: a fast part of them here, all of them with `npm run mutations`. */
 import { describe, expect, it } from "vitest";
-import { CONTROL, MODEL_CONTROL, MUTATIONS } from "./mutations.ts";
+import { CONTROL, MODEL_CONTROL, MUTATIONS, testsControl } from "./mutations.ts";
 import { occurrences, runMutation } from "./runner.ts";
 
 /** Rules of docs/protocol.md that the code has so far. */
@@ -18,6 +18,7 @@ const TAGS = [
   "H2",
   "H3",
   "storage",
+  "link",
   "mempool",
   "sync",
   "record",
@@ -34,6 +35,9 @@ const FAST_NAMES = new Set([
   "a block is left out of the stream",
   "who has lost its record answers heartbeats",
 ]);
+
+/** Some milliseconds each: the others are run by `npm run mutations` only. */
+const FAST_TESTS = new Set(["test/net/link/frame.test.ts", "test/replica/heldBlocks.test.ts"]);
 
 describe("mutations", () => {
   it("there is one for each rule, each under its own name", () => {
@@ -60,6 +64,15 @@ describe("mutations", () => {
       expect(caughtAt).toBeDefined();
       expect(how).not.toContain("exception");
     },
+  );
+
+  const fast = MUTATIONS.filter(({ tests }) => tests.some((file) => FAST_TESTS.has(file)));
+  it("named tests hold where nothing was changed, in a copy of the sources", { timeout: 300_000 }, async () =>
+    expect((await runMutation(testsControl(fast))).how).toBe(""),
+  );
+
+  it.each(fast)("[$tag] $name: its test finds it", { timeout: 300_000 }, async (mutation) =>
+    expect((await runMutation(mutation)).caughtAt).toBeDefined(),
   );
 
   it.each(MUTATIONS.filter(({ check }) => check === "model"))(

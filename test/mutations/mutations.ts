@@ -2,6 +2,7 @@
  * Deliberate faults, at least one for each safety rule of docs/protocol.md that the code has so far. The simulator must
  * find each within `maxSeeds` seeds; one that it does not find is a hole in the simulator.
  */
+import { BY_TESTS } from "./byTests.ts";
 import { BEYOND_TAGS } from "./beyondTags.ts";
 import { FAR_BEHIND } from "./farBehind.ts";
 import { mutation, type Mutation } from "./mutation.ts";
@@ -20,6 +21,11 @@ function modelled(tag: string, name: string, file: string, find: string, replace
 /** No fault at all: the runner's own check. Were something found, whatever is found of the mutations would mean nothing. */
 export const CONTROL: Mutation = mutation("--", "nothing is changed", [], { maxSeeds: 20 });
 export const MODEL_CONTROL: Mutation = { ...CONTROL, check: "model" };
+
+/** All test files that must find any of these. */
+export function testsControl(mutations: readonly Mutation[]): Mutation {
+  return { ...CONTROL, check: "tests", tests: [...new Set(mutations.flatMap(({ tests }) => tests))] };
+}
 
 export const MUTATIONS: readonly Mutation[] = [
   mutation(
@@ -295,4 +301,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   ...BEYOND_TAGS,
   ...FAR_BEHIND,
+  ...BY_TESTS,
 ];

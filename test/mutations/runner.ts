@@ -21,11 +21,13 @@ const SOURCES = [
   "test/fixtures",
   "test/model",
 ];
+/** What vitest files need besides. */
+const TEST_SOURCES = ["net", "src", "test", "tools", "proto", "vitest.config.ts", "tsconfig.json"];
 const ENTRY = 'import { run } from "./tools/sim/command.ts";\nprocess.exitCode = await run(process.argv.slice(2));\n';
 
 export interface Verdict {
   readonly mutation: Mutation;
-  /** Seed of the first run, or states until the first one, that broke a rule; undefined: none did. */
+  /** Seed of the first run, states until the first one that broke a rule, or tests that failed; undefined: none did. */
   readonly caughtAt: number | undefined;
   /** Which rule, and what was seen. */
   readonly how: string;
@@ -42,9 +44,9 @@ export async function runMutation(mutation: Mutation): Promise<Verdict> {
   const began = performance.now();
   const directory = mkdtempSync(join(tmpdir(), "cairn-mutant-"));
   try {
-    copySources(directory);
+    copySources(directory, mutation.check === "tests" ? [...SOURCES, ...TEST_SOURCES] : SOURCES);
     for (const edit of mutation.edits) apply(directory, edit);
-    const found = mutation.check === "model" ? await searchModel(directory) : await sweepSeeds(directory, mutation);
+    const found = await CHECKS[mutation.check](directory, mutation);
     return { mutation, ...found, seconds: (performance.now() - began) / 1000 };
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -52,6 +54,30 @@ export async function runMutation(mutation: Mutation): Promise<Verdict> {
 }
 
 type Found = Pick<Verdict, "caughtAt" | "how">;
+
+const CHECKS: Record<Mutation["check"], (directory: string, mutation: Mutation) => Promise<Found>> = {
+  sweep: sweepSeeds,
+  model: searchModel,
+  tests: runTests,
+};
+
+async function runTests(directory: string, { tests }: Mutation): Promise<Found> {
+  const report = join(directory, "report.json");
+  const vitest = ["node_modules/vitest/vitest.mjs", "run", "--reporter=json", `--outputFile=${report}`];
+  await lastLine(directory, [...vitest, ...tests]);
+  const { numTotalTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, "utf8")) as {
+    numTotalTests: number;
+    numFailedTests: number;
+    testResults: readonly {
+      readonly assertionResults: readonly { readonly status: string; readonly title: string }[];
+    }[];
+  };
+  if (numTotalTests === 0) throw new Error(`no tests ran of ${tests.join(", ")}`);
+  const failed = testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .find(({ status }) => status === "failed");
+  return { caughtAt: numFailedTests > 0 ? numFailedTests : undefined, how: failed?.title ?? "" };
+}
 
 async function searchModel(directory: string): Promise<Found> {
   const line = await lastLine(directory, ["test/model/run.ts", "--fast", "--json"]);
@@ -91,8 +117,8 @@ async function sweepSeeds(directory: string, mutation: Mutation): Promise<Found>
   };
 }
 
-function copySources(directory: string): void {
-  for (const source of SOURCES) {
+function copySources(directory: string, sources: readonly string[]): void {
+  for (const source of sources) {
     mkdirSync(dirname(join(directory, source)), { recursive: true });
     cpSync(join(ROOT, source), join(directory, source), { recursive: true });
   }

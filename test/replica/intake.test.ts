@@ -54,6 +54,7 @@ class Node {
   readonly misbehaved: PeerKey[] = [];
   readonly disconnected: [PeerKey, string][] = [];
   readonly intake = new Intake({
+    self: SELF,
     genesis,
     transport: new DirectTransport({ self: SELF, now: () => 0, send: () => undefined, linkChanged: () => undefined }),
     isKnown: (id) => this.known.has(id),

@@ -170,3 +170,46 @@ describe("a failing run is made smaller", () => {
     }
   });
 });
+
+describe("faults of the network that a replica sees", () => {
+  it("both dial at once: a side sees its link go down and come up, the other may see it come up only", () => {
+    const simulation = new Simulation({
+      seed: 5,
+      producers: 3,
+      faults: { ...NO_FAULTS, mutualConnects: 1 },
+      workload: NO_WORKLOAD,
+    });
+    const seen = new Map<string, string[]>();
+    simulation.onlookers.push({
+      stepped: ({ index }, input) => {
+        if (input.kind !== "peerUp" && input.kind !== "peerDown") return;
+        const link = `${index} with ${simulation.indexOf(input.peer)}`;
+        seen.set(link, [...(seen.get(link) ?? []), input.kind]);
+      },
+    });
+    simulation.startAll();
+    simulation.advance(3_000);
+    const sequences = new Set([...seen.values()].map((events) => events.join(" ")));
+    expect(sequences).toEqual(new Set(["peerUp", "peerUp peerDown peerUp"]));
+    expect(simulation.network.isWhole(simulation.nodes)).toBe(true);
+    expect(simulation.leader()).toBeDefined();
+  });
+
+  it("frames that do not read cost their sender its link, and nobody else anything", () => {
+    const faults = { ...NO_FAULTS, garbled: 0.3 };
+    const reasons = new Set<string>();
+    const prepare = (simulation: Simulation): void => {
+      simulation.onlookers.push({
+        stepped: ({ index }, _, effects) => {
+          for (const effect of effects)
+            if (effect.kind === "disconnect")
+              reasons.add(`${index} ${simulation.indexOf(effect.peer)} ${effect.reason}`);
+        },
+      });
+    };
+    const result = runSimulation({ seed: 3, producers: 3, followers: 1, faults, durationMs: 6_000, prepare });
+    expect(result.violation).toBeUndefined();
+    expect(reasons).toContain("0 3 undecodable");
+    expect([...reasons].every((reason) => /^[012] 3 /.test(reason))).toBe(true);
+  });
+});

@@ -22,7 +22,7 @@ export class ChainDisk {
   readonly #decoded = new Map<string, Block>();
   readonly #raw = new Map<string, RawBlock>();
   /** Ids of all blocks that were ever on this disk, whatever became of them. */
-  readonly #everHeld = new Set<string>();
+  #everHeld = new Set<string>();
   /** Ids of blocks of abandoned branches that were here. */
   readonly #pruned = new Set<string>();
   #irreversible: PersistedIrreversible | undefined;
@@ -73,6 +73,19 @@ export class ChainDisk {
     }
     if (record !== undefined) this.#record = record;
     if (irreversible !== undefined) this.#setIrreversible(irreversible);
+  }
+
+  /** As it is now, for a backup. What was ever held stays known to both. */
+  copy(): ChainDisk {
+    const copy = new ChainDisk(this.#genesis, this.#record);
+    for (const [id, block] of this.#blocks) copy.#blocks.set(id, block);
+    for (const [height, ids] of this.#reversible) copy.#reversible.set(height, new Set(ids));
+    for (const id of this.#chain.slice(1)) copy.#chain.push(id);
+    for (const [id, height] of this.#heights) copy.#heights.set(id, height);
+    for (const id of this.#pruned) copy.#pruned.add(id);
+    copy.#everHeld = this.#everHeld;
+    copy.#irreversible = this.#irreversible;
+    return copy;
   }
 
   /** Bit rot in the lowest block that is not irreversible yet, the most promised of all: it reads as not there. */
@@ -209,6 +222,13 @@ export class StateDisk {
     if (this.#log.length > FLUSH_LOG_MAX) this.#log.shift();
     for (const { key, value } of changes) this.#set(key, value ?? undefined);
     this.#height = height;
+  }
+
+  copy(): StateDisk {
+    const copy = new StateDisk();
+    for (const [key, value] of this.#values) copy.#values.set(key, value);
+    copy.#height = this.#height;
+    return copy;
   }
 
   /** A crash takes back the last `count` flushes, or as many as it can. */

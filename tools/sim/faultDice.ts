@@ -23,7 +23,8 @@ export class FaultDice {
 
   /** How often each kind strikes, and what it does then; none when nobody is there to be struck. */
   kinds(): readonly { readonly everyMs: number; readonly draw: () => readonly Fault[] }[] {
-    const { crash, blackout, partition, linkBreak, clog, pause, slow, diskFull, readErrors, clock } = this.#profile;
+    const { crash, blackout, partition, linkBreak, clog, pause, slow, diskFull, readErrors, clock, restore } =
+      this.#profile;
     const one = (draw: (node: SimulatedNode) => Fault) => (): Fault[] => {
       const up = this.#up();
       return up.length === 0 ? [] : [draw(this.#pickVictim(up))];
@@ -65,6 +66,7 @@ export class FaultDice {
         })),
       },
       { everyMs: clock.jumpEveryMs, draw: () => this.#clockJump() },
+      { everyMs: restore.everyMs, draw: () => this.#restore() },
     ];
   }
 
@@ -163,6 +165,25 @@ export class FaultDice {
     const others = this.#others(node);
     const peers = this.#dice.chance(this.#profile.linkBreak.wholeNode) ? others : [this.#dice.pick(others)];
     return [{ kind: "breakLinks", node, peers }];
+  }
+
+  /** The same producer every time, or any follower: who was restored takes no part any more. */
+  #restore(): Fault[] {
+    const failing = this.#nodes.filter((node) => node.mayFail);
+    const producer = failing.find((node) => node.isProducer);
+    const candidates = failing.filter((node) => node === producer || !node.isProducer);
+    if (candidates.length === 0) return [];
+    return [
+      {
+        kind: "crash",
+        node: this.#dice.pick(candidates).index,
+        downMs: this.#dice.between(3_000, 5_000),
+        silent: this.#dice.chance(0.3),
+        midStep: false,
+        aloneMs: 0,
+        damage: "backup",
+      },
+    ];
   }
 
   /** Seconds, at anybody; a year, at one of those that may fail. */

@@ -4,7 +4,7 @@ import { FaultDice } from "./faultDice.ts";
 import type { Dice } from "./dice.ts";
 import type { Network } from "./network.ts";
 import { type FaultProfile, NO_FAULTS } from "./profile.ts";
-import type { Fault, ScheduledFault } from "./schedule.ts";
+import type { Damage, Fault, ScheduledFault } from "./schedule.ts";
 import { describeFault } from "./schedule.ts";
 import type { SimulatedNode } from "./simulatedNode.ts";
 
@@ -14,8 +14,10 @@ export interface FaultHost {
   readonly nodes: readonly SimulatedNode[];
   crash(node: SimulatedNode, silent: boolean): void;
   start(node: SimulatedNode): void;
-  /** A disk was lost: what the node promised and told is known to nobody there. */
-  lostDisk(node: SimulatedNode): void;
+  /** A disk was lost, or is an old one: what the node promised and told is not known there. */
+  damaged(node: SimulatedNode, damage: Damage): void;
+  /** Nothing fails from here on. */
+  healed(): void;
   note(what: string): void;
 }
 
@@ -59,6 +61,7 @@ export class Faults {
     const { network, nodes } = this.#host;
     this.#host.note(broken.length === 0 ? "heals" : `heals, without ${broken.map(({ index }) => index).join(",")}`);
     network.clearAll();
+    this.#host.healed();
     const latency = { ...this.#profile.latency, tailChance: 0 };
     network.profile = { ...this.#profile, latency, urgent: NO_FAULTS.urgent, corruption: 0 };
     for (const node of nodes) {
@@ -149,7 +152,7 @@ export class Faults {
       // It may have died and come up again by another crash since: a disk in use is not swapped.
       if (damage !== "none" && !node.isUp) {
         node.damageDisk(damage);
-        if (damage === "disk") this.#host.lostDisk(node);
+        this.#host.damaged(node, damage);
       }
       this.#after(downMs, () => {
         if (!node.isUp) this.#host.start(node);

@@ -19,8 +19,18 @@ type Parts = readonly Uint8Array[];
 /** A certificate is forged now and then: each costs the liar its link. */
 const FORGED_CERTIFICATES = 0.05;
 
-export class Liar {
+/** A follower that sends something else than its replica says. */
+export interface Hostile {
   readonly index: number;
+  /** What it sends may not even be readable. */
+  readonly garbles: boolean;
+  /** What it sends instead; undefined: nothing. */
+  instead(lane: Lane, parts: Parts): Parts | undefined;
+}
+
+export class Liar implements Hostile {
+  readonly index: number;
+  readonly garbles = false;
   readonly #chainId: string;
   readonly #dice: Dice;
 
@@ -30,7 +40,6 @@ export class Liar {
     this.#dice = dice;
   }
 
-  /** What it sends instead; undefined: nothing. */
   instead(lane: Lane, parts: Parts): Parts | undefined {
     if (lane === "chain") return parts;
     const opened = decodeEnvelope(concatBytes(...parts));

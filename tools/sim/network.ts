@@ -33,7 +33,8 @@ interface LaneQueue {
 interface Link {
   readonly low: number;
   readonly high: number;
-  state: "down" | "up" | "breaking";
+  /** "choosing": both sides dialed, and which of the two connections stays is not told yet. */
+  state: "down" | "up" | "breaking" | "choosing";
   /** Counts ups and downs: what was scheduled for an earlier one is void. */
   life: number;
   /** Of a breaking link: who still believes in it (low, high). */
@@ -240,6 +241,43 @@ export class Network {
     if (!low.isUp || !high.isUp) return;
     const paused = Math.max(low.pausedUntil, high.pausedUntil) > this.#queue.now;
     if (paused || this.#isCut(link)) return this.#redial(link);
+    if (this.#dice.chance(this.#profile.mutualConnects)) this.#choose(link, low, high);
+    else this.#up(link);
+  }
+
+  /**
+   * Both dialed at once. One of them, or both, takes the connection for the link that is about to give way: what it sends
+   * there is lost, and it sees the link go down and come up.
+   */
+  #choose(link: Link, low: Station, high: Station): void {
+    link.state = "choosing";
+    link.life++;
+    const { life } = link;
+    const side = this.#dice.below(3);
+    const misled = (
+      [
+        [low, high.index, side !== 0],
+        [high, low.index, side !== 1],
+      ] as const
+    ).filter(([, , isMisled]) => isMisled);
+    const { now } = this.#queue;
+    const chosenAt = now + this.#dice.between(0.1, 60) * 1000;
+    for (const [station, peer] of misled) {
+      this.#queue.schedule(now, () => link.life === life && station.linkUp(peer), station);
+      this.#queue.schedule(chosenAt, () => station.linkDown(peer, false), station);
+    }
+    this.#queue.schedule(chosenAt, () => {
+      if (link.life !== life) return;
+      if (low.isUp && high.isUp && !this.#isCut(link)) return this.#up(link);
+      link.state = "down";
+      link.life++;
+      this.#redial(link);
+    });
+  }
+
+  #up(link: Link): void {
+    const low = this.#stations[link.low] as Station;
+    const high = this.#stations[link.high] as Station;
     link.state = "up";
     link.life++;
     link.lanes = newLanes();

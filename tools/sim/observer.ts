@@ -12,6 +12,7 @@ import { PromiseOracle } from "./oracles/promises.ts";
 import { ReadOracle } from "./oracles/reads.ts";
 import { TransactionOracle } from "./oracles/transactions.ts";
 import { ViewOracle } from "./oracles/views.ts";
+import type { Damage } from "./schedule.ts";
 import type { SimulatedNode, Watch } from "./simulatedNode.ts";
 import type { Simulation } from "./simulation.ts";
 import { short } from "./trace.ts";
@@ -99,10 +100,12 @@ export class Observer implements Watch {
     this.reads.crashed(index);
   }
 
-  /** Nothing that was on it is known there any more. */
-  lostDisk(node: SimulatedNode): void {
-    this.finality.lost(node.index);
-    this.promises.lost(node.index);
+  /** What was on a disk that was lost, or is an older one now, is not known there any more. */
+  damaged({ index, disk }: SimulatedNode, damage: Damage): void {
+    if (damage !== "disk" && damage !== "backup") return;
+    this.finality.lost(index);
+    if (damage === "disk") this.promises.lost(index);
+    else this.promises.restored(index, disk.record && readRecord(disk.record));
   }
 
   stepped(node: SimulatedNode, input: Input, effects: readonly Effect[]): void {
@@ -143,7 +146,7 @@ export class Observer implements Watch {
 
   sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     for (const onlooker of this.#simulation.onlookers) onlooker.sent?.(node, to, lane, parts);
-    if (lane === "bulk") return;
+    if (lane === "bulk" || this.#garbles(node.index)) return;
     const message = this.#readOnce(lane, parts);
     this.promises.sent(node.index, message, node.disk);
     if (message.kind !== "block" || message.requested) return;
@@ -153,9 +156,9 @@ export class Observer implements Watch {
 
   delivering(node: SimulatedNode, from: number, lane: Lane, parts: readonly Uint8Array[]): void {
     if (lane !== "chain") return;
-    const message = this.#readOnce(lane, parts);
-    if (message.kind === "hello") return this.#streams.helloDelivered(from, node.index, message.echo);
-    if (message.kind !== "block" || message.requested) return;
+    const message = this.#garbles(from) ? this.#readIfReadable(lane, parts) : this.#readOnce(lane, parts);
+    if (message?.kind === "hello") return this.#streams.helloDelivered(from, node.index, message.echo);
+    if (message?.kind !== "block" || message.requested || this.#garbles(from)) return;
     const { replica, disk } = node;
     const { parent, height } = message.header;
     const receiver = {
@@ -198,6 +201,19 @@ export class Observer implements Watch {
 
   #note(node: number, what: string): void {
     this.#simulation.trace.notable(this.#simulation.queue.now, node, what);
+  }
+
+  #garbles(index: number): boolean {
+    const { hostile } = this.#simulation;
+    return hostile?.garbles === true && hostile.index === index;
+  }
+
+  #readIfReadable(lane: Lane, parts: readonly Uint8Array[]): WireMessage | undefined {
+    try {
+      return readWire(lane, parts);
+    } catch {
+      return undefined;
+    }
   }
 
   #readOnce(lane: Lane, parts: readonly Uint8Array[]): WireMessage {

@@ -67,8 +67,17 @@ export interface FaultProfile {
   readonly readErrors: { readonly everyMs: number; readonly durationMs: number };
   /** What at most a minority of producers, or a follower, has lost after a crash: see `Damage`. */
   readonly damage: { readonly block: number; readonly record: number; readonly disk: number };
+  /**
+   * A producer that may fail, or a follower, dies for some seconds and comes back from a backup. The rule that keeps it
+   * from voting twice counts on what its peers remember: nobody else crashes, and elections are over when it is back.
+   */
+  readonly restore: { readonly everyMs: number };
   /** The last follower, where there is one, serves ranges that are not true. */
   readonly lies: boolean;
+  /** Of messages of the last follower, where there is one: cut short, changed or random bytes. */
+  readonly garbled: number;
+  /** Two nodes dial each other at once: one or both of them use a link that gives way to the other. */
+  readonly mutualConnects: number;
   /** How often some of those that may fail stay broken for good when the rest heals. */
   readonly brokenForGood: number;
   /** Links that a partition cuts notice after this, at random up to three times as long. */
@@ -112,7 +121,10 @@ export const NO_FAULTS: FaultProfile = {
   diskFull: { everyMs: Infinity, durationMs: 0 },
   readErrors: { everyMs: Infinity, durationMs: 0 },
   damage: { block: 0, record: 0, disk: 0 },
+  restore: { everyMs: Infinity },
   lies: false,
+  garbled: 0,
+  mutualConnects: 0,
   brokenForGood: 0,
   pingTimeoutMs: 2_000,
   redialMs: 250,
@@ -231,12 +243,40 @@ const KINDS: Record<string, Draw> = {
   }),
 };
 
-export const PROFILE_NAMES: readonly string[] = Object.keys(KINDS);
+/**
+ * Kinds that came later. What "default" means for a seed stays as it was, so that old seeds are the same runs: sweeps
+ * name these where they want them.
+ */
+const LATER_KINDS: Record<string, Draw> = {
+  restored: (dice) => ({
+    restore: { everyMs: dice.between(5_000, 10_000) },
+    pingTimeoutMs: dice.between(300, 1_000),
+    redialMs: dice.between(20, 400),
+  }),
+  /** Links come and go, and both sides dial at once. */
+  dialing: (dice) => ({
+    mutualConnects: dice.between(0.3, 1),
+    linkBreak: { everyMs: dice.between(100, 1_000), wholeNode: 0.5 },
+    crash: { ...drawCrash(dice), everyMs: dice.between(1_500, 6_000) },
+    redialMs: dice.between(20, 200),
+  }),
+  /** A follower whose every so many-th frame is not what it should be. */
+  garbling: (dice) => ({
+    garbled: dice.between(0.01, 0.2),
+    linkBreak: { everyMs: dice.between(1_000, 5_000), wholeNode: 0.5 },
+    clog: { everyMs: dice.between(1_000, 4_000), durationMs: dice.between(300, 2_000) },
+    redialMs: dice.between(20, 200),
+  }),
+};
+
+export const LATER_NAMES: readonly string[] = Object.keys(LATER_KINDS);
+const FIRST_NAMES: readonly string[] = Object.keys(KINDS);
+export const PROFILE_NAMES: readonly string[] = [...FIRST_NAMES, ...LATER_NAMES];
 
 /** @param kind one of {@link PROFILE_NAMES}; undefined: any */
 export function drawProfile(dice: Dice, kind?: string): FaultProfile {
-  const name = kind ?? dice.pick(PROFILE_NAMES);
-  const draw = KINDS[name];
+  const name = kind ?? dice.pick(FIRST_NAMES);
+  const draw = KINDS[name] ?? LATER_KINDS[name];
   if (draw === undefined) throw new RangeError(`no fault profile ${name}; there are ${PROFILE_NAMES.join(", ")}`);
   const highMs = dice.between(0.5, 20);
   const latency = {

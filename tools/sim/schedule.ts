@@ -37,14 +37,19 @@ export type Fault =
   | { readonly kind: "readErrors"; readonly node: number; readonly durationMs: number }
   | { readonly kind: "clockJump"; readonly node: number; readonly jumpMs: number };
 
-/** What a disk has lost when the process comes back. `record`: the vote record does not read. */
-export type Damage = "none" | "block" | "record" | "disk";
+/**
+ * What a disk has lost when the process comes back. `record`: the vote record does not read. `backup`: the directory is
+ * as it was when the process started the last time.
+ */
+export type Damage = "none" | "block" | "record" | "disk" | "backup";
 
 export interface ScheduledFault {
   /** Microseconds of virtual time. */
   readonly atUs: number;
   readonly fault: Fault;
 }
+
+const BACKUP = "is restored from the backup of its last start";
 
 export function describeFault({ atUs, fault }: ScheduledFault): string {
   const at = `${(atUs / 1000).toFixed(3)} ms`.padStart(14);
@@ -55,7 +60,7 @@ export function describeFault({ atUs, fault }: ScheduledFault): string {
         fault.midStep ? "in the middle of a step" : "",
         fault.silent ? "silently" : "",
         fault.aloneMs > 0 ? `after ${ms(fault.aloneMs)} alone` : "",
-        fault.damage === "none" ? "" : `loses its ${fault.damage}`,
+        fault.damage === "none" ? "" : fault.damage === "backup" ? BACKUP : `loses its ${fault.damage}`,
       ].filter((each) => each !== "");
       return `${at} node ${fault.node} crashes for ${ms(fault.downMs)}${how.map((each) => `, ${each}`).join("")}`;
     }

@@ -18,7 +18,7 @@ import type { Effect, Input } from "../../src/replica/types.ts";
 import { type Persist, ChainDisk, StateDisk } from "./disk.ts";
 import type { Dice } from "./dice.ts";
 import type { EventQueue } from "./eventQueue.ts";
-import type { Liar } from "./liar.ts";
+import type { Hostile } from "./liar.ts";
 import type { Network, Station } from "./network.ts";
 import type { FaultProfile } from "./profile.ts";
 import type { Damage } from "./schedule.ts";
@@ -38,7 +38,9 @@ export interface World {
   readonly network: Network;
   readonly profile: FaultProfile;
   readonly watch: Watch;
-  readonly liar: Liar | undefined;
+  readonly hostile: Hostile | undefined;
+  /** Nodes keep backups, which costs time. */
+  readonly backsUp: boolean;
   indexOf(key: string): number;
 }
 
@@ -62,6 +64,8 @@ export class SimulatedNode implements Station {
   readonly isProducer: boolean;
   disk: ChainDisk;
   stateDisk = new StateDisk();
+  /** Of both disks, made when the process started the last time. */
+  #backup: { readonly disk: ChainDisk; readonly stateDisk: StateDisk } | undefined;
   life = 0;
   /** Microseconds. */
   pausedUntil = 0;
@@ -139,6 +143,7 @@ export class SimulatedNode implements Station {
     this.pausedUntil = 0;
     this.dying = undefined;
     this.#durableToken = 0;
+    this.#makeBackup();
     const irreversibleHeight = disk.irreversibleHeight;
     const steps = restore({
       genesis,
@@ -241,7 +246,14 @@ export class SimulatedNode implements Station {
     else if (damage === "disk") {
       this.disk = new ChainDisk(this.#world.genesisBlock, undefined);
       this.stateDisk = new StateDisk();
+    } else if (damage === "backup" && this.#backup !== undefined) {
+      this.disk = this.#backup.disk.copy();
+      this.stateDisk = this.#backup.stateDisk.copy();
     }
+  }
+
+  #makeBackup(): void {
+    if (this.#world.backsUp) this.#backup = { disk: this.disk.copy(), stateDisk: this.stateDisk.copy() };
   }
 
   step(input: Input): void {
@@ -338,8 +350,8 @@ export class SimulatedNode implements Station {
 
   #send(to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     if (!this.#linked.has(to)) return;
-    const { liar } = this.#world;
-    const said = liar?.index === this.index ? liar.instead(lane, parts) : parts;
+    const { hostile } = this.#world;
+    const said = hostile?.index === this.index ? hostile.instead(lane, parts) : parts;
     if (said === undefined) return;
     this.#world.watch.sent(this, to, lane, said);
     this.#world.network.send(this.index, to, lane, said);

@@ -16,7 +16,8 @@ import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { Dice } from "./dice.ts";
 import { EventQueue } from "./eventQueue.ts";
 import { Faults } from "./faults.ts";
-import { Liar } from "./liar.ts";
+import { Garbler } from "./garbler.ts";
+import { type Hostile, Liar } from "./liar.ts";
 import { Network } from "./network.ts";
 import { Observer } from "./observer.ts";
 import { assertSameState, modelState } from "./oracles/state.ts";
@@ -47,6 +48,8 @@ export interface SimulationOptions {
   readonly settings?: Partial<ConsensusSettings>;
   /** "default" draws them from the seed: small ones, so that pulls happen in short runs. Default: the product's. */
   readonly syncLimits?: "default" | SyncLimits;
+  /** Nodes keep backups, so that they can be restored. Default: when the faults want it. */
+  readonly backsUp?: boolean;
   /** Gets the trace as lines to read. */
   readonly print?: (line: string) => void;
   /** Looks on beside the oracles. */
@@ -73,9 +76,10 @@ export class Simulation implements World {
   readonly workloadProfile: WorkloadProfile;
   readonly watch: Observer;
   readonly workload: Workload;
-  /** A follower that serves what is not true; see there. */
-  readonly liar: Liar | undefined;
+  /** A follower that serves what is not true, or cannot be read. */
+  hostile: Hostile | undefined;
   readonly faults: Faults;
+  readonly backsUp: boolean;
   readonly trace: Trace;
   readonly onlookers: Onlooker[] = [];
   readonly #indices = new Map<string, number>();
@@ -91,6 +95,7 @@ export class Simulation implements World {
     this.#readDice = new Dice(options.seed ^ 0x5ead);
     this.profile = profileOf(options.faults, this.dice.split());
     const { workload = DEFAULT_WORKLOAD } = options;
+    this.backsUp = options.backsUp ?? this.profile.restore.everyMs !== Infinity;
     const workloadDice = this.dice.split();
     this.workloadProfile = workload === "default" ? drawWorkload(workloadDice) : workload;
     this.settings = { ...CONSENSUS_DEFAULTS, ...options.settings };
@@ -111,10 +116,8 @@ export class Simulation implements World {
     this.trace = new Trace(this.nodes.length, options.print);
     this.watch = new Observer(this);
     const last = this.nodes.at(-1) as SimulatedNode;
-    if (this.profile.lies && !last.isProducer) {
-      this.liar = new Liar(last.index, this.genesis.chainId, new Dice(~options.seed ^ 1));
-      this.watch.distrust(last.key);
-    }
+    if (!last.isProducer) this.hostile = this.#hostileAt(last.index);
+    if (this.hostile !== undefined) this.watch.distrust(last.key);
     this.workload = new Workload(workloadDice, this.workloadProfile, this.watch.transactions);
     this.faults = new Faults(
       {
@@ -123,12 +126,21 @@ export class Simulation implements World {
         nodes: this.nodes,
         crash: (node, silent) => this.crash(node.index, silent),
         start: (node) => this.start(node.index),
-        lostDisk: (node) => this.watch.lostDisk(node),
+        // A liar lies on: nobody who is correct depends on it.
+        healed: () => (this.hostile = this.hostile?.garbles === true ? undefined : this.hostile),
+        damaged: (node, damage) => this.watch.damaged(node, damage),
         note: (what) => this.note(what),
       },
       this.dice.split(),
       this.profile,
     );
+  }
+
+  #hostileAt(index: number): Hostile | undefined {
+    const { lies, garbled } = this.profile;
+    const dice = new Dice(~this.seed ^ 1);
+    if (lies) return new Liar(index, this.genesis.chainId, dice);
+    return garbled > 0 ? new Garbler(index, garbled, dice) : undefined;
   }
 
   readonly application = createKvApplication;

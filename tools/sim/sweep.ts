@@ -1,6 +1,7 @@
 /** Many runs, on several threads: the same results in the order of their seeds, however many threads there are. */
 import { Worker } from "node:worker_threads";
 import { Dice } from "./dice.ts";
+import { LATER_NAMES } from "./profile.ts";
 import { runSimulation, type SimulationResult } from "./run.ts";
 
 /** One run of a sweep: what can be sent to a worker and printed as a command. */
@@ -23,6 +24,9 @@ export interface SweepOptions {
   readonly durationMs: number;
 }
 
+/** Share of the runs of a sweep over any faults that draw one of the kinds that came later. */
+const LATER_SHARE = 0.2;
+
 /** Sizes of mixed sweeps: small quorums and large, three most often. */
 const PRODUCERS = [1, 2, 3, 3, 3, 4, 5, 5];
 const FOLLOWERS = [0, 0, 1, 2];
@@ -39,11 +43,12 @@ export function* planSweep({
     // Not the run's own generator: a given size must not change what the seed means.
     const dice = new Dice(seed ^ 0x51ed270b);
     const drawn = { producers: dice.pick(PRODUCERS), followers: dice.pick(FOLLOWERS) };
+    const later = dice.chance(LATER_SHARE) ? dice.pick(LATER_NAMES) : "default";
     yield {
       seed,
       producers: producers === undefined ? drawn.producers : dice.integer(...producers),
       followers: followers === undefined ? drawn.followers : dice.integer(...followers),
-      faults,
+      faults: faults === "default" ? later : faults,
       durationMs,
     };
   }

@@ -3,6 +3,7 @@
  * these are) and, when asked for, as lines to read. Of each node the last notable events are kept for reports.
  */
 import { createHash } from "node:crypto";
+import type { Lane } from "../../net/link/types.ts";
 import type { Effect, Input } from "../../src/replica/types.ts";
 import { readWire } from "./wire.ts";
 
@@ -182,17 +183,14 @@ function effectSummary(effect: Effect): string {
 
 function describeInput(input: Input): string {
   if (input.kind !== "received") return summaryOf(input).replace(/[0-9a-f]{64}/g, short);
-  const message = readWire(
-    input.lane,
-    input.lane === "chain" ? [input.frame.subarray(0, 1), input.frame.subarray(1)] : [input.frame],
-  );
-  return `${short(input.from)} ${input.lane} ${describe(message)}`;
+  const parts = input.lane === "chain" ? [input.frame.subarray(0, 1), input.frame.subarray(1)] : [input.frame];
+  return `${short(input.from)} ${input.lane} ${describe(input.lane, parts)}`;
 }
 
 function describeEffect(effect: Effect): string {
   switch (effect.kind) {
     case "send":
-      return `${short(effect.to)} ${effect.lane} ${describe(readWire(effect.lane, effect.parts))}${effect.after === undefined ? "" : ` after ${effect.after}`}`;
+      return `${short(effect.to)} ${effect.lane} ${describe(effect.lane, effect.parts)}${effect.after === undefined ? "" : ` after ${effect.after}`}`;
     case "log":
       return `log ${effect.level} ${effect.message} ${effect.fields ? JSON.stringify(effect.fields).replace(/[0-9a-f]{64}/g, short) : ""}`;
     case "submitted":
@@ -212,7 +210,14 @@ function describeEffect(effect: Effect): string {
   }
 }
 
-function describe(message: ReturnType<typeof readWire>): string {
+/** Not every frame can be read: see `garbler.ts`. */
+function describe(lane: Lane, parts: readonly Uint8Array[]): string {
+  let message: ReturnType<typeof readWire>;
+  try {
+    message = readWire(lane, parts);
+  } catch {
+    return `${parts.reduce((sum, part) => sum + part.length, 0)} bytes that do not read`;
+  }
   const { kind, ...fields } = message;
   if ("path" in fields) return `certificate view ${fields.view} of ${fields.acks.length} acks`;
   return `${kind} ${JSON.stringify(fields).replace(/[0-9a-f]{64}/g, short)}`;

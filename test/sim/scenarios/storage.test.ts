@@ -1,5 +1,6 @@
 /** Storage (docs/testing.md, section 2): what a disk loses is never something that was promised. */
 import { describe, expect, it } from "vitest";
+import { raftRecordMessage } from "../../../consensus/raft/messages.ts";
 import { NO_FAULTS, NO_WORKLOAD } from "../../../tools/sim/profile.ts";
 import { Stage } from "../../../tools/sim/scenarios/stage.ts";
 
@@ -103,5 +104,55 @@ describe("a state database", () => {
     stage.start(victim);
     expect(stateDisk.height).toBeGreaterThanOrEqual(before);
     stage.settle();
+  });
+});
+
+describe("a producer restored from an old backup (docs/protocol.md, section 4)", () => {
+  /**
+   * One of three is cut off; the other two elect a leader and decide blocks. The voter dies and is restored from a backup
+   * of before; nothing but urgent messages reaches it, so that it has only its record to go by.
+   */
+  function restored(): { readonly stage: Stage; readonly voter: number; readonly leader: number } {
+    const stage = Stage.closed(3, { seed: 3, backsUp: true });
+    stage.cutOff(2);
+    stage.startAll();
+    const leader = stage.elect();
+    const voter = 1 - leader;
+    stage.commit(leader, 3);
+    stage.crash(voter);
+    stage.node(voter).damageDisk("backup");
+    stage.simulation.watch.damaged(stage.node(voter), "backup");
+    stage.simulation.network.clog(voter);
+    return { stage, voter, leader };
+  }
+
+  it("is told by the one that it voted for, takes no part from then on, and elects nobody with one who lacks what was decided", () => {
+    const { stage, voter, leader } = restored();
+    stage.start(voter);
+    const isOutdated = (): boolean => {
+      const record = raftRecordMessage.decode(stage.node(voter).disk.record as Uint8Array);
+      return record.ok && record.value.outdated === true;
+    };
+    stage.until("it knows that its record is old", isOutdated, 2_000);
+    stage.cutOff(leader);
+    stage.join([2], [voter]);
+    stage.advance(10_000);
+    expect(stage.simulation.leader([stage.node(2), stage.node(voter)])).toBeUndefined();
+    // Not after a restart either; and it follows the chain like anybody who only watches.
+    stage.crash(voter);
+    stage.heal();
+    stage.start(voter);
+    stage.elect(undefined, 15_000);
+    stage.commit(stage.leader);
+    stage.settle();
+    expect(stage.status(voter).engine.status).toBe("recovering");
+  });
+
+  it("what remains: linked only with one that holds no promise of its, it votes twice", () => {
+    const { stage, voter, leader } = restored();
+    stage.cutOff(leader);
+    stage.join([2], [voter]);
+    stage.start(voter);
+    expect(() => stage.advance(10_000)).toThrow("a producer votes once a view [R1]");
   });
 });

@@ -55,7 +55,7 @@ export class PromiseOracle {
     if (known !== undefined) assertMonotone(node, known.record, record);
     const durable = known ?? { record, votes: new Map() };
     durable.record = record;
-    if (record.votedFor !== undefined) durable.votes.set(record.view, record.votedFor);
+    if (record.votedFor !== undefined) vote(node, durable.votes, record.view, record.votedFor);
     this.#durable[node] = durable;
   }
 
@@ -67,6 +67,14 @@ export class PromiseOracle {
   /** Its disk is gone, and with it every promise: from here on it may make none. */
   lost(node: number): void {
     this.#durable[node] = this.#issued[node] = undefined;
+  }
+
+  /** Its disk is an older one: what it promised since is not known there, and stands. */
+  restored(node: number, record: WireRecord | undefined): void {
+    const durable = this.#durable[node];
+    this.#issued[node] = record;
+    if (durable === undefined || record === undefined) this.#durable[node] = undefined;
+    else durable.record = record;
   }
 
   /** A message leaves a node. */
@@ -164,6 +172,16 @@ export class PromiseOracle {
       throw new RuleBroken("promises", BEFORE_DURABLE, detail, [node]);
     }
   }
+}
+
+/** Also where the record does not know any more for whom it was. */
+function vote(node: number, votes: Map<number, string>, view: number, candidate: string): void {
+  const before = votes.get(view);
+  if (before !== undefined && before !== candidate) {
+    const detail = `view ${view}: for ${candidate.slice(0, 8)} after ${before.slice(0, 8)}`;
+    throw new RuleBroken("promises", "a producer votes once a view [R1]", detail, [node]);
+  }
+  votes.set(view, candidate);
 }
 
 function assertMonotone(node: number, before: WireRecord, after: WireRecord): void {
