@@ -21,6 +21,7 @@ import { raftRecordMessage, refOf } from "./messages.ts";
 import { isAbove, NewestMessages } from "./newestMessages.ts";
 import { ReadRounds } from "./readRounds.ts";
 import { Rounds } from "./rounds.ts";
+import { WatchedLeader } from "./watchedLeader.ts";
 
 type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
@@ -34,6 +35,8 @@ export class Raft implements Engine {
   #record: RaftRecord;
   #role: Role = "follower";
   #leader: string | undefined;
+  /** Of an observer, in place of `#leader`. */
+  readonly #watched: WatchedLeader;
   /** No acks, no votes, until what was acked before the restart is here again [S6]. */
   #recovering = true;
   readonly #electionTimer: ElectionTimer;
@@ -61,6 +64,7 @@ export class Raft implements Engine {
   constructor(host: EngineHost, record: RaftRecord | undefined) {
     this.#host = host;
     this.#electionTimer = new ElectionTimer(host);
+    this.#watched = new WatchedLeader(host);
     this.#majority = majorityOf(host.configuration);
     this.#isMember = isProducer(host.configuration, host.self);
     this.#hasRecord = record !== undefined && record.outdated !== true;
@@ -77,11 +81,13 @@ export class Raft implements Engine {
   }
 
   get state(): EngineView {
-    return { view: this.#record.view, leader: this.#leader, status: this.#status() };
+    const leader = this.#isMember ? this.#leader : this.#watched.key;
+    return { view: this.#record.view, leader, status: this.#status() };
   }
 
   get deadline(): number {
-    if (!this.#takesPart()) return Number.POSITIVE_INFINITY;
+    if (!this.#isMember) return this.#watched.deadline;
+    if (!this.#hasRecord) return Number.POSITIVE_INFINITY;
     if (this.#role !== "leader") return this.#electionTimer.at;
     const handOverAt = this.#handOver?.deadline ?? Number.POSITIVE_INFINITY;
     return Math.min(this.#heartbeatAt, this.#quorumDeadline(), this.#reads.deadline, handOverAt);
@@ -97,7 +103,7 @@ export class Raft implements Engine {
     // A leader restarted in its own view comes back as a follower: it stays silent there and asks for the next [S7].
     if (view > this.#record.view) this.#enterView(view);
     // A new leader opens its view with a block [S2]: who made the head's leads, as far as one who only watches can know.
-    if (!this.#isMember && view > 0) this.#leader = this.#host.ledger.head.block.header.producer;
+    if (view > 0) this.#watched.assume(this.#host.ledger.head.block.header.producer);
     this.#electionTimer.reset();
   }
 
@@ -156,6 +162,7 @@ export class Raft implements Engine {
     if (header.view > this.#record.view) this.#enterView(header.view);
     if (header.view === this.#record.view && this.#role !== "leader") {
       this.#leader = header.producer;
+      this.#watched.seen(header.producer);
       if (this.#role !== "follower") this.#becomeFollower();
     }
   }

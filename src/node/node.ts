@@ -463,10 +463,7 @@ class Node implements RunningNode {
   }
 
   #isLeaderless(): boolean {
-    const { engine, peers } = this.#replica.status();
-    // A node that is no producer knows the last leader for ever; without a peer it cannot reach any.
-    const isThere = engine.leader !== undefined && (engine.leader === this.#options.key.publicKey || peers.length > 0);
-    if (isThere) this.#leaderlessSince = undefined;
+    if (this.#replica.status().engine.leader !== undefined) this.#leaderlessSince = undefined;
     else this.#leaderlessSince ??= this.#clock.now();
     const patience = LEADERLESS_TIMEOUTS * this.#options.config.consensus.electionTimeoutMs;
     return this.#leaderlessSince !== undefined && this.#clock.now() > this.#leaderlessSince + patience;
