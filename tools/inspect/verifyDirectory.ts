@@ -70,7 +70,8 @@ function faultOf(error: unknown): FaultFound | undefined {
   if (!(error instanceof StorageError) || !isDamage(error)) return undefined;
   const { file, message, height, id } = error;
   const place = { ...(height === undefined ? {} : { height }), ...(id === undefined ? {} : { id }) };
-  return new FaultFound({ kind: "database file", detail: message.replace(`${file} `, ""), file, ...place });
+  const detail = error.code === "IO" && error.cause instanceof Error ? error.cause.message : message;
+  return new FaultFound({ kind: "database file", detail: detail.replace(`${file} `, ""), file, ...place });
 }
 
 /** Also what reads well for SQLite and makes no sense to us; a disk that fails has a code of SQLite's. */
@@ -152,9 +153,20 @@ class DirectoryVerification {
     if (heights.count > 0 && heights.lowest !== null && heights.lowest > 1) {
       throw this.#fault("chain row", "the chain does not begin at height 1", { height: heights.lowest });
     }
+    const { certificate } = heights;
+    if (certificate !== null && certificate > height) {
+      const detail = "it is above the irreversible block: its height is wrong, or the blocks it proves are lost";
+      throw this.#fault("certificate", detail, { height: certificate, expected: `at most ${height}` });
+    }
+    // Where the pointer's own checksum is right, it is the chain that is wrong: a row out of place, or one that follows.
+    const isIntact = pointer?.isIntact === true;
+    if (isIntact && (heights.highest ?? 0) > height) {
+      const detail = "it is above the irreversible block, where the chain ends";
+      throw this.#fault("chain row", detail, { height: heights.highest ?? 0, expected: `at most ${height}` });
+    }
     if (pointer !== undefined && height > 0) {
       const row = this.#rows.blockAt(height);
-      if (row === undefined || row.id !== pointer.id) {
+      if (row === undefined || (row.id !== pointer.id && !isIntact)) {
         throw this.#fault("irreversible pointer", "the chain has another block at its height", {
           height,
           expected: row === undefined ? `no block; the chain ends at height ${heights.highest ?? 0}` : row.id,

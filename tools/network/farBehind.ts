@@ -8,8 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { createKvApplication } from "../../src/node/applications/kv.ts";
+import { readNodeDirectory } from "../../src/node/directory.ts";
 import { type Limits, measureLimits } from "../bench/limits.ts";
 import { quantile, round } from "../bench/statistics.ts";
+import { faultText } from "../inspect/fault.ts";
+import { verifyDirectory } from "../inspect/verifyDirectory.ts";
 import { stateDigest } from "./chainFiles.ts";
 import { LoadClient, makeTransaction } from "./load.ts";
 import { BLOCK_INTERVAL_MS, fillOffline } from "./offlineChain.ts";
@@ -23,6 +27,8 @@ export interface FarBehindOptions {
   readonly note: (text: string) => void;
   /** Whether nothing else happens: no stall, kill or lie, only the rate counts. */
   readonly calm?: boolean;
+  /** Whether what a killed follower left is verified, as `inspect verify` does, before it is started again. */
+  readonly verify?: boolean;
 }
 
 export interface FarBehindReport {
@@ -187,11 +193,23 @@ class CatchUpRun {
 
   async #kill(at: number): Promise<void> {
     await this.#follower.end("SIGKILL");
+    if (this.#options.verify === true) await this.#verify(at);
     await this.#startFollower();
     const back = (await this.#follower.status()).irreversible.height;
     this.#kills.push({ at, back });
     this.#options.note(`killed at ${at}, back at ${back}`);
     if (back < at) this.#faults.push(`killed at ${at}, back at ${back} only`);
+  }
+
+  /** A directory whose node died in the middle of a pull holds less than it will, and nothing that is wrong. */
+  async #verify(killedAt: number): Promise<void> {
+    const { dir } = this.#follower.node;
+    const read = readNodeDirectory(dir, {});
+    if (!read.ok) throw new Error(read.error.messages.join("; "));
+    const report = await verifyDirectory(dir, read.value.genesis, createKvApplication(), () => undefined);
+    if (report.fault !== undefined) this.#faults.push(`killed at ${killedAt}: ${faultText(report.fault)}`);
+    if (report.blocks < killedAt) this.#faults.push(`killed at ${killedAt}: only ${report.blocks} blocks are there`);
+    this.#options.note(`killed at ${killedAt}: what it left verifies up to block ${report.blocks}`);
   }
 
   /** Heads are equal, so are all blocks below them; states are compared byte for byte. */

@@ -36,6 +36,8 @@ export interface ChainHeights {
   readonly lowest: number | null;
   readonly highest: number | null;
   readonly count: number;
+  /** Of the highest certificate. */
+  readonly certificate: number | null;
 }
 
 export class ChainRows {
@@ -78,7 +80,7 @@ export class ChainRows {
     }
   }
 
-  /** The irreversible pointer beside lowest and highest height and the number of rows of the irreversible chain. */
+  /** The irreversible pointer beside the heights of the irreversible chain and of the certificates. */
   extent(): { readonly pointer: AsStored<StoredIrreversible> | undefined; readonly heights: ChainHeights } {
     return this.#snapshot(() => ({ pointer: this.pointer(), heights: this.#statements.heights.get()! }));
   }
@@ -183,7 +185,8 @@ function prepareStatements(connection: Connection) {
     ),
     record: connection.prepare<[], { bytes: unknown; sha256: unknown }>("SELECT bytes, sha256 FROM record"),
     heights: connection.prepare<[], ChainHeights>(
-      "SELECT min(height) AS lowest, max(height) AS highest, count(*) AS count FROM chain",
+      `SELECT min(height) AS lowest, max(height) AS highest, count(*) AS count,
+        (SELECT max(height) FROM certificates) AS certificate FROM chain`,
     ),
   };
 }
