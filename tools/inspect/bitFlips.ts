@@ -9,7 +9,6 @@ import { pathToFileURL } from "node:url";
 import Database from "better-sqlite3";
 import { toHex } from "../../src/base/bytes.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
-import { table } from "../../src/node/cli/terminal.ts";
 import { type GenesisFile, parseGenesis } from "../../src/node/genesisFile.ts";
 import { positionAt } from "../../src/node/storage/indexEntries.ts";
 import { StorageError } from "../../src/node/storage/types.ts";
@@ -241,14 +240,11 @@ async function main(): Promise<number> {
     const { before, seconds, results, after } = await runBitFlips(dir, ({ told, isExact, changed }) =>
       note(`${isExact ? "exact" : "WRONG"}  ${changed}: ${told}`),
     );
-    const rows = results.map(({ changed, kind, height, isExact, seconds: took }) => [
-      changed,
-      kind,
-      height === undefined ? "-" : String(height),
-      took.toFixed(1),
-      isExact ? "yes" : "NO",
-    ]);
-    process.stdout.write(`${table(["ONE BIT OF", "NAMED", "AT HEIGHT", "S", "EXACT"], rows)}\n`);
+    process.stdout.write("| one bit of | named | height | s | exact |\n|---|---|--:|--:|---|\n");
+    for (const { changed, kind, height, isExact, seconds: took } of results) {
+      const cells = [changed, kind, height ?? "-", took.toFixed(1), isExact ? "yes" : "NO"];
+      process.stdout.write(`| ${cells.join(" | ")} |\n`);
+    }
     const exact = results.filter((each) => each.isExact).length;
     const whole = before.ok ? `verifies in ${seconds.toFixed(1)} s` : "does NOT verify as it is";
     process.stdout.write(
