@@ -21,11 +21,12 @@ export class HelloAllowance {
     return this.#waiting === undefined ? Number.POSITIVE_INFINITY : this.#at + HELLO_EVERY_MS;
   }
 
-  /** @returns whether it may be looked at now; else it waits in place of the one before */
-  admits(hello: Hello, now: number): boolean {
-    if (this.#waiting === undefined && this.#spend(now)) return true;
-    if (this.#waiting === undefined || hello.seq >= this.#waiting.seq) this.#waiting = hello;
-    return false;
+  /** @returns whether it may be looked at now; else it waits, which is "tooMany" when it takes the place of another */
+  admits(hello: Hello, now: number): "now" | "waits" | "tooMany" {
+    const waited = this.#waiting;
+    if (waited === undefined && this.#spend(now)) return "now";
+    if (waited === undefined || hello.seq >= waited.seq) this.#waiting = hello;
+    return waited === undefined ? "waits" : "tooMany";
   }
 
   /** The one that waits, when its time has come. */

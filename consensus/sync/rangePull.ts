@@ -25,7 +25,8 @@ export interface RangePullHost {
   /** Connected peers with the height up to which each says to hold irreversible blocks. */
   sources(): Iterable<readonly [PeerKey, number]>;
   request(peer: PeerKey, request: RangeRequest): void;
-  misbehaved(peer: PeerKey, detail: string): void;
+  /** A fault of a peer; "unrequested": an answer that nobody waits for, which may be a late one. */
+  fault(peer: PeerKey, what: "invalidRange" | "unrequested", detail: string): void;
 }
 
 /** What is known of a peer as a source. */
@@ -152,12 +153,13 @@ export class RangePull {
 
   receive(peer: PeerKey, response: RangeResponse): void {
     const pull = this.#state;
-    if (pull.kind === "idle") return;
     const { from, anchorHeight } = response.proof;
+    if (pull.kind === "idle") return this.#host.fault(peer, "unrequested", `a range from ${from}`);
     const index = pull.batches.findIndex((batch) => batch.from === from && batch.anchor.height === anchorHeight);
     const batch = pull.batches[index];
     // Late, and somebody else was faster; or never asked for.
-    if (batch === undefined || batch.state.kind === "arrived") return;
+    if (batch === undefined || batch.state.kind === "arrived")
+      return this.#host.fault(peer, "unrequested", `a range from ${from}`);
     if (response.blocks.count === 0) return this.#lacks(peer, batch);
     const opened = openRange(response, batch.from, batch.to, batch.anchor);
     if (!opened.ok) return this.#garbage(peer, `${opened.error.code}: ${opened.error.detail}`);
@@ -245,7 +247,7 @@ export class RangePull {
   #garbage(peer: PeerKey, detail: string): void {
     this.#source(peer).shunnedUntil = this.#host.now() + GARBAGE_SHUN_MS;
     this.#takeBack(peer);
-    this.#host.misbehaved(peer, detail);
+    this.#host.fault(peer, "invalidRange", detail);
     this.proceed();
   }
 

@@ -28,7 +28,7 @@ export interface SyncHost {
   lowestMissing(orphan: Block): string;
   /** Certificate of exactly the root, if there is one. */
   rootCertificate(): Uint8Array | undefined;
-  misbehaved(peer: PeerKey, detail: string): void;
+  fault(peer: PeerKey, what: "invalidBlock" | "hellos", detail: string): void;
   finalityConflict(peer: PeerKey, detail: string): void;
 }
 
@@ -99,9 +99,7 @@ export class Sync {
     if (connection === undefined) return;
     switch (message.kind) {
       case "hello":
-        if (this.#allowances.get(from)?.admits(message.hello, this.#host.now()) === true)
-          connection.receiveHello(message.hello, this.#host.now());
-        return;
+        return this.#receiveHello(from, connection, message.hello);
       case "block":
         return this.#receiveBlock(from, connection, message.block);
       case "blockResponse":
@@ -116,6 +114,12 @@ export class Sync {
       default:
         return unreachable(message);
     }
+  }
+
+  #receiveHello(from: PeerKey, connection: Connection, hello: Hello): void {
+    const verdict = this.#allowances.get(from)?.admits(hello, this.#host.now());
+    if (verdict === "now") connection.receiveHello(hello, this.#host.now());
+    else if (verdict === "tooMany") this.#host.fault(from, "hellos", "faster than they are looked at");
   }
 
   headMoved(): void {
@@ -190,7 +194,7 @@ export class Sync {
   #settle(from: PeerKey, block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
     if (outcome.kind === "orphan") this.#request(this.#host.lowestMissing(block), from);
     else if (outcome.kind === "rejected")
-      this.#host.misbehaved(from, `${outcome.reason.code}: ${outcome.reason.detail}`);
+      this.#host.fault(from, "invalidBlock", `${outcome.reason.code}: ${outcome.reason.detail}`);
   }
 
   #request(id: string, from: PeerKey): void {

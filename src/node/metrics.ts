@@ -114,6 +114,25 @@ export class Metrics {
       },
     });
     new Gauge({
+      name: "cairn_p2p_peer_faults",
+      help: "Faults of peers since the start, by class.",
+      labelNames: ["fault"],
+      registers,
+      collect() {
+        for (const [fault, count] of Object.entries(sources.status().faults)) this.set({ fault }, count);
+      },
+    });
+    new Gauge({
+      name: "cairn_p2p_peer_score",
+      help: "Score of a linked peer's faults; at 50 it is slowed, at 100 a non-producer loses its link.",
+      labelNames: ["peer"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { peer, score } of sources.status().peers) this.set({ peer }, score);
+      },
+    });
+    new Gauge({
       name: "cairn_p2p_closed_links",
       help: "Links and handshakes that ended, by reason.",
       labelNames: ["reason"],

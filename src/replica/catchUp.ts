@@ -29,7 +29,7 @@ export interface CatchUpHost {
   outstanding(): number;
   /** Takes blocks that are proven irreversible, in order. */
   acceptProven(blocks: readonly Block[]): void;
-  misbehaved(peer: PeerKey, detail: string): void;
+  fault(peer: PeerKey, what: "invalidRange" | "unrequested", detail: string): void;
   tell(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -48,7 +48,7 @@ export class CatchUp {
       sources: () => this.#sources(),
       request: (peer, request) =>
         void transport.unicast(peer, "bulk", encodeRangeRequestPayload(request), { durable: false }),
-      misbehaved: (peer, detail) => host.misbehaved(peer, detail),
+      fault: (peer, what, detail) => host.fault(peer, what, detail),
     });
     this.#server = new RangeServer({
       limits,

@@ -36,3 +36,25 @@ export const FLUSH_TRANSACTIONS = 5_000;
 
 /** Writes of a pull that may wait for the disk, some ranges each: what is to be executed next is then on its way already. */
 export const PULL_PERSISTS_MAX = 8;
+
+/** A peer's score of faults: at the bound a non-producer loses its link, at half of it any peer is slowed. */
+export const SCORE_BOUND = 100;
+export const SCORE_SLOW = 50;
+/** Ten honest slips in a minute are forgiven, a hundred are not. */
+export const SCORE_HALF_LIFE_MS = 30_000;
+/** Peers whose score is kept; some hundred times as many as have a link. */
+export const SCORED_PEERS_MAX = 4_096;
+
+/**
+ * Requests of one peer that are looked at: a node that catches up asks for 256 blocks within two seconds, one that reads
+ * asks 500 times a second. Of a peer that is slowed, so many that it still gets on.
+ */
+export const REQUESTS_A_SECOND = 1_000;
+export const REQUESTS_AT_ONCE = 2_000;
+export const SLOWED_REQUESTS_A_SECOND = 20;
+
+/** Known messages of a peer beyond those that news explain: some come twice when a link is new, or the trees change. */
+export const DUPLICATES_BEYOND_REASON = 512;
+
+/** Faults of one producer go to the log this often, ms. */
+export const FAULT_REPORT_EVERY_MS = 10_000;

@@ -22,6 +22,9 @@ import {
 import type { RangeRequest, RangeResponse } from "../../consensus/sync/range.ts";
 import type { CloseReason, Lane } from "../../net/link/types.ts";
 import type { Transport } from "../../net/transport/types.ts";
+import type { EngineStatus } from "../../consensus/engine.ts";
+import { access, type MessageKind, type Sender } from "./access.ts";
+import type { Conduct, FaultClass } from "./conduct.ts";
 import { GATE_BOUNDS } from "./constants.ts";
 import { SignatureGate } from "./signatureGate.ts";
 
@@ -52,12 +55,13 @@ export interface IntakeHost {
   irreversibleHeight(): number;
   /** Would a certificate of this block prove anything new? */
   isNews(height: number, id: string): boolean;
-  isLeading(): boolean;
+  status(): EngineStatus;
+  senderOf(peer: PeerKey): Sender;
   /** Blocks from this height on may be streamed to a peer, now or later. */
   streamedFrom(): number;
   checkSignatures(batch: number, claims: readonly SignatureClaim[]): void;
   deliver(from: PeerKey, arrival: Arrival): void;
-  misbehaved(peer: PeerKey, detail: string): void;
+  readonly conduct: Pick<Conduct, "fault" | "news" | "duplicate" | "admits">;
   disconnect(peer: PeerKey, reason: CloseReason, detail: string): void;
 }
 
@@ -67,7 +71,16 @@ interface Judged {
   readonly claims: readonly SignatureClaim[];
 }
 /** Not worth anything, or a reason to complain about its sender. */
-type Refused = "drop" | { readonly fault: string };
+type Refused = "drop" | { readonly fault: FaultClass; readonly detail: string };
+
+/** Asked for, so that this node does something: by kind, whether only a slowed peer is held to a rate. */
+const REQUESTS: Partial<Record<MessageKind, "always" | "slowed">> = {
+  blockRequest: "always",
+  rangeRequest: "always",
+  readIndex: "always",
+  // What comes of them is bounded by the mempool and by the checks that its sender earns.
+  transactionForward: "slowed",
+};
 
 export class Intake {
   readonly #host: IntakeHost;
@@ -90,7 +103,8 @@ export class Intake {
   received(from: PeerKey, lane: Lane, frame: Uint8Array): void {
     const judged = lane === "chain" ? this.#judgeSync(from, frame) : this.#judgeEnvelope(from, frame);
     if (judged === "drop") return;
-    if ("fault" in judged) return this.#host.misbehaved(from, judged.fault);
+    if ("fault" in judged)
+      return this.#host.conduct.fault(from, judged.fault, judged.detail, lane === "chain" ? lane : undefined);
     const { arrival, claims } = judged;
     const entered = this.#gate.submit(
       queueName(from, lane),
@@ -100,6 +114,7 @@ export class Intake {
     );
     if (entered === "pass") this.#host.deliver(from, arrival);
     else if (entered === "full") {
+      this.#host.conduct.fault(from, "overload", "more than can be checked");
       // Consensus messages are sent again; a stream with a hole is of no use.
       if (lane === "chain") this.#host.disconnect(from, "overloaded", "blocks come faster than they can be checked");
     }
@@ -108,7 +123,7 @@ export class Intake {
   checked(batch: number, valid: boolean): void {
     for (const { item, valid: isValid } of this.#gate.checked(batch, valid)) {
       const { from, arrival, unchecked } = item;
-      if (!isValid) this.#host.misbehaved(from, "a signature is not valid");
+      if (!isValid) this.#host.conduct.fault(from, "badSignature", "a signature is not valid");
       else if (!unchecked || this.#needsNoCheck(arrival)) this.#host.deliver(from, arrival);
     }
   }
@@ -119,12 +134,14 @@ export class Intake {
 
   #judgeSync(from: PeerKey, frame: Uint8Array): Judged | Refused {
     const decoded = decodeSyncMessage(frame);
-    if (!decoded.ok) return this.#undecodable(from, decoded.error);
+    if (!decoded.ok) return undecodable(decoded.error);
     const message = decoded.value;
+    const refused = this.#mayNot(from, message.kind, false);
+    if (refused !== undefined) return refused;
     switch (message.kind) {
       case "block":
       case "blockResponse":
-        return this.#judgeBlock(message);
+        return this.#judgeBlock(from, message);
       case "hello":
         return this.#judgeHello(message);
       case "blockRequest":
@@ -134,16 +151,20 @@ export class Intake {
     }
   }
 
-  #judgeBlock(message: Extract<SyncMessage, { kind: "block" | "blockResponse" }>): Judged | Refused {
+  #judgeBlock(from: PeerKey, message: Extract<SyncMessage, { kind: "block" | "blockResponse" }>): Judged | Refused {
     const { block } = message;
     const { configuration } = this.#host.genesis;
     if (!isProducer(configuration, block.header.producer))
-      return { fault: `a block of ${block.header.producer}, no producer` };
-    if (message.kind === "blockResponse" && !this.#host.asked(block.id)) return "drop";
+      return { fault: "invalidBlock", detail: `a block of ${block.header.producer}, no producer` };
+    if (message.kind === "blockResponse" && !this.#host.asked(block.id))
+      return { fault: "unrequested", detail: `block ${block.id}` };
     const arrival: Arrival = { kind: "sync", message, certificate: undefined };
     // Below the irreversible block nothing is taken in, so there is nothing to check; that they have it is told all the same.
     const settled = block.header.height <= this.#host.irreversibleHeight();
-    return { arrival, claims: settled || this.#host.isKnown(block.id) ? [] : this.#blockClaims(block) };
+    const isKnown = this.#host.isKnown(block.id);
+    if (settled || isKnown) this.#host.conduct.duplicate(from);
+    else this.#host.conduct.news();
+    return { arrival, claims: settled || isKnown ? [] : this.#blockClaims(block) };
   }
 
   #judgeHello(message: Extract<SyncMessage, { kind: "hello" }>): Judged | Refused {
@@ -151,7 +172,7 @@ export class Intake {
     if (rootCertificate === undefined)
       return { arrival: { kind: "sync", message, certificate: undefined }, claims: [] };
     const opened = this.#openCertificate(rootCertificate);
-    if (opened === undefined) return { fault: "a hello's certificate is not valid" };
+    if (opened === undefined) return { fault: "invalidCertificate", detail: "a hello's certificate is not valid" };
     const isNews = this.#host.isNews(opened.height, opened.id);
     const certificate = isNews ? opened : undefined;
     return { arrival: { kind: "sync", message, certificate }, claims: isNews ? opened.claims : [] };
@@ -160,54 +181,67 @@ export class Intake {
   #judgeEnvelope(from: PeerKey, frame: Uint8Array): Judged | Refused {
     const { transport, genesis } = this.#host;
     const delivery = transport.receive(from, frame);
+    if (delivery === "duplicate") this.#host.conduct.duplicate(from);
     if (delivery === "duplicate" || delivery === "notForMe" || delivery === "taken") return "drop";
-    if (delivery === "undecodable") return this.#undecodable(from, { code: "UNDECODABLE", detail: "envelope" });
+    if (delivery === "undecodable") return undecodable({ code: "UNDECODABLE", detail: "envelope" });
     const decoded = decodePayload(genesis.chainId, delivery.payload);
-    if (!decoded.ok) return this.#undecodable(from, decoded.error);
+    if (!decoded.ok) return undecodable(decoded.error);
+    if (delivery.broadcast) this.#host.conduct.news();
     return this.#judgePayload(from, decoded.value, delivery.broadcast);
   }
 
-  /** Who may send what (docs/protocol.md, section 1, "Access"): the one table of it. */
   #judgePayload(from: PeerKey, payload: Payload, broadcast: boolean): Judged | Refused {
+    if (payload.kind === "signed") return this.#judgeSigned(from, payload, broadcast);
+    const refused = this.#mayNot(from, payload.kind, broadcast);
+    if (refused !== undefined) return refused;
     switch (payload.kind) {
-      case "signed": {
-        // From its signer's own link, while unicasts are not relayed.
-        const { message, claim } = payload;
-        // One's own, given back: it may tell what a record restored from a backup does not.
-        if (message.signer === this.#host.self && !broadcast)
-          return { arrival: { kind: "consensus", message }, claims: [claim] };
-        const isSender = message.signer === from && isProducer(this.#host.genesis.configuration, from);
-        return isSender && !broadcast ? { arrival: { kind: "consensus", message }, claims: [claim] } : "drop";
-      }
       case "certificate": {
         const certificate = this.#openCertificate(payload.bytes);
-        if (certificate === undefined) return { fault: "a certificate is not valid" };
+        if (certificate === undefined) return { fault: "invalidCertificate", detail: "a certificate is not valid" };
         if (!this.#host.isNews(certificate.height, certificate.id)) return "drop";
         return { arrival: { kind: "certificate", certificate }, claims: certificate.claims };
       }
       case "transactionForward":
-        // Only a leader has a use for them; whoever forwards keeps them and asks the next one.
-        if (broadcast || !this.#host.isLeading()) return "drop";
         return {
           arrival: { kind: "transactions", transactions: payload.transactions },
           claims: this.#forwardClaims(payload.transactions),
         };
       case "transactionResults":
-        return broadcast ? "drop" : { arrival: { kind: "results", results: payload.results }, claims: [] };
+        return { arrival: { kind: "results", results: payload.results }, claims: [] };
       case "readIndex":
-        // From anybody; a leader's rounds have a pace of their own.
-        return broadcast || !this.#host.isLeading() ? "drop" : { arrival: payload, claims: [] };
       case "readIndexReply":
-        // What counts is that it comes from the leader that was asked.
-        return broadcast ? "drop" : { arrival: payload, claims: [] };
-      // From anybody: what is served is public, what comes is checked against an anchor.
       case "rangeRequest":
-        return broadcast ? "drop" : { arrival: payload, claims: [] };
+        return { arrival: payload, claims: [] };
       case "rangeResponse":
-        return broadcast ? "drop" : { arrival: payload, claims: this.#rangeClaims(payload.response.blocks) };
+        return { arrival: payload, claims: this.#rangeClaims(payload.response.blocks) };
       default:
         return unreachable(payload);
     }
+  }
+
+  /** From its signer's own link, while unicasts are not relayed. */
+  #judgeSigned(
+    from: PeerKey,
+    { message, claim }: Extract<Payload, { kind: "signed" }>,
+    broadcast: boolean,
+  ): Judged | Refused {
+    const judged: Judged = { arrival: { kind: "consensus", message }, claims: [claim] };
+    // One's own, given back: it may tell what a record restored from a backup does not.
+    if (message.signer === this.#host.self && !broadcast) return judged;
+    if (message.signer !== from) return { fault: "refusedMessage", detail: `${message.kind} in another's name` };
+    const refused = this.#mayNot(from, message.kind, broadcast);
+    return refused ?? judged;
+  }
+
+  /** The access table, and the pace of requests. */
+  #mayNot(from: PeerKey, kind: MessageKind, broadcast: boolean): Refused | undefined {
+    const sender = this.#host.senderOf(from);
+    const verdict = access(kind, sender, this.#host.status(), broadcast);
+    if (verdict === "refuse")
+      return { fault: "refusedMessage", detail: `${kind}${broadcast ? " by broadcast" : ""} of a ${sender}` };
+    if (verdict === "ignore") return "drop";
+    const pace = REQUESTS[kind];
+    return pace !== undefined && !this.#host.conduct.admits(from, pace === "slowed") ? "drop" : undefined;
   }
 
   #blockClaims(block: Block): SignatureClaim[] {
@@ -268,11 +302,10 @@ export class Intake {
     const decoded = decodeCertificate(bytes, chainId, configuration);
     return decoded.ok ? decoded.value : undefined;
   }
+}
 
-  #undecodable(peer: PeerKey, error: { readonly code: string; readonly detail?: string }): "drop" {
-    this.#host.disconnect(peer, "undecodable", `${error.code} ${error.detail ?? ""}`);
-    return "drop";
-  }
+function undecodable(error: { readonly code: string; readonly detail?: string }): Refused {
+  return { fault: "undecodable", detail: `${error.code} ${error.detail ?? ""}` };
 }
 
 function queueName(peer: PeerKey, lane: Lane): string {

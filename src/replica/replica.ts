@@ -4,7 +4,6 @@
  */
 import type { PeerKey } from "../base/key.ts";
 import { unreachable } from "../base/result.ts";
-import { isProducer } from "../../chain/configuration.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Ledger, LedgerEvent } from "../../chain/ledger.ts";
 import { encodeFrontier } from "../../chain/merkle.ts";
@@ -37,7 +36,6 @@ export class Replica {
     this.#parts = wire(start, {
       now: () => this.#now,
       deliver: (from, arrival) => this.#deliver(from, arrival),
-      misbehaved: (peer, detail) => this.#misbehaved(peer, detail),
       disconnect: (peer, reason, detail) => this.#disconnect(peer, reason, detail),
       log: (level, layer, message, fields) => this.#log(level, layer, message, fields),
       halt: (why) => this.#halt(why),
@@ -90,7 +88,10 @@ export class Replica {
         peer,
         phase: connection.phase,
         height: connection.peerHead?.height,
+        score: this.#parts.conduct.score(peer),
+        slowed: this.#parts.conduct.isSlowed(peer),
       })),
+      faults: this.#parts.conduct.counts,
       halted: this.#halted,
       sizes: this.sizes,
     };
@@ -109,6 +110,7 @@ export class Replica {
       mempoolBytes: this.#parts.mempool.bytes,
       reads: this.#parts.reads.waiting,
       readAskers: this.#parts.reads.askers,
+      scoredPeers: this.#parts.conduct.scored,
       persistOutstanding: this.#parts.outbox.outstanding,
     };
   }
@@ -126,12 +128,14 @@ export class Replica {
         this.#parts.transport.tick();
         return this.#parts.submissions.tick();
       case "peerUp":
+        this.#parts.conduct.peerUp(input.peer);
         this.#parts.transport.peerUp(input.peer);
         this.#parts.engine.linkUp(input.peer);
         this.#parts.sync.peerUp(input.peer);
         if (this.#parts.finality.newest) this.#sendCertificate(input.peer, this.#parts.finality.newest.bytes);
         return;
       case "peerDown":
+        this.#parts.conduct.peerDown(input.peer);
         this.#parts.transport.peerDown(input.peer);
         this.#parts.sync.peerDown(input.peer);
         this.#parts.catchUp.peerDown(input.peer);
@@ -331,13 +335,6 @@ export class Replica {
     if (at === this.#timerAt) return;
     this.#timerAt = at;
     effects.push({ kind: "setTimer", at });
-  }
-
-  /** Costs a non-producer its link at once; a producer is reported, never cut off. */
-  #misbehaved(peer: PeerKey, detail: string): void {
-    if (isProducer(this.#start.genesis.configuration, peer)) {
-      this.#log("warn", "net", "a producer misbehaves", { peer, detail });
-    } else this.#disconnect(peer, "misbehaviour", detail);
   }
 
   #disconnect(peer: PeerKey, reason: CloseReason, detail: string): void {

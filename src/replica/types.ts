@@ -8,6 +8,7 @@ import type { StateChange } from "../../chain/state.ts";
 import type { CloseReason, Lane, PeerKey } from "../../net/link/types.ts";
 import type { SyncPhase } from "../../consensus/sync/connection.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
+import type { FaultClass } from "./conduct.ts";
 
 export type Input =
   | { readonly kind: "tick" }
@@ -159,7 +160,16 @@ export interface ReplicaStatus {
     readonly stalledBecause?: string;
   };
   readonly mempool: { readonly count: number; readonly bytes: number };
-  readonly peers: readonly { readonly peer: PeerKey; readonly phase: SyncPhase; readonly height: number | undefined }[];
+  readonly peers: readonly {
+    readonly peer: PeerKey;
+    readonly phase: SyncPhase;
+    readonly height: number | undefined;
+    /** Of its faults; it decays. */
+    readonly score: number;
+    readonly slowed: boolean;
+  }[];
+  /** Faults of peers since the start. */
+  readonly faults: Readonly<Record<FaultClass, number>>;
   readonly halted: string | undefined;
   /** Sizes of everything bounded, for metrics and oracles. */
   readonly sizes: Readonly<Record<string, number>>;

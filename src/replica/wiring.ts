@@ -3,6 +3,7 @@ import { hexBytes, toHex } from "../base/bytes.ts";
 import type { PeerKey } from "../base/key.ts";
 import { seededRandom } from "../base/random.ts";
 import { encodeBlockParts } from "../../chain/block.ts";
+import { type Configuration, isProducer } from "../../chain/configuration.ts";
 import { Ledger } from "../../chain/ledger.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import type { Engine } from "../../consensus/engine.ts";
@@ -27,9 +28,11 @@ import { Sync } from "../../consensus/sync/sync.ts";
 import type { CloseReason } from "../../net/link/types.ts";
 import { DirectTransport } from "../../net/transport/directTransport.ts";
 import type { Transport } from "../../net/transport/types.ts";
+import type { Sender } from "./access.ts";
 import { Admission } from "./admission.ts";
 import { BlockProducer } from "./blockProducer.ts";
 import { CatchUp } from "./catchUp.ts";
+import { Conduct } from "./conduct.ts";
 import { LEAVING_TIMEOUTS } from "./constants.ts";
 import { type Arrival, Intake } from "./intake.ts";
 import { Leaving } from "./leaving.ts";
@@ -45,7 +48,6 @@ export interface Core {
   readonly now: () => number;
   /** A message that was let in: decoded, from somebody who may send it, signatures valid, order kept. */
   readonly deliver: (from: PeerKey, arrival: Arrival) => void;
-  readonly misbehaved: (peer: PeerKey, detail: string) => void;
   readonly disconnect: (peer: PeerKey, reason: CloseReason, detail: string) => void;
   readonly log: (level: LogLevel, layer: string, message: string, fields?: Record<string, unknown>) => void;
   readonly halt: (why: string) => void;
@@ -66,6 +68,7 @@ export interface Parts {
   readonly reads: LinearizableReads;
   readonly leaving: Leaving;
   readonly producer: BlockProducer;
+  readonly conduct: Conduct;
   readonly intake: Intake;
   readonly flusher: StateFlusher;
 }
@@ -96,6 +99,7 @@ export function wire(start: ReplicaStart, core: Core): Parts {
   parts.admission = admission(start, core, parts);
   parts.admission.restore(start.blocks);
   parts.engine = raft(start, core, parts);
+  parts.conduct = conduct(start, core);
   parts.sync = sync(core, parts);
   parts.catchUp = catchUp(start, core, parts);
   parts.submissions = submissions(start, core, parts);
@@ -165,6 +169,20 @@ function raft(start: ReplicaStart, core: Core, parts: Parts): Raft {
   );
 }
 
+function conduct({ genesis }: ReplicaStart, core: Core): Conduct {
+  return new Conduct({
+    now: core.now,
+    isProducer: (peer) => isProducer(genesis.configuration, peer),
+    disconnect: core.disconnect,
+    log: (level, message, fields) => core.log(level, "net", message, fields),
+  });
+}
+
+function senderOf(peer: PeerKey, configuration: Configuration, { engine, sync: live }: Parts): Sender {
+  if (isProducer(configuration, peer)) return engine.state.leader === peer ? "leader" : "producer";
+  return live.connections().get(peer)?.peerRoot === undefined ? "stranger" : "follower";
+}
+
 function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
   const { ledger, transport, mempool, sync, finality, engine, chain, admission, outbox } = parts;
   return new Intake({
@@ -176,11 +194,12 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     asked: (id) => sync.asked(id),
     irreversibleHeight: () => ledger.bottom.height,
     isNews: (height, id) => finality.isNews(height, id),
-    isLeading: () => engine.state.leader === start.self,
+    status: () => engine.state.status,
+    senderOf: (peer) => senderOf(peer, start.genesis.configuration, parts),
     streamedFrom: () => chain.streamedFrom,
     checkSignatures: (batch, claims) => outbox.effect({ kind: "checkSignatures", batch, claims }),
     deliver: core.deliver,
-    misbehaved: core.misbehaved,
+    conduct: parts.conduct,
     disconnect: core.disconnect,
   });
 }
@@ -199,7 +218,7 @@ function sync(core: Core, parts: Parts): Sync {
     isKnown: (id) => admission.isKnown(id),
     lowestMissing: (orphan) => ledger.lowestMissing(orphan),
     rootCertificate: () => finality.shown,
-    misbehaved: core.misbehaved,
+    fault: (peer, what, detail) => parts.conduct.fault(peer, what, detail),
     finalityConflict: (peer, detail) => core.disconnect(peer, "finalityConflict", detail),
   });
 }
@@ -230,7 +249,7 @@ function catchUp(start: ReplicaStart, core: Core, parts: Parts): CatchUp {
     anchor: () => finality.newest,
     outstanding: () => outbox.outstanding,
     acceptProven: (blocks) => admission.acceptProven(blocks),
-    misbehaved: core.misbehaved,
+    fault: (peer, what, detail) => parts.conduct.fault(peer, what, detail),
     tell: (message, fields) => core.log("info", "sync", message, fields),
   });
 }

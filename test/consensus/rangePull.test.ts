@@ -26,6 +26,7 @@ class Bench {
   readonly sources = new Map<string, number>();
   asked: { readonly peer: string; readonly request: RangeRequest }[] = [];
   readonly blamed: string[] = [];
+  readonly unrequested: string[] = [];
   readonly taken: number[] = [];
   readonly pull = new RangePull({
     limits: LIMITS,
@@ -33,7 +34,7 @@ class Bench {
     anchor: () => this.anchor,
     sources: () => this.sources,
     request: (peer, request) => void this.asked.push({ peer, request }),
-    misbehaved: (peer) => void this.blamed.push(peer),
+    fault: (peer, what) => void (what === "invalidRange" ? this.blamed : this.unrequested).push(peer),
   });
 
   constructor(...peers: string[]) {

@@ -24,7 +24,7 @@ class Node {
   now = 0;
   readonly requests: [to: string, id: string][] = [];
   readonly blocks: { to: string; id: string; requested: boolean }[] = [];
-  readonly misbehaved: string[] = [];
+  readonly faults: string[] = [];
   diskReads = 0;
   bytesABlock = 1;
   readonly sync = new Sync({
@@ -45,7 +45,7 @@ class Node {
     isKnown: (id) => this.ledger.get(id) !== undefined || this.ledger.isOrphan(id),
     lowestMissing: (orphan) => this.ledger.lowestMissing(orphan),
     rootCertificate: () => undefined,
-    misbehaved: (peer) => void this.misbehaved.push(peer),
+    fault: (_, what) => void this.faults.push(what),
     finalityConflict: () => undefined,
   });
 
@@ -134,7 +134,7 @@ describe("a block whose parent is not here", () => {
     node.hold(line.slice(0, 1));
     node.respond(A, second);
     expect([node.ledger.head.id, node.requests.length, node.sync.requests]).toEqual([sixth.id, 2, 0]);
-    expect(node.misbehaved).toEqual([]);
+    expect(node.faults).toEqual([]);
   });
 
   it("another peer is asked when the answer does not come, each once; then it is given up", () => {

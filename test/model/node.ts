@@ -79,7 +79,7 @@ export class ModelNode {
       isKnown: (id) => this.#ledger.get(id) !== undefined || this.#ledger.isOrphan(id),
       lowestMissing: (orphan) => this.#ledger.lowestMissing(orphan),
       rootCertificate: () => this.#finality.shown,
-      misbehaved: (_peer, detail) => void this.#faults.push(`a correct node is blamed: ${detail}`),
+      fault: (_peer, _what, detail) => void this.#faults.push(`a correct node is blamed: ${detail}`),
       finalityConflict: (_peer, detail) => void this.#faults.push(`a finality conflict is seen: ${detail}`),
     });
   }

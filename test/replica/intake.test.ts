@@ -20,6 +20,8 @@ import type { Lane, PeerKey } from "../../net/link/types.ts";
 import { DirectTransport } from "../../net/transport/directTransport.ts";
 import { encodeEnvelope } from "../../net/transport/envelope.ts";
 import { concatBytes, toHex, utf8 } from "../../src/base/bytes.ts";
+import type { EngineStatus } from "../../consensus/engine.ts";
+import type { FaultClass } from "../../src/replica/conduct.ts";
 import { GATE_BOUNDS } from "../../src/replica/constants.ts";
 import { type Arrival, Intake } from "../../src/replica/intake.ts";
 import {
@@ -47,11 +49,14 @@ class Node {
   readonly requested = new Set<string>();
   irreversibleHeight = 0;
   certifiedHeight = 0;
-  isLeading = true;
+  status: EngineStatus = "leader";
+  readonly strangers = new Set<string>();
+  leader: string | undefined;
   streamedFrom = 0;
   readonly batches: { readonly batch: number; readonly claims: readonly SignatureClaim[] }[] = [];
   readonly delivered: { readonly from: PeerKey; readonly arrival: Arrival }[] = [];
-  readonly misbehaved: PeerKey[] = [];
+  readonly faults: [PeerKey, FaultClass][] = [];
+  duplicates = 0;
   readonly disconnected: [PeerKey, string][] = [];
   readonly intake = new Intake({
     self: SELF,
@@ -62,11 +67,20 @@ class Node {
     asked: (id) => this.requested.has(id),
     irreversibleHeight: () => this.irreversibleHeight,
     isNews: (height) => height > this.certifiedHeight,
-    isLeading: () => this.isLeading,
+    status: () => this.status,
+    senderOf: (peer) => {
+      if ([SELF, A, B].includes(peer)) return peer === this.leader ? "leader" : "producer";
+      return this.strangers.has(peer) ? "stranger" : "follower";
+    },
     streamedFrom: () => this.streamedFrom,
     checkSignatures: (batch, claims) => void this.batches.push({ batch, claims }),
     deliver: (from, arrival) => void this.delivered.push({ from, arrival }),
-    misbehaved: (peer) => void this.misbehaved.push(peer),
+    conduct: {
+      fault: (peer, what) => void this.faults.push([peer, what]),
+      news: () => undefined,
+      duplicate: () => void this.duplicates++,
+      admits: () => true,
+    },
     disconnect: (peer, reason) => void this.disconnected.push([peer, reason]),
   });
 
@@ -98,7 +112,7 @@ class Node {
     return this.delivered.map(({ arrival }) => (arrival.kind === "sync" ? arrival.message.kind : arrival.kind));
   }
   expectNothing(): void {
-    expect([this.delivered, this.batches, this.misbehaved, this.disconnected, this.intake.waiting]).toEqual([
+    expect([this.delivered, this.batches, this.faults, this.disconnected, this.intake.waiting]).toEqual([
       [],
       [],
       [],
@@ -169,7 +183,7 @@ describe("a block (docs/protocol.md, section 1, access)", () => {
     const node = new Node();
     node.sync(B, blockFrame(first.block));
     node.check(false);
-    expect([node.kinds, node.misbehaved]).toEqual([[], [B]]);
+    expect([node.kinds, node.faults]).toEqual([[], [[B, "badSignature"]]]);
   });
 
   it.each(["block", "blockResponse"])(
@@ -179,7 +193,7 @@ describe("a block (docs/protocol.md, section 1, access)", () => {
       const node = new Node();
       node.requested.add(block.id);
       node.sync(A, kind === "block" ? blockFrame(block) : responseFrame(block));
-      expect(node.misbehaved.splice(0)).toEqual([A]);
+      expect(node.faults.splice(0)).toEqual([[A, "invalidBlock"]]);
       node.expectNothing();
     },
   );
@@ -187,6 +201,7 @@ describe("a block (docs/protocol.md, section 1, access)", () => {
   it("as a response that nobody asked for is dropped unchecked", () => {
     const node = new Node();
     node.sync(A, responseFrame(first.block));
+    expect(node.faults.splice(0)).toEqual([[A, "unrequested"]]);
     node.expectNothing();
     node.requested.add(first.id);
     node.sync(A, responseFrame(first.block));
@@ -227,7 +242,7 @@ describe("an arrival let in unchecked because it was known", () => {
     node.known.clear();
     node.check();
     expect(node.delivered.map(({ arrival }) => arrival)).toMatchObject([{ message: { block: { id: second.id } } }]);
-    expect([node.misbehaved, node.intake.waiting]).toEqual([[], 0]);
+    expect([node.faults, node.intake.waiting]).toEqual([[], 0]);
   });
 
   it("is, when it has become irreversible", () => {
@@ -272,10 +287,10 @@ describe("a hello", () => {
   it("whose certificate does not hold, by its shape or its signatures, is misbehaviour", () => {
     const node = new Node();
     node.sync(A, helloOf(first, certificateOf(first, [A])));
-    expect([node.misbehaved, node.batches]).toEqual([[A], []]);
+    expect([node.faults, node.batches]).toEqual([[[A, "invalidCertificate"]], []]);
     node.sync(A, helloOf(first, certificateOf(first)));
     node.check(false);
-    expect([node.misbehaved, node.kinds]).toEqual([[A, A], []]);
+    expect([node.faults[1], node.kinds]).toEqual([[A, "badSignature"], []]);
   });
 });
 
@@ -293,12 +308,14 @@ describe("a signed consensus message", () => {
     node.unicast(B, signedBy(A));
     node.unicast(STRANGER, signedBy(A));
     node.unicast(STRANGER, signedBy(STRANGER));
+    expect(node.faults.splice(0)).toEqual([B, STRANGER, STRANGER].map((peer) => [peer, "refusedMessage"]));
     node.expectNothing();
   });
 
   it("never counts by broadcast", () => {
     const node = new Node();
     node.broadcast(A, signedBy(A));
+    expect(node.faults.splice(0)).toEqual([[A, "refusedMessage"]]);
     node.expectNothing();
   });
 });
@@ -330,7 +347,7 @@ describe("a certificate", () => {
   ])("%s is misbehaviour, and costs no check", (_, signers) => {
     const node = new Node();
     node.unicast(B, encodeCertificatePayload(certificateOf(first, signers)));
-    expect([node.misbehaved, node.batches, node.kinds]).toEqual([[B], [], []]);
+    expect([node.faults, node.batches, node.kinds]).toEqual([[[B, "invalidCertificate"]], [], []]);
   });
 });
 
@@ -351,7 +368,7 @@ describe("a range of blocks", () => {
     const node = new Node();
     node.unicast(STRANGER, range());
     node.check(false);
-    expect([node.misbehaved, node.kinds]).toEqual([[STRANGER], []]);
+    expect([node.faults, node.kinds]).toEqual([[[STRANGER, "badSignature"]], []]);
   });
 
   it("far below needs no check", () => {
@@ -366,10 +383,12 @@ describe("transactions that another node forwards", () => {
   it("are taken while leading only, and not by broadcast: whoever forwards keeps them", () => {
     const node = new Node();
     const forward = forwardOf(makeTransaction("put k v", 1));
-    node.isLeading = false;
+    node.status = "follower";
     node.unicast(STRANGER, forward);
-    node.isLeading = true;
+    node.expectNothing();
+    node.status = "leader";
     node.broadcast(STRANGER, forward);
+    expect(node.faults.splice(0)).toEqual([[STRANGER, "refusedMessage"]]);
     node.expectNothing();
     node.unicast(STRANGER, forward);
     expect(node.delivered).toMatchObject([{ from: STRANGER, arrival: { kind: "transactions" } }]);
@@ -388,9 +407,11 @@ describe("transactions that another node forwards", () => {
   });
 });
 
-it("results come by unicast: by broadcast they are dropped", () => {
+it("results come by unicast and from a producer: else they are refused", () => {
   const node = new Node();
   node.broadcast(A, RESULTS);
+  node.unicast(STRANGER, RESULTS);
+  expect(node.faults.splice(0)).toEqual([A, STRANGER].map((peer) => [peer, "refusedMessage"]));
   node.expectNothing();
   node.unicast(A, RESULTS);
   expect(node.delivered).toMatchObject([{ from: A, arrival: { kind: "results", results: [{ outcome: "ODD" }] } }]);
@@ -410,10 +431,10 @@ describe("a frame", () => {
     ["a unicast in another's name", "urgent", other],
     ["an unknown kind in an envelope", "bulk", enveloped(A, Uint8Array.of(99, 1), false)],
     ["a forward that is no list", "bulk", enveloped(A, Uint8Array.of(33, 1), false)],
-  ])("that does not decode costs its sender the link: %s", (_, lane, bytes) => {
+  ])("that does not decode is a fault of its sender: %s", (_, lane, bytes) => {
     const node = new Node();
     node.intake.received(A, lane, bytes);
-    expect([node.disconnected, node.kinds, node.batches, node.misbehaved]).toEqual([[[A, "undecodable"]], [], [], []]);
+    expect([node.faults, node.kinds, node.batches]).toEqual([[[A, "undecodable"]], [], []]);
   });
 
   it("for somebody else, or a broadcast that came before, is dropped", () => {
@@ -422,7 +443,7 @@ describe("a frame", () => {
     node.intake.received(A, "urgent", concatBytes(...elsewhere));
     node.expectNothing();
     for (const from of [A, B]) node.broadcast(from, encodeCertificatePayload(certificateOf(first)));
-    expect(node.batches).toHaveLength(1);
+    expect([node.batches.length, node.duplicates]).toEqual([1, 1]);
   });
 });
 
@@ -451,7 +472,7 @@ describe("more than can be checked", () => {
     const node = new Node();
     for (let i = 0; i <= fill; i++) node.unicast(A, bytes, lane);
     expect(node.intake.waiting).toBe(fill);
-    expect([node.disconnected, node.misbehaved]).toEqual([[], []]);
+    expect([node.disconnected, node.faults]).toEqual([[], [[A, "overload"]]]);
     node.check();
     expect(node.kinds).toHaveLength(fill);
   });

@@ -122,6 +122,8 @@ describe("a stream", () => {
     stage.part([3], [0, 1, 2]);
     stage.start(3);
     garbler.connect(3);
+    const genesis = { view: 0, height: 0, id: stage.forge.genesis.id };
+    garbler.say(3, "chain", encodeHello({ seq: 1, echo: 0, head: genesis, root: genesis, locator: [genesis] }));
     for (let height = 1; height < 20; height++) garbler.say(3, "chain", blockFrame(blockAt(height)));
     stage.advance(50);
     const garbled = blockFrame(blockAt(20));

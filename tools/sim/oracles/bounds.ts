@@ -5,7 +5,7 @@ import { type ConsensusSettings, HELD_BLOCKS_MAX, WINDOW_BLOCKS } from "../../..
 import { RANGE_REQUESTS_MAX, REQUESTS_MAX, type SyncLimits } from "../../../consensus/sync/constants.ts";
 import { AWAITED_MAX, KEPT_BYTES_MAX, KEPT_MAX } from "../../../net/transport/broadcastTree.ts";
 import { ARRIVALS_MAX } from "../../../net/transport/linkStates.ts";
-import { GATE_BOUNDS, READS_MAX } from "../../../src/replica/constants.ts";
+import { GATE_BOUNDS, READS_MAX, SCORED_PEERS_MAX } from "../../../src/replica/constants.ts";
 import { RuleBroken } from "../violation.ts";
 
 /** Branches that a run can have at once: every view may leave one of at most a window. */
@@ -42,6 +42,7 @@ export function boundsOf(
     broadcastsAwaited: AWAITED_MAX,
     broadcastsKept: KEPT_MAX,
     broadcastBytesKept: KEPT_BYTES_MAX,
+    scoredPeers: SCORED_PEERS_MAX,
     persistOutstanding: PERSISTS_MAX,
   };
 }

@@ -1,0 +1,76 @@
+/**
+ * Which message is accepted from whom in which status (docs/protocol.md, section 1, "Access"): the one table of it. What
+ * it does not name is refused; a new kind of message does not compile without an entry.
+ */
+import type { EngineStatus } from "../../consensus/engine.ts";
+import type { Payload, SignedContentKind, SyncMessage } from "../../consensus/messages.ts";
+
+export type MessageKind = SyncMessage["kind"] | Exclude<Payload["kind"], "signed"> | SignedContentKind;
+
+/**
+ * Who says it. A stranger has not told of its chain on this link and holds no producer's key; a follower has told; the
+ * leader is the producer that this node takes for it.
+ */
+export const SENDERS = ["stranger", "follower", "producer", "leader"] as const;
+export type Sender = (typeof SENDERS)[number];
+
+export const STATUSES = ["leader", "follower", "candidate", "recovering", "observer", "halted"] as const;
+// Fails to compile when an engine gets a status that is not in the list.
+const _allStatuses: Exclude<EngineStatus, (typeof STATUSES)[number]> extends never ? true : never = true;
+void _allStatuses;
+
+/** "ignore": an honest peer may have sent it, for another time. "refuse": none does, and it counts against the sender. */
+export type Verdict = "accept" | "ignore" | "refuse";
+
+interface Rule {
+  readonly from: readonly Sender[];
+  readonly while: readonly EngineStatus[];
+  /** How it may travel. */
+  readonly by: "link" | "broadcast" | "both";
+}
+
+const ANYBODY = SENDERS;
+const INTRODUCED = ["follower", "producer", "leader"] as const;
+const PRODUCERS = ["producer", "leader"] as const;
+const RUNNING = ["leader", "follower", "candidate", "recovering", "observer"] as const;
+/** Of a node in the set of producers. */
+const MEMBER = ["leader", "follower", "candidate", "recovering"] as const;
+const LEADING = ["leader"] as const;
+
+export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
+  hello: { from: ANYBODY, while: RUNNING, by: "link" },
+  // A stream begins with a matched pair of hellos.
+  block: { from: INTRODUCED, while: RUNNING, by: "link" },
+  blockRequest: { from: ANYBODY, while: RUNNING, by: "link" },
+  blockResponse: { from: ANYBODY, while: RUNNING, by: "link" },
+  // What is served is public; what comes is checked against an anchor.
+  rangeRequest: { from: ANYBODY, while: RUNNING, by: "link" },
+  rangeResponse: { from: INTRODUCED, while: RUNNING, by: "link" },
+  certificate: { from: ANYBODY, while: RUNNING, by: "both" },
+  // Only a leader has a use for them; whoever forwards keeps them and asks the next one.
+  transactionForward: { from: ANYBODY, while: LEADING, by: "link" },
+  transactionResults: { from: PRODUCERS, while: RUNNING, by: "link" },
+  readIndex: { from: ANYBODY, while: LEADING, by: "link" },
+  // What counts is that it comes from the leader that was asked, which may lead no more.
+  readIndexReply: { from: PRODUCERS, while: RUNNING, by: "link" },
+  requestVote: { from: PRODUCERS, while: MEMBER, by: "link" },
+  vote: { from: PRODUCERS, while: MEMBER, by: "link" },
+  ack: { from: PRODUCERS, while: LEADING, by: "link" },
+  heartbeat: { from: PRODUCERS, while: MEMBER, by: "link" },
+  // One of a higher view moves whoever hears it.
+  heartbeatReply: { from: PRODUCERS, while: MEMBER, by: "link" },
+  timeoutNow: { from: ["leader"], while: ["follower"], by: "link" },
+};
+
+export const MESSAGE_KINDS = Object.keys(ACCESS) as MessageKind[];
+
+/** @param broadcast how it came */
+export function access(kind: MessageKind, sender: Sender, status: EngineStatus, broadcast: boolean): Verdict {
+  const rule = ACCESS[kind];
+  if (rule.by !== "both" && (rule.by === "broadcast") !== broadcast) return "refuse";
+  if (!rule.from.includes(sender)) {
+    // Who leads is known here and there at different times.
+    return sender === "producer" && rule.from.includes("leader") ? "ignore" : "refuse";
+  }
+  return rule.while.includes(status) ? "accept" : "ignore";
+}
