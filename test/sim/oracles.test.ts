@@ -9,10 +9,16 @@ import { assertBounded, boundsOf } from "../../tools/sim/oracles/bounds.ts";
 import { ConductOracle, StreamOracle } from "../../tools/sim/oracles/conduct.ts";
 import { DecisionOracle } from "../../tools/sim/oracles/decisions.ts";
 import { FinalityOracle } from "../../tools/sim/oracles/finality.ts";
+import { LightClientOracle } from "../../tools/sim/oracles/lightClient.ts";
 import { type DurableBlocks, PromiseOracle } from "../../tools/sim/oracles/promises.ts";
+import { ReadOracle } from "../../tools/sim/oracles/reads.ts";
 import { assertSameState } from "../../tools/sim/oracles/state.ts";
 import { TransactionOracle } from "../../tools/sim/oracles/transactions.ts";
 import { type SeenBlock, ViewOracle } from "../../tools/sim/oracles/views.ts";
+import { NO_WORKLOAD } from "../../tools/sim/profile.ts";
+import { comeToRest } from "../../tools/sim/run.ts";
+import { Stage } from "../../tools/sim/scenarios/stage.ts";
+import { Simulation } from "../../tools/sim/simulation.ts";
 
 /** A chain of ids `${prefix}1`, `${prefix}2`, ... above the genesis "g". */
 const chain = (prefix: string) => (height: number) => (height === 0 ? "g" : `${prefix}${height}`);
@@ -254,6 +260,35 @@ describe("promises: records are monotone, and nothing leaves before it is durabl
   });
 });
 
+describe("promises of a disk that is an older one", () => {
+  const record = (view: number, votedFor?: string) => ({
+    view,
+    votedFor,
+    acked: { view: 0, height: 0, id: "g" },
+  });
+  const restored = (): PromiseOracle => {
+    const oracle = new PromiseOracle(["A", "B"]);
+    for (const each of [record(0), record(1, "B"), record(2)]) {
+      oracle.issued(0, each);
+      oracle.durable(0, each);
+    }
+    oracle.restored(0, record(0));
+    return oracle;
+  };
+
+  it("takes the old record, and another vote in a view without one", () => {
+    const oracle = restored();
+    for (const each of [record(1, "B"), record(2, "A")]) {
+      oracle.issued(0, each);
+      oracle.durable(0, each);
+    }
+  });
+
+  it("fires on a second vote of a view, though the disk does not know of the first [R1]", () => {
+    expect(() => restored().durable(0, record(1, "A"))).toThrow("a producer votes once a view");
+  });
+});
+
 describe("conduct: correct nodes find no fault with one another", () => {
   const conduct = new ConductOracle();
   it.each<[string, Effect]>([
@@ -334,5 +369,92 @@ describe("state: equal blocks give equal states", () => {
     expect(() => assertSameState(0, 5, [entry("a", 1)], model)).toThrow("1 keys, the model has 2");
     expect(() => assertSameState(0, 5, [entry("a", 1), entry("c", 2)], model)).toThrow("key 63, the model has 62");
     expect(() => assertSameState(0, 5, [entry("a", 1), entry("b", 3)], model)).toThrow("is 03, not 02");
+  });
+});
+
+describe("reads: a linearizable read sees what was irreversible before it began [R2]", () => {
+  it("takes a read at that height or above, and one that was refused", () => {
+    const reads = new ReadOracle();
+    const [first, second] = [reads.begun(0, 5), reads.begun(0, 5)];
+    reads.readable(0, [first], 5);
+    reads.refused(0, [second]);
+    expect([reads.counts, reads.openAt(0)]).toEqual([{ seen: 1, refused: 1 }, 0]);
+  });
+
+  it("fires on a read of an older state, and on one that is answered twice", () => {
+    const reads = new ReadOracle();
+    const request = reads.begun(0, 5);
+    expect(() => reads.readable(0, [request], 4)).toThrow("a read sees what was irreversible before it began");
+    expect(() => reads.refused(0, [request])).toThrow("a read is answered once");
+  });
+});
+
+describe("light client: who knows only the genesis agrees with full nodes", () => {
+  const stage = Stage.open(3, { seed: 4 });
+  stage.commit(stage.leader, 5);
+  for (let i = 0; i < 4; i++) stage.commit(stage.leader);
+  stage.settle();
+  const { genesis, keys, watch } = stage.simulation;
+  const { disk } = stage.node(0);
+  const certificate = disk.irreversible?.certificate as Uint8Array;
+  const source = { certificate, blockAt: (height: number) => disk.blockAt(height) };
+  const top = disk.irreversibleHeight;
+  const client = (idAt: (height: number) => string | undefined, verify = true): LightClientOracle =>
+    new LightClientOracle(
+      genesis.chainId,
+      genesis.configuration,
+      (claim) => verify && keys.verify(claim),
+      (height) => idAt(height),
+    );
+  const full = (height: number): string | undefined => watch.finality.idAt(height);
+
+  it("takes what a correct node has", () => {
+    expect(client(full).certificate(0, certificate).height).toBe(top);
+    client(full).proofs(0, source, [0, 1, 2, top - 1, top]);
+  });
+
+  it("fires when a certificate proves another block than full nodes have, or none yet", () => {
+    const other = (height: number): string | undefined => (height === top ? "another" : full(height));
+    expect(() => client(other).certificate(0, certificate)).toThrow("full nodes have another");
+    expect(() => client(() => undefined).certificate(0, certificate)).toThrow("full nodes have undefined");
+  });
+
+  it("fires on a certificate with a false signature, and on one that does not decode", () => {
+    expect(() => client(full, false).certificate(0, certificate)).toThrow("a signature that is not valid");
+    expect(() => client(full).certificate(0, certificate.subarray(1))).toThrow("its certificate is refused");
+  });
+
+  it("fires on a block that is not in the certified history, or is not what full nodes have there", () => {
+    const swapped = { ...source, blockAt: (height: number) => disk.blockAt(height === 2 ? 1 : height) };
+    expect(() => client(full).proofs(0, swapped, [2])).toThrow("is not in the history");
+    const other = (height: number): string | undefined => (height === 2 ? "another" : full(height));
+    expect(() => client(other).proofs(0, source, [2])).toThrow("block 2 is proven to be");
+  });
+
+  it("fires on a transaction that is not under its header's root", () => {
+    const height = Array.from({ length: top }, (_, i) => i).find(
+      (at) => disk.blockAt(at).transactions.count > 0,
+    ) as number;
+    const block = disk.blockAt(height);
+    const transactionIds = Uint8Array.from(block.transactionIds, (byte, i) => (i === 0 ? byte ^ 1 : byte));
+    const changed = {
+      ...source,
+      blockAt: (at: number) => (at === height ? { ...block, transactionIds } : disk.blockAt(at)),
+    };
+    expect(() => client(full).proofs(0, changed, [height])).toThrow("is not under its root");
+  });
+});
+
+describe("liveness: what is healed agrees in time, and is still then", () => {
+  it("fires when a node stays away, and when the chain of an idle network grows", () => {
+    const options = { seed: 1, producers: 3, workload: NO_WORKLOAD };
+    const lonely = new Simulation(options);
+    lonely.startAll();
+    lonely.network.block(0, 1);
+    expect(() => comeToRest(lonely)).toThrow("converges within");
+    const busy = new Simulation({ ...options, workload: { ...NO_WORKLOAD, transactionsPerSecond: 0.2 } });
+    busy.startAll();
+    busy.beginWorkload();
+    expect(() => comeToRest(busy)).toThrow("an idle network does not grow");
   });
 });

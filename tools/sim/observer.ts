@@ -9,6 +9,7 @@ import { ConductOracle, StreamOracle } from "./oracles/conduct.ts";
 import { DecisionOracle } from "./oracles/decisions.ts";
 import { FinalityOracle } from "./oracles/finality.ts";
 import { PromiseOracle } from "./oracles/promises.ts";
+import { LightClientOracle } from "./oracles/lightClient.ts";
 import { ReadOracle } from "./oracles/reads.ts";
 import { TransactionOracle } from "./oracles/transactions.ts";
 import { ViewOracle } from "./oracles/views.ts";
@@ -28,6 +29,7 @@ export class Observer implements Watch {
   readonly finality: FinalityOracle;
   readonly transactions = new TransactionOracle();
   readonly reads = new ReadOracle();
+  readonly lightClient: LightClientOracle;
   readonly views: ViewOracle;
   readonly decisions: DecisionOracle;
   readonly promises: PromiseOracle;
@@ -51,6 +53,12 @@ export class Observer implements Watch {
     this.#blocks.set(id, genesisBlock);
     this.finality = new FinalityOracle(id, nodes.length, (height, blockId, node) =>
       this.#decided(height, blockId, node),
+    );
+    this.lightClient = new LightClientOracle(
+      genesis.chainId,
+      genesis.configuration,
+      (claim) => simulation.keys.verify(claim),
+      (height) => this.finality.idAt(height),
     );
     this.views = new ViewOracle({ id, height: 0, view: 0, parent: header.parent, producer: header.producer });
     this.decisions = new DecisionOracle(nodes.filter((node) => node.isProducer).length, (blockId) =>

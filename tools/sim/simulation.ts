@@ -56,6 +56,9 @@ export interface SimulationOptions {
   readonly onlooker?: Onlooker;
 }
 
+/** Blocks that a light client asks each node for at the end of a run. */
+const PROVEN_BLOCKS = 6;
+
 /** Sees what happens and changes nothing: diagrams, measurements, scripted peers. */
 export type Onlooker = Partial<Pick<Watch, "started" | "stepped" | "persisted" | "sent">> & {
   crashed?(node: SimulatedNode): void;
@@ -299,7 +302,17 @@ export class Simulation implements World {
         ledger.readRange("", undefined, model.length + 1, "irreversible"),
         model,
       );
+      this.#assertProofs(node);
     }
+  }
+
+  /** What a node's disk holds convinces a light client. */
+  #assertProofs({ index, disk }: SimulatedNode): void {
+    const certificate = disk.irreversible?.certificate;
+    if (certificate === undefined || certificate.length === 0) return;
+    const top = disk.irreversibleHeight;
+    const heights = Array.from({ length: PROVEN_BLOCKS }, (_, i) => Math.floor((top * (i + 1)) / PROVEN_BLOCKS));
+    this.watch.lightClient.proofs(index, { certificate, blockAt: (height) => disk.blockAt(height) }, heights);
   }
 }
 

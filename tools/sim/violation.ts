@@ -15,6 +15,7 @@ export type OracleName =
   | "transactions"
   | "reads"
   | "state"
+  | "lightClient"
   | "views"
   | "promises"
   | "conduct"
