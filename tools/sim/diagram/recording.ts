@@ -87,7 +87,9 @@ export class Recorder implements Onlooker {
   sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     if (!this.#recording) return;
     const wire = readWire(lane, parts);
-    const label = labelOf(wire);
+    // To its signer, when a link comes up: what it has promised (docs/protocol.md, section 4).
+    const isGivenBack = "signer" in wire && wire.signer !== node.key;
+    const label = isGivenBack ? `${labelOf(wire)}, given back` : labelOf(wire);
     const isSame = isPulse(wire) && this.#pulses.get(`${node.index} ${to}`) === label;
     if (isPulse(wire)) this.#pulses.set(`${node.index} ${to}`, label);
     const message = { label, target: to, isPulse: isSame, receivedUs: undefined, changedNothing: false };
