@@ -276,6 +276,10 @@ export class Simulation implements World {
     if (leader === undefined) return "nobody leads";
     const { view } = this.node(leader).replica.status().engine;
     if (this.node(leader).replica.ledger.head.view !== view) return `node ${leader} has not opened view ${view}`;
+    const { mempool, ledger: led } = this.node(leader).replica;
+    // Also what a node that stays away has forwarded: the leader knows of it, and still makes a block.
+    if (mempool.pendingCount > 0 || mempool.needsBlockAfter(led.head.block.header.time))
+      return `node ${leader} has transactions for another block`;
     const indices = new Set(nodes.map((node) => node.index));
     const open = this.workload.unresolved.find(({ node }) => indices.has(node));
     if (open !== undefined) return `node ${open.node} has not told what became of ${open.id}`;
