@@ -16,7 +16,9 @@ export type SignedKind =
   | "commit"
   | "viewChange"
   | "summary"
-  | "seqno";
+  | "seqno"
+  | "transactionResults"
+  | "readIndexReply";
 
 /** One signature to check: is `signature` one of `key` over `digest`? */
 export interface SignatureClaim {

@@ -19,7 +19,7 @@ import {
 import { err, ok, type Result } from "../src/base/result.ts";
 import { type Block, decodeBlock } from "../chain/block.ts";
 import { HARD_LIMITS, SIGNATURE_BYTES, VIEW_MAX } from "../chain/constants.ts";
-import type { SignatureClaim } from "../chain/signing.ts";
+import type { SignatureClaim, SignedKind } from "../chain/signing.ts";
 import { signingDigest } from "../chain/signing.ts";
 import { type ByteList, decodeList } from "../chain/byteList.ts";
 import {
@@ -70,7 +70,7 @@ export type Hello = Decoded<typeof helloMessage>;
 
 export const blockRequestMessage = message("BlockRequest", { id: hash(1) });
 
-/** One rejected transaction of a forward. */
+/** One rejected transaction. */
 const transactionResultMessage = message("TransactionResult", {
   id: hash(1),
   /** Stable code of the refusal. */
@@ -78,21 +78,31 @@ const transactionResultMessage = message("TransactionResult", {
   detail: text(3, 512),
 });
 export type TransactionResult = Decoded<typeof transactionResultMessage>;
+/** What a leader refused of what `submitter` forwarded. Counts while `view` is the view of who reads it. */
 export const transactionResultsMessage = message("TransactionResults", {
-  results: repeated(nested(1, transactionResultMessage), 1_000),
+  submitter: hash(1),
+  view: uint(2),
+  results: repeated(nested(3, transactionResultMessage), 1_000),
 });
+export type TransactionResults = Decoded<typeof transactionResultsMessage>;
 
 /** Asks the leader for a read index [R2]; the answer bears the same number. */
 export const readIndexMessage = message("ReadIndex", { number: uint(1) });
+/** Names whom it is for: numbers are everybody's own [S8]. */
 export const readIndexReplyMessage = message("ReadIndexReply", {
-  number: uint(1),
+  reader: hash(1),
+  number: uint(2),
   /** The irreversible state as of this height holds all that was irreversible when the question came. */
-  height: uint(2),
+  height: uint(3),
 });
+export type ReadIndexReply = Decoded<typeof readIndexReplyMessage>;
+
+/** Content of the largest {@link transactionResultsMessage}, about. */
+const SIGNED_CONTENT_MAX_BYTES = 640 * 1024;
 
 export const signedMessage = message("Signed", {
   signer: hash(1),
-  content: bytes(2, 4096),
+  content: bytes(2, SIGNED_CONTENT_MAX_BYTES),
   signature: fixedBytes(3, SIGNATURE_BYTES),
 });
 
@@ -126,9 +136,9 @@ export type Payload =
   | { readonly kind: "signed"; readonly message: ConsensusMessage; readonly claim: SignatureClaim }
   | { readonly kind: "certificate"; readonly bytes: Uint8Array }
   | { readonly kind: "transactionForward"; readonly transactions: ByteList }
-  | { readonly kind: "transactionResults"; readonly results: readonly TransactionResult[] }
+  | { readonly kind: "transactionResults"; readonly answer: TransactionResults; readonly claim: SignatureClaim }
   | { readonly kind: "readIndex"; readonly number: number }
-  | { readonly kind: "readIndexReply"; readonly number: number; readonly height: number }
+  | { readonly kind: "readIndexReply"; readonly answer: ReadIndexReply; readonly claim: SignatureClaim }
   | { readonly kind: "rangeRequest"; readonly request: RangeRequest }
   | { readonly kind: "rangeResponse"; readonly response: RangeResponse };
 
@@ -214,16 +224,32 @@ export function encodeTransactionForward(list: ByteList): Uint8Array {
   return withKind(PAYLOAD.transactionForward, list.buffer);
 }
 
-export function encodeTransactionResults(results: readonly TransactionResult[]): Uint8Array {
-  return withKind(PAYLOAD.transactionResults, transactionResultsMessage.encode({ results }));
+/** @param signDigest signs 32 bytes with the key of `signer` */
+export function encodeTransactionResults(
+  chainId: string,
+  signer: string,
+  answer: TransactionResults,
+  signDigest: (digest: Uint8Array) => Uint8Array,
+): Uint8Array {
+  const content = transactionResultsMessage.encode(answer);
+  const signature = signDigest(signingDigest("transactionResults", chainId, content));
+  return withKind(PAYLOAD.transactionResults, signedMessage.encode({ signer, content, signature }));
 }
 
 export function encodeReadIndex(number: number): Uint8Array {
   return withKind(PAYLOAD.readIndex, readIndexMessage.encode({ number }));
 }
 
-export function encodeReadIndexReply(number: number, height: number): Uint8Array {
-  return withKind(PAYLOAD.readIndexReply, readIndexReplyMessage.encode({ number, height }));
+/** @param signDigest signs 32 bytes with the key of `signer` */
+export function encodeReadIndexReply(
+  chainId: string,
+  signer: string,
+  answer: ReadIndexReply,
+  signDigest: (digest: Uint8Array) => Uint8Array,
+): Uint8Array {
+  const content = readIndexReplyMessage.encode(answer);
+  const signature = signDigest(signingDigest("readIndexReply", chainId, content));
+  return withKind(PAYLOAD.readIndexReply, signedMessage.encode({ signer, content, signature }));
 }
 
 export function encodeRangeRequestPayload(request: RangeRequest): Uint8Array {
@@ -251,8 +277,8 @@ export function decodePayload(chainId: string, payload: Uint8Array): Result<Payl
       return list.ok ? ok({ kind: "transactionForward", transactions: list.value }) : list;
     }
     case PAYLOAD.transactionResults: {
-      const results = transactionResultsMessage.decode(content);
-      return results.ok ? ok({ kind: "transactionResults", results: results.value.results }) : results;
+      const opened = openSigned(chainId, "transactionResults", transactionResultsMessage, content);
+      return opened.ok ? ok({ kind: "transactionResults", ...opened.value }) : opened;
     }
     case PAYLOAD.rangeRequest: {
       const request = rangeRequestMessage.decode(content);
@@ -267,8 +293,8 @@ export function decodePayload(chainId: string, payload: Uint8Array): Result<Payl
       return question.ok ? ok({ kind: "readIndex", ...question.value }) : question;
     }
     case PAYLOAD.readIndexReply: {
-      const reply = readIndexReplyMessage.decode(content);
-      return reply.ok ? ok({ kind: "readIndexReply", ...reply.value }) : reply;
+      const opened = openSigned(chainId, "readIndexReply", readIndexReplyMessage, content);
+      return opened.ok ? ok({ kind: "readIndexReply", ...opened.value }) : opened;
     }
     default:
       return undecodable(`kind ${number} in an envelope`);
@@ -285,6 +311,21 @@ function decodeSigned(chainId: string, kind: SignedContentKind, bytes: Uint8Arra
   if (message.content.view > VIEW_MAX) return undecodable("view out of range");
   const claim = { key: signer, digest: signingDigest(kind, chainId, outer.value.content), signature };
   return ok({ kind: "signed", message, claim });
+}
+
+/** A leader's answer, and the claim that it is its. */
+function openSigned<T>(
+  chainId: string,
+  kind: SignedKind,
+  codec: Message<T>,
+  bytes: Uint8Array,
+): Result<{ readonly answer: T; readonly claim: SignatureClaim }, FrameError> {
+  const outer = signedMessage.decode(bytes);
+  if (!outer.ok) return outer;
+  const { signer, content, signature } = outer.value;
+  const inner = codec.decode(content);
+  if (!inner.ok) return inner;
+  return ok({ answer: inner.value, claim: { key: signer, digest: signingDigest(kind, chainId, content), signature } });
 }
 
 function withKind(kind: number, content: Uint8Array): Uint8Array {

@@ -1,8 +1,10 @@
 /** Times and bounds of routing, each with its reason. */
 
-/** A metric is the smoothed round-trip time of a path plus so much a link, ms: a direct link is left for a path that is
- * faster by more than a scheduler's whim. */
-export const HOP_COST_MS = 10;
+/**
+ * A metric is the smoothed round-trip time of a path plus so much a link, ms. Much, because each relay is one more that may
+ * die, and be noticed late: a direct link is left for a detour that is faster by more than this.
+ */
+export const HOP_COST_MS = 50;
 /** A link whose round trip was not measured yet counts as a slow one, ms. */
 export const UNMEASURED_ROUND_TRIP_MS = 50;
 /** A link costs at most this, ms: 64 of the worst still make a finite metric. */

@@ -40,7 +40,7 @@ export interface RoutingHost {
   signSeqno(seqno: Uint8Array): Uint8Array;
   /** To a neighbour, on the urgent lane. */
   send(to: PeerKey, payload: Uint8Array): void;
-  /** The last route to it is gone. */
+  /** The last route to it is gone, for another reason than that its own link broke. */
   lost(producer: PeerKey): void;
 }
 
@@ -129,7 +129,7 @@ export class Routing {
 
   peerDown(peer: PeerKey): void {
     this.#answers.delete(peer);
-    for (const producer of this.#table.neighbourDown(peer)) this.#choose(producer);
+    for (const producer of this.#table.neighbourDown(peer)) this.#choose(producer, peer);
   }
 
   measured(peer: PeerKey, roundTripMs: number): void {
@@ -222,13 +222,14 @@ export class Routing {
 
   // Choosing and telling
 
-  #choose(producer: PeerKey): void {
+  /** @param broken whose link has just broken */
+  #choose(producer: PeerKey, broken?: PeerKey): void {
     const hadRoute = this.#table.isSelected(producer);
     const after = this.#table.select(producer);
     if (after === undefined) {
       if (hadRoute) {
         this.#changed.add(producer);
-        this.#host.lost(producer);
+        if (producer !== broken) this.#host.lost(producer);
       }
       if ((hadRoute || this.#table.routes(producer).length > 0) && !this.#wants.has(producer))
         this.#ask(producer, { at: 0, intervalMs: SEQNO_REQUEST_EVERY_MS, asked: 0 });

@@ -25,8 +25,8 @@ export type Verdict = "accept" | "ignore" | "refuse";
 interface Rule {
   readonly from: readonly Sender[];
   readonly while: readonly EngineStatus[];
-  /** How it may travel. */
-  readonly by: "link" | "broadcast" | "both";
+  /** How it may travel: between neighbours, along routes by way of others, to everyone. */
+  readonly by: "link" | "routes" | "broadcast" | "both";
 }
 
 const ANYBODY = SENDERS;
@@ -48,21 +48,26 @@ export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
   rangeResponse: { from: INTRODUCED, while: RUNNING, by: "link" },
   certificate: { from: ANYBODY, while: RUNNING, by: "both" },
   // Only a leader has a use for them; whoever forwards keeps them and asks the next one.
-  transactionForward: { from: ANYBODY, while: LEADING, by: "link" },
-  transactionResults: { from: PRODUCERS, while: RUNNING, by: "link" },
-  readIndex: { from: ANYBODY, while: LEADING, by: "link" },
+  transactionForward: { from: ANYBODY, while: LEADING, by: "routes" },
+  transactionResults: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  readIndex: { from: ANYBODY, while: LEADING, by: "routes" },
   // What counts is that it comes from the leader that was asked, which may lead no more.
-  readIndexReply: { from: PRODUCERS, while: RUNNING, by: "link" },
-  requestVote: { from: PRODUCERS, while: MEMBER, by: "link" },
-  vote: { from: PRODUCERS, while: MEMBER, by: "link" },
-  ack: { from: PRODUCERS, while: LEADING, by: "link" },
-  heartbeat: { from: PRODUCERS, while: MEMBER, by: "link" },
+  readIndexReply: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  requestVote: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  vote: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  ack: { from: PRODUCERS, while: LEADING, by: "routes" },
+  heartbeat: { from: PRODUCERS, while: MEMBER, by: "routes" },
   // One of a higher view moves whoever hears it.
-  heartbeatReply: { from: PRODUCERS, while: MEMBER, by: "link" },
-  timeoutNow: { from: ["leader"], while: ["follower"], by: "link" },
+  heartbeatReply: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  timeoutNow: { from: ["leader"], while: ["follower"], by: "routes" },
 };
 
 export const MESSAGE_KINDS = Object.keys(ACCESS) as MessageKind[];
+
+/** May others pass it on? */
+export function isRouted(kind: MessageKind): boolean {
+  return ACCESS[kind].by === "routes";
+}
 
 /** @param broadcast how it came */
 export function access(kind: MessageKind, sender: Sender, status: EngineStatus, broadcast: boolean): Verdict {

@@ -46,8 +46,7 @@ export class CatchUp {
       now: () => host.now(),
       anchor: () => host.anchor(),
       sources: () => this.#sources(),
-      request: (peer, request) =>
-        void transport.unicast(peer, "bulk", encodeRangeRequestPayload(request), { durable: false }),
+      request: (peer, request) => transport.toNeighbour(peer, "bulk", encodeRangeRequestPayload(request)),
       fault: (peer, what, detail) => host.fault(peer, what, detail),
     });
     this.#server = new RangeServer({
@@ -56,7 +55,7 @@ export class CatchUp {
       log,
       send: (peer, blocks, proof) => {
         const payload = encodeRangeResponsePayload(blocks, proof);
-        transport.unicast(peer, "bulk", payload, { durable: false });
+        transport.toNeighbour(peer, "bulk", payload);
         return payload.length;
       },
     });

@@ -15,6 +15,8 @@ export const CHECKS_MAX = 4_096;
 
 /** Linearizable reads of this node that may wait; above, they are refused at once. */
 export const READS_MAX = 10_000;
+/** Nodes whose question waits at this leader, neighbours or not; above, they ask again. */
+export const READ_ASKERS_MAX = 1_000;
 /** A read waits so long for a leader and for the state here, ms: an election takes less, mostly. */
 export const READ_PATIENCE_MS = 3_000;
 /** A question to the leader that has not been answered for this long is asked again, ms. */

@@ -8,7 +8,7 @@ import { type Block, blockClaim, claimOfEncoded } from "../../chain/block.ts";
 import { type ByteList, elementAt } from "../../chain/byteList.ts";
 import { isProducer } from "../../chain/configuration.ts";
 import type { Genesis } from "../../chain/genesis.ts";
-import type { SignatureClaim } from "../../chain/signing.ts";
+import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import { decodeTransaction, looksSigned, transactionClaim, transactionId } from "../../chain/transaction.ts";
 import { type Certificate, decodeCertificate } from "../../consensus/certificate.ts";
 import {
@@ -16,14 +16,16 @@ import {
   decodePayload,
   decodeSyncMessage,
   type Payload,
+  type ReadIndexReply,
   type SyncMessage,
-  type TransactionResult,
+  type TransactionResults,
 } from "../../consensus/messages.ts";
 import type { RangeRequest, RangeResponse } from "../../consensus/sync/range.ts";
 import type { CloseReason, Lane } from "../../net/link/types.ts";
-import type { Transport } from "../../net/transport/types.ts";
+import { decodeRouting, encodeSeqno, isRouting, type RoutingMessage } from "../../net/transport/routeMessages.ts";
+import type { Delivery, Transport } from "../../net/transport/types.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
-import { access, type MessageKind, type Sender } from "./access.ts";
+import { access, isRouted, type MessageKind, type Sender } from "./access.ts";
 import type { Conduct, FaultClass } from "./conduct.ts";
 import { GATE_BOUNDS } from "./constants.ts";
 import { SignatureGate } from "./signatureGate.ts";
@@ -35,9 +37,10 @@ export type Arrival =
   | { readonly kind: "consensus"; readonly message: ConsensusMessage }
   | { readonly kind: "certificate"; readonly certificate: Certificate }
   | { readonly kind: "transactions"; readonly transactions: ByteList }
-  | { readonly kind: "results"; readonly results: readonly TransactionResult[] }
+  | { readonly kind: "results"; readonly answer: TransactionResults }
   | { readonly kind: "readIndex"; readonly number: number }
-  | { readonly kind: "readIndexReply"; readonly number: number; readonly height: number }
+  | { readonly kind: "readIndexReply"; readonly answer: ReadIndexReply }
+  | { readonly kind: "routing"; readonly message: RoutingMessage }
   | { readonly kind: "rangeRequest"; readonly request: RangeRequest }
   | { readonly kind: "rangeResponse"; readonly response: RangeResponse };
 
@@ -60,14 +63,20 @@ export interface IntakeHost {
   /** Blocks from this height on may be streamed to a peer, now or later. */
   streamedFrom(): number;
   checkSignatures(batch: number, claims: readonly SignatureClaim[]): void;
-  deliver(from: PeerKey, arrival: Arrival): void;
+  /** @param source the neighbour; of an envelope, who sent it first by its own account, proven where it matters */
+  deliver(source: PeerKey, arrival: Arrival): void;
   readonly conduct: Pick<Conduct, "fault" | "news" | "duplicate" | "admits">;
   disconnect(peer: PeerKey, reason: CloseReason, detail: string): void;
 }
 
-/** An arrival with what has to be checked first. */
+/** What is done with a message when all that has to be checked first is valid. */
 interface Judged {
-  readonly arrival: Arrival;
+  /** For this node. */
+  readonly arrival?: Arrival;
+  /** Of what is for others, too. */
+  readonly onward?: Delivery;
+  /** Undefined: the neighbour. */
+  readonly source?: PeerKey;
   readonly claims: readonly SignatureClaim[];
 }
 /** Not worth anything, or a reason to complain about its sender. */
@@ -84,11 +93,7 @@ const REQUESTS: Partial<Record<MessageKind, "always" | "slowed">> = {
 
 export class Intake {
   readonly #host: IntakeHost;
-  readonly #gate: SignatureGate<{
-    readonly from: PeerKey;
-    readonly arrival: Arrival;
-    readonly unchecked: boolean;
-  }>;
+  readonly #gate: SignatureGate<{ readonly from: PeerKey; readonly lane: Lane; readonly judged: Judged }>;
 
   constructor(host: IntakeHost) {
     this.#host = host;
@@ -105,14 +110,8 @@ export class Intake {
     if (judged === "drop") return;
     if ("fault" in judged)
       return this.#host.conduct.fault(from, judged.fault, judged.detail, lane === "chain" ? lane : undefined);
-    const { arrival, claims } = judged;
-    const entered = this.#gate.submit(
-      queueName(from, lane),
-      { from, arrival, unchecked: claims.length === 0 },
-      frame.length,
-      claims,
-    );
-    if (entered === "pass") this.#host.deliver(from, arrival);
+    const entered = this.#gate.submit(queueName(from, lane), { from, lane, judged }, frame.length, judged.claims);
+    if (entered === "pass") this.#pass(from, lane, judged);
     else if (entered === "full") {
       this.#host.conduct.fault(from, "overload", "more than can be checked");
       // Consensus messages are sent again; a stream with a hole is of no use.
@@ -122,10 +121,16 @@ export class Intake {
 
   checked(batch: number, valid: boolean): void {
     for (const { item, valid: isValid } of this.#gate.checked(batch, valid)) {
-      const { from, arrival, unchecked } = item;
+      const { from, lane, judged } = item;
       if (!isValid) this.#host.conduct.fault(from, "badSignature", "a signature is not valid");
-      else if (!unchecked || this.#needsNoCheck(arrival)) this.#host.deliver(from, arrival);
+      else if (judged.claims.length > 0 || this.#needsNoCheck(judged)) this.#pass(from, lane, judged);
     }
+  }
+
+  /** It is valid: what is for others goes on, what is for this node is delivered. */
+  #pass(from: PeerKey, lane: Lane, { arrival, onward, source }: Judged): void {
+    if (onward !== undefined) this.#host.transport.forward(onward, lane);
+    if (arrival !== undefined) this.#host.deliver(source ?? from, arrival);
   }
 
   peerDown(peer: PeerKey): void {
@@ -136,7 +141,7 @@ export class Intake {
     const decoded = decodeSyncMessage(frame);
     if (!decoded.ok) return undecodable(decoded.error);
     const message = decoded.value;
-    const refused = this.#mayNot(from, message.kind, false);
+    const refused = this.#mayNot(from, from, message.kind, false);
     if (refused !== undefined) return refused;
     switch (message.kind) {
       case "block":
@@ -182,19 +187,58 @@ export class Intake {
     const { transport, genesis } = this.#host;
     const delivery = transport.receive(from, frame);
     if (delivery === "duplicate") this.#host.conduct.duplicate(from);
-    if (delivery === "duplicate" || delivery === "notForMe" || delivery === "taken") return "drop";
+    if (delivery === "duplicate" || delivery === "taken") return "drop";
     if (delivery === "undecodable") return undecodable({ code: "UNDECODABLE", detail: "envelope" });
+    if (isRouting(delivery.payload)) return this.#judgeRouting(from, delivery);
     const decoded = decodePayload(genesis.chainId, delivery.payload);
     if (!decoded.ok) return undecodable(decoded.error);
     if (delivery.broadcast) this.#host.conduct.news();
-    return this.#judgePayload(from, decoded.value, delivery.broadcast);
+    return this.#judgeDelivery(from, delivery, decoded.value);
   }
 
-  #judgePayload(from: PeerKey, payload: Payload, broadcast: boolean): Judged | Refused {
-    if (payload.kind === "signed") return this.#judgeSigned(from, payload, broadcast);
-    const refused = this.#mayNot(from, payload.kind, broadcast);
-    if (refused !== undefined) return refused;
+  /** For this node, for others, or both; what is for others has to be as valid as if it were for this one. */
+  #judgeDelivery(from: PeerKey, delivery: Delivery, payload: Payload): Judged | Refused {
+    const { source, broadcast, isMine, onward } = delivery;
+    const kind = payload.kind === "signed" ? payload.message.kind : payload.kind;
+    if (!broadcast && (source !== from || onward.length > 0) && !isRouted(kind))
+      return { fault: "refusedMessage", detail: `${kind} passed on` };
+    // One's own, given back by a neighbour, may tell what a record restored from a backup does not.
+    const isReturned = payload.kind === "signed" && payload.message.signer === this.#host.self && source === from;
+    if (!isMine && !this.#isPaced(from, kind)) return "drop";
+    // Why it is not taken in here; that does not keep it from being passed on, unless nobody may send it.
+    const mayNot = isMine && !isReturned ? this.#mayNot(from, source, kind, broadcast) : undefined;
+    const refused = isMine ? mayNot : "drop";
+    if (refused !== undefined && (refused !== "drop" || onward.length === 0)) return refused;
+    const judged = this.#judgePayload(payload, isReturned ? this.#host.self : source);
+    if (judged === "drop" || "fault" in judged) return judged;
+    const { claims } = judged;
+    const arrival = refused === undefined ? judged.arrival : undefined;
+    if (arrival === undefined && onward.length === 0) return "drop";
+    return { claims, source, ...(arrival && { arrival }), ...(onward.length > 0 && { onward: delivery }) };
+  }
+
+  /** Between neighbours; seqnos whose signature was checked before are believed. */
+  #judgeRouting(from: PeerKey, { source, isMine, broadcast, payload }: Delivery): Judged | Refused {
+    if (source !== from || broadcast || !isMine) return { fault: "refusedMessage", detail: "routes passed on" };
+    const message = decodeRouting(payload);
+    if (message === undefined) return undecodable({ code: "UNDECODABLE", detail: "routes" });
+    const { chainId } = this.#host.genesis;
+    const claims = this.#host.transport.unproven(message).map(({ producer, seqno, signature }) => ({
+      key: producer,
+      digest: signingDigest("seqno", chainId, encodeSeqno(seqno)),
+      signature,
+    }));
+    return { arrival: { kind: "routing", message }, claims };
+  }
+
+  /** Without an arrival it says nothing to this node. */
+  #judgePayload(payload: Payload, source: PeerKey): Judged | Refused {
     switch (payload.kind) {
+      case "signed": {
+        const { message, claim } = payload;
+        const refused = this.#notOf(source, message.signer, message.kind);
+        return refused ?? { arrival: { kind: "consensus", message }, claims: [claim] };
+      }
       case "certificate": {
         const certificate = this.#openCertificate(payload.bytes);
         if (certificate === undefined) return { fault: "invalidCertificate", detail: "a certificate is not valid" };
@@ -206,10 +250,20 @@ export class Intake {
           arrival: { kind: "transactions", transactions: payload.transactions },
           claims: this.#forwardClaims(payload.transactions),
         };
-      case "transactionResults":
-        return { arrival: { kind: "results", results: payload.results }, claims: [] };
+      // A leader's answers, by whatever way they came: signed, and for whom they name.
+      case "transactionResults": {
+        const { answer, claim } = payload;
+        const isForMe = answer.submitter === this.#host.self;
+        const refused = this.#notOf(source, claim.key, payload.kind);
+        return refused ?? { claims: [claim], ...(isForMe && { arrival: { kind: "results", answer } }) };
+      }
+      case "readIndexReply": {
+        const { answer, claim } = payload;
+        const isForMe = answer.reader === this.#host.self;
+        const refused = this.#notOf(source, claim.key, payload.kind);
+        return refused ?? { claims: [claim], ...(isForMe && { arrival: { kind: "readIndexReply", answer } }) };
+      }
       case "readIndex":
-      case "readIndexReply":
       case "rangeRequest":
         return { arrival: payload, claims: [] };
       case "rangeResponse":
@@ -219,29 +273,25 @@ export class Intake {
     }
   }
 
-  /** From its signer's own link, while unicasts are not relayed. */
-  #judgeSigned(
-    from: PeerKey,
-    { message, claim }: Extract<Payload, { kind: "signed" }>,
-    broadcast: boolean,
-  ): Judged | Refused {
-    const judged: Judged = { arrival: { kind: "consensus", message }, claims: [claim] };
-    // One's own, given back: it may tell what a record restored from a backup does not.
-    if (message.signer === this.#host.self && !broadcast) return judged;
-    if (message.signer !== from) return { fault: "refusedMessage", detail: `${message.kind} in another's name` };
-    const refused = this.#mayNot(from, message.kind, broadcast);
-    return refused ?? judged;
+  /** A producer's message stands in its own envelope, by whosever link it comes. */
+  #notOf(source: PeerKey, signer: PeerKey, kind: MessageKind): Refused | undefined {
+    if (signer === source && isProducer(this.#host.genesis.configuration, signer)) return undefined;
+    return { fault: "refusedMessage", detail: `${kind} in another's name` };
   }
 
   /** The access table, and the pace of requests. */
-  #mayNot(from: PeerKey, kind: MessageKind, broadcast: boolean): Refused | undefined {
-    const sender = this.#host.senderOf(from);
+  #mayNot(from: PeerKey, source: PeerKey, kind: MessageKind, broadcast: boolean): Refused | undefined {
+    const sender = this.#host.senderOf(source);
     const verdict = access(kind, sender, this.#host.status(), broadcast);
     if (verdict === "refuse")
       return { fault: "refusedMessage", detail: `${kind}${broadcast ? " by broadcast" : ""} of a ${sender}` };
-    if (verdict === "ignore") return "drop";
+    return verdict === "ignore" || !this.#isPaced(from, kind) ? "drop" : undefined;
+  }
+
+  /** Requests are held to a rate, by the neighbour they come from. */
+  #isPaced(from: PeerKey, kind: MessageKind): boolean {
     const pace = REQUESTS[kind];
-    return pace !== undefined && !this.#host.conduct.admits(from, pace === "slowed") ? "drop" : undefined;
+    return pace === undefined || this.#host.conduct.admits(from, pace === "slowed");
   }
 
   #blockClaims(block: Block): SignatureClaim[] {
@@ -290,7 +340,8 @@ export class Intake {
   }
 
   /** What was let in unchecked because it was known may have been forgotten while it waited behind others. */
-  #needsNoCheck(arrival: Arrival): boolean {
+  #needsNoCheck({ arrival }: Judged): boolean {
+    if (arrival === undefined) return true;
     if (arrival.kind === "transactions") return this.#forwardClaims(arrival.transactions).length === 0;
     if (arrival.kind !== "sync" || !("block" in arrival.message)) return true;
     const { block } = arrival.message;

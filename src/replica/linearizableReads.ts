@@ -3,8 +3,7 @@
  * wait, and a read is told that it may look when the state here has reached it. Of a leader: the questions of others.
  */
 import type { PeerKey } from "../base/key.ts";
-import { encodeReadIndex, encodeReadIndexReply } from "../../consensus/messages.ts";
-import { READ_ASK_AGAIN_MS, READ_PATIENCE_MS, READS_MAX } from "./constants.ts";
+import { READ_ASK_AGAIN_MS, READ_ASKERS_MAX, READ_PATIENCE_MS, READS_MAX } from "./constants.ts";
 import type { ReadRefusal } from "./types.ts";
 
 export interface ReadHost {
@@ -16,8 +15,10 @@ export interface ReadHost {
   irreversibleHeight(): number;
   /** Asks this node's own engine; the answer is {@link LinearizableReads.engineAnswered}, perhaps before it returns. */
   askEngine(question: number): void;
-  /** @returns false when there is no way to it now */
-  unicast(to: PeerKey, payload: Uint8Array): boolean;
+  /** Sends a question to the leader. */
+  ask(leader: PeerKey, number: number): void;
+  /** Signs and sends the answer to a question. */
+  answer(reader: PeerKey, number: number, height: number): void;
   readable(requests: readonly number[], height: number): void;
   refused(requests: readonly number[], why: ReadRefusal): void;
 }
@@ -53,11 +54,13 @@ export class LinearizableReads {
   /** Their read index is known, the state here is below it; in order of height. */
   #behind: { readonly height: number; readonly reads: readonly Read[] }[] = [];
   readonly #askers = new Map<PeerKey, Asker>();
-  #nextNumber = 1;
+  #nextNumber: number;
   #count = 0;
 
-  constructor(host: ReadHost) {
+  /** @param firstNumber drawn anew at every start: an answer to a question of a former life must not fit one of this */
+  constructor(host: ReadHost, firstNumber: number) {
     this.#host = host;
+    this.#nextNumber = firstNumber;
   }
 
   /** Reads of this node that wait. */
@@ -81,9 +84,10 @@ export class LinearizableReads {
     this.#unasked.push({ request, until: this.#host.now() + READ_PATIENCE_MS });
   }
 
-  /** A peer takes this node for the leader; who leads was checked. */
+  /** A node takes this one for the leader; who leads was checked. Above the bound, it asks again. */
   receiveIndex(from: PeerKey, number: number): void {
     const asker = this.#askers.get(from);
+    if (asker === undefined && this.#askers.size >= READ_ASKERS_MAX) return;
     if (asker === undefined) this.#askFor(from, number);
     else if (asker.number !== number) asker.next = number;
   }
@@ -148,7 +152,7 @@ export class LinearizableReads {
   /** Also again: under the same number, for an answer to the first question is as good. */
   #send(question: Question): void {
     question.againAt = this.#host.now() + READ_ASK_AGAIN_MS;
-    this.#host.unicast(question.leader, encodeReadIndex(question.number));
+    this.#host.ask(question.leader, question.number);
   }
 
   /** What was asked is asked anew, with what came since. */
@@ -198,7 +202,7 @@ export class LinearizableReads {
       if (asker.question !== question) continue;
       this.#askers.delete(peer);
       if (height === undefined) return;
-      this.#host.unicast(peer, encodeReadIndexReply(asker.number, height));
+      this.#host.answer(peer, asker.number, height);
       if (asker.next !== undefined) this.#askFor(peer, asker.next);
       return;
     }

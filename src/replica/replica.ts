@@ -11,6 +11,7 @@ import { encodeCertificatePayload } from "../../consensus/messages.ts";
 import type { Mempool } from "../../consensus/mempool/mempool.ts";
 import type { BestChain } from "../../consensus/sync/bestChain.ts";
 import type { CloseReason } from "../../net/link/types.ts";
+import type { RouteView } from "../../net/transport/types.ts";
 import { EXECUTION_SLICE_TRANSACTIONS } from "./constants.ts";
 import type { Arrival } from "./intake.ts";
 import type { Outbox } from "./outbox.ts";
@@ -97,6 +98,11 @@ export class Replica {
     };
   }
 
+  /** Ways to the other producers. */
+  routes(): RouteView[] {
+    return this.#parts.transport.routes(this.#start.genesis.configuration.producers);
+  }
+
   /** Sizes of everything bounded. */
   get sizes(): ReplicaStatus["sizes"] {
     return {
@@ -121,11 +127,11 @@ export class Replica {
         // A timer fires once: the same time, should it still be the next, has to be asked for again.
         this.#timerAt = Number.POSITIVE_INFINITY;
         this.#parts.admission.releaseHeld();
+        this.#parts.transport.tick();
         this.#parts.engine.tick();
         this.#parts.sync.tick();
         this.#parts.catchUp.tick();
         this.#parts.reads.tick();
-        this.#parts.transport.tick();
         return this.#parts.submissions.tick();
       case "peerUp":
         this.#parts.conduct.peerUp(input.peer);
@@ -143,6 +149,8 @@ export class Replica {
         this.#parts.reads.peerDown(input.peer);
         if (input.broken) this.#parts.engine.linkBroke(input.peer);
         return;
+      case "roundTrip":
+        return this.#parts.transport.measured(input.peer, input.ms);
       case "received":
         return this.#parts.intake.received(input.from, input.lane, input.frame);
       case "drained":
@@ -202,6 +210,7 @@ export class Replica {
     this.#parts.submissions.forward();
     this.#parts.reads.proceed();
     this.#parts.leaving.proceed();
+    this.#parts.transport.finish();
     const flush = this.#parts.flusher.take(this.#now);
     if (flush !== undefined) this.#parts.outbox.effect({ kind: "flush", flush });
     if (more && !this.#continuing) {
@@ -301,11 +310,13 @@ export class Replica {
       case "transactions":
         return this.#parts.submissions.receiveForward(from, arrival.transactions);
       case "results":
-        return this.#parts.submissions.receiveResults(from, arrival.results);
+        return this.#parts.submissions.receiveResults(from, arrival.answer);
       case "readIndex":
         return this.#parts.reads.receiveIndex(from, arrival.number);
       case "readIndexReply":
-        return this.#parts.reads.receiveReply(from, arrival.number, arrival.height);
+        return this.#parts.reads.receiveReply(from, arrival.answer.number, arrival.answer.height);
+      case "routing":
+        return this.#parts.transport.receiveRouting(from, arrival.message);
       case "rangeRequest":
         return this.#parts.catchUp.requested(from, arrival.request);
       case "rangeResponse":
@@ -316,15 +327,15 @@ export class Replica {
   }
 
   #sendCertificate(to: PeerKey, certificate: Uint8Array): void {
-    this.#parts.transport.unicast(to, "urgent", encodeCertificatePayload(certificate), { durable: false });
+    this.#parts.transport.toNeighbour(to, "urgent", encodeCertificatePayload(certificate));
   }
 
   #setTimer(effects: Effect[]): void {
     const at = Math.min(
       this.#parts.engine.deadline,
+      this.#parts.transport.deadline,
       this.#parts.sync.deadline,
       this.#parts.catchUp.deadline,
-      this.#parts.transport.deadline,
       this.#parts.submissions.deadline,
       this.#parts.reads.deadline,
       this.#parts.leaving.deadline,

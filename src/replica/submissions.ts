@@ -13,11 +13,7 @@ import type { Ledger } from "../../chain/ledger.ts";
 import { decodeTransaction, transactionId } from "../../chain/transaction.ts";
 import { FORWARD_AGAIN_MS, FORWARD_BYTES } from "../../consensus/constants.ts";
 import type { LocalOutcome, Mempool, PoolEntry } from "../../consensus/mempool/mempool.ts";
-import {
-  encodeTransactionForward,
-  encodeTransactionResults,
-  type TransactionResult,
-} from "../../consensus/messages.ts";
+import { encodeTransactionForward, type TransactionResult, type TransactionResults } from "../../consensus/messages.ts";
 import { ADMISSION_SLACK_MS } from "./constants.ts";
 import type { SubmitAnswer, TransactionOutcome } from "./types.ts";
 
@@ -33,6 +29,8 @@ export interface SubmissionHost {
   leader(): PeerKey | undefined;
   /** @returns false when there is no way to it now */
   unicast(to: PeerKey, payload: Uint8Array): boolean;
+  /** Signs and sends what this leader refused. */
+  answer(submitter: PeerKey, view: number, results: readonly TransactionResult[]): void;
   tell(outcomes: readonly TransactionOutcome[]): void;
 }
 
@@ -94,9 +92,9 @@ export class Submissions {
     }
   }
 
-  /** The leader refused transactions of ours. */
-  receiveResults(from: PeerKey, results: readonly TransactionResult[]): void {
-    if (from !== this.#host.leader()) return;
+  /** The leader refused transactions of ours. What it said in another view may be true no more. */
+  receiveResults(signer: PeerKey, { view, results }: TransactionResults): void {
+    if (signer !== this.#host.leader() || view !== this.#host.view()) return;
     for (const { id, outcome, detail } of results) {
       const entry = this.#host.mempool.get(id);
       if (entry?.state === "pending") this.#reject(entry, outcome, detail);
@@ -153,7 +151,7 @@ export class Submissions {
     this.#refusals = left;
     for (const [source, results] of bySource) {
       for (let at = 0; at < results.length; at += RESULTS_MAX) {
-        this.#host.unicast(source, encodeTransactionResults(results.slice(at, at + RESULTS_MAX)));
+        this.#host.answer(source, this.#host.view(), results.slice(at, at + RESULTS_MAX));
       }
     }
   }

@@ -15,6 +15,8 @@ export type Input =
   | { readonly kind: "peerUp"; readonly peer: PeerKey }
   /** `broken`: the connection was lost, not closed: the process may have died. */
   | { readonly kind: "peerDown"; readonly peer: PeerKey; readonly broken: boolean }
+  /** The smoothed round-trip time of a peer's link, ms: now and then, when it has changed. */
+  | { readonly kind: "roundTrip"; readonly peer: PeerKey; readonly ms: number }
   /** A frame of a peer, not yet looked at. */
   | { readonly kind: "received"; readonly from: PeerKey; readonly lane: Lane; readonly frame: Uint8Array }
   /** The link took bytes that were sent before, or dropped them. Told of the chain and the bulk lane. */

@@ -16,7 +16,10 @@ import {
   encodeBlockRequest,
   encodeCertificatePayload,
   encodeHello,
+  encodeReadIndex,
+  encodeReadIndexReply,
   encodeSigned,
+  encodeTransactionResults,
   type SignedContent,
 } from "../../consensus/messages.ts";
 import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
@@ -26,7 +29,7 @@ import { BestChain, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import { SYNC_LIMITS } from "../../consensus/sync/constants.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
 import type { CloseReason } from "../../net/link/types.ts";
-import { DirectTransport } from "../../net/transport/directTransport.ts";
+import { RoutedTransport } from "../../net/transport/routedTransport.ts";
 import type { Transport } from "../../net/transport/types.ts";
 import type { Sender } from "./access.ts";
 import { Admission } from "./admission.ts";
@@ -41,7 +44,10 @@ import { Outbox } from "./outbox.ts";
 import type { ReplicaStart } from "./start.ts";
 import { StateFlusher } from "./stateFlusher.ts";
 import { Submissions } from "./submissions.ts";
-import type { LogLevel } from "./types.ts";
+import type { LogLevel, ReadRefusal } from "./types.ts";
+
+/** Numbers of questions begin below this: enough that two lives hardly share one, and far from the end of integers. */
+const FIRST_NUMBERS = 2 ** 48;
 
 /** What the parts ask of the whole. */
 export interface Core {
@@ -88,14 +94,9 @@ export function wire(start: ReplicaStart, core: Core): Parts {
     flusher: new StateFlusher(ledger),
     chain: new BestChain(ledger, start.log, () => finality.newest?.height ?? 0, start.syncLimits),
     mempool: new Mempool({ maxBytes: mempoolBytes, maxCount: mempoolTransactions }),
-    transport: new DirectTransport({
-      self: start.self,
-      now: core.now,
-      send: (to, lane, frame, { durable }) => outbox.send(to, lane, frame, durable),
-      linkChanged: () => undefined,
-    }),
   };
   const parts = first as { -readonly [Part in keyof Parts]: Parts[Part] };
+  parts.transport = transport(start, core, parts);
   parts.admission = admission(start, core, parts);
   parts.admission.restore(start.blocks);
   parts.engine = raft(start, core, parts);
@@ -114,6 +115,20 @@ function bottomCertificate({ bottom, certificate }: ReplicaStart): ConstructorPa
   const { id, header } = bottom.block;
   if (certificate.length === 0) return undefined;
   return { height: header.height, id, historyRoot: header.historyRoot, bytes: certificate };
+}
+
+function transport(start: ReplicaStart, core: Core, parts: Parts): RoutedTransport {
+  const { self, genesis, sign } = start;
+  return new RoutedTransport({
+    self,
+    now: core.now,
+    send: (to, lane, frame, { durable }) => parts.outbox.send(to, lane, frame, durable),
+    isDestination: (key) => isProducer(genesis.configuration, key),
+    signSeqno: (seqno) => sign(signingDigest("seqno", genesis.chainId, seqno)),
+    // As when its link breaks: a hint that it may have died.
+    linkChanged: () => undefined,
+    lost: (lostProducer) => parts.engine.linkBroke(lostProducer),
+  });
 }
 
 function admission(start: ReplicaStart, core: Core, parts: Parts): Admission {
@@ -256,33 +271,45 @@ function catchUp(start: ReplicaStart, core: Core, parts: Parts): CatchUp {
 
 function submissions(start: ReplicaStart, core: Core, parts: Parts): Submissions {
   const { ledger, mempool, engine, transport, outbox } = parts;
+  const { self, genesis, sign } = start;
   return new Submissions({
-    self: start.self,
+    self,
     ledger,
     mempool,
     application: start.application,
-    limits: start.genesis.limits,
+    limits: genesis.limits,
     now: core.now,
     view: () => engine.state.view,
     leader: () => engine.state.leader,
     unicast: (to, payload) => transport.unicast(to, "bulk", payload, { durable: false }),
+    answer: (submitter, view, results) => {
+      const answer = { submitter, view, results };
+      const payload = encodeTransactionResults(genesis.chainId, self, answer, sign);
+      transport.unicast(submitter, "bulk", payload, { durable: false });
+    },
     tell: (outcomes) => outbox.effect({ kind: "outcomes", outcomes }),
   });
 }
 
 function reads(start: ReplicaStart, core: Core, parts: Parts): LinearizableReads {
   const { engine, ledger, transport, outbox } = parts;
-  return new LinearizableReads({
-    self: start.self,
+  const { self, genesis, sign } = start;
+  const send = (to: PeerKey, payload: Uint8Array): void =>
+    void transport.unicast(to, "urgent", payload, { durable: false });
+  const host = {
+    self,
     now: core.now,
     view: () => engine.state.view,
     leader: () => engine.state.leader,
     irreversibleHeight: () => ledger.bottom.height,
-    askEngine: (question) => engine.read(question),
-    unicast: (to, payload) => transport.unicast(to, "urgent", payload, { durable: false }),
-    readable: (requests, height) => outbox.effect({ kind: "readable", requests, height }),
-    refused: (requests, why) => outbox.effect({ kind: "readRefused", requests, why }),
-  });
+    askEngine: (question: number) => engine.read(question),
+    ask: (leader: PeerKey, number: number) => send(leader, encodeReadIndex(number)),
+    answer: (reader: PeerKey, number: number, height: number) =>
+      send(reader, encodeReadIndexReply(genesis.chainId, self, { reader, number, height }, sign)),
+    readable: (requests: readonly number[], height: number) => outbox.effect({ kind: "readable", requests, height }),
+    refused: (requests: readonly number[], why: ReadRefusal) => outbox.effect({ kind: "readRefused", requests, why }),
+  };
+  return new LinearizableReads(host, Math.floor(seededRandom(~start.seed).next() * FIRST_NUMBERS));
 }
 
 function leaving(start: ReplicaStart, core: Core, { engine, mempool, outbox }: Parts): Leaving {

@@ -1,5 +1,5 @@
 /** Transports of a small network in virtual time: links with a latency, in order, and what the test loses of them. */
-import { DirectTransport } from "../../net/transport/directTransport.ts";
+import { RoutedTransport } from "../../net/transport/routedTransport.ts";
 import { decodeEnvelope } from "../../net/transport/envelope.ts";
 import type { LinkState } from "../../net/transport/linkStates.ts";
 import { decodeTreeMessage, type TreeMessage } from "../../net/transport/treeMessages.ts";
@@ -25,7 +25,7 @@ export function keyOf(index: number): string {
 }
 
 export class TreeNetwork {
-  readonly #transports: DirectTransport[];
+  readonly #transports: RoutedTransport[];
   readonly #latencies = new Map<string, number>();
   readonly #lives = new Map<string, number>();
   readonly #got: Set<string>[];
@@ -91,7 +91,7 @@ export class TreeNetwork {
   sizes(node: number): Readonly<Record<string, number>> {
     return this.#transport(node).sizes;
   }
-  transport(node: number): DirectTransport {
+  transport(node: number): RoutedTransport {
     return this.#transport(node);
   }
 
@@ -119,7 +119,7 @@ export class TreeNetwork {
     if (this.lost(frame)) return;
     if (tree === undefined) this.copies++;
     const delivery = this.#transport(to).receive(keyOf(from), bytes);
-    if (delivery === "undecodable" || delivery === "notForMe") throw new Error(delivery);
+    if (delivery === "undecodable") throw new Error(delivery);
     if (typeof delivery === "string") return;
     const text = new TextDecoder().decode(delivery.payload);
     if (this.#got[to]?.has(text) === true) throw new Error(`node ${to} is given ${text} twice`);
@@ -127,10 +127,10 @@ export class TreeNetwork {
     this.#transport(to).broadcast("urgent", delivery.payload, keyOf(from));
   }
 
-  #made(index: number): DirectTransport {
+  #made(index: number): RoutedTransport {
     this.#got[index]?.clear();
     const indices = new Map(this.#got.map((_, node) => [keyOf(node), node]));
-    return new DirectTransport({
+    return new RoutedTransport({
       self: keyOf(index),
       now: () => this.#now,
       send: (peer, _lane, parts) => {
@@ -143,11 +143,14 @@ export class TreeNetwork {
         this.#inFlight.push({ from: index, to, tree, bytes, at: this.#now + latency, life: 0 });
       },
       linkChanged: () => undefined,
+      isDestination: () => false,
+      signSeqno: () => new Uint8Array(64),
+      lost: () => undefined,
     });
   }
 
-  #transport(node: number): DirectTransport {
-    return this.#transports[node] as DirectTransport;
+  #transport(node: number): RoutedTransport {
+    return this.#transports[node] as RoutedTransport;
   }
 }
 

@@ -343,6 +343,8 @@ describe("signatures and ids cover what proto/chain.proto says", () => {
       viewChange: true,
       summary: true,
       seqno: true,
+      transactionResults: true,
+      readIndexReply: true,
     };
     for (const kind of Object.keys(kinds) as SignedKind[]) {
       expect(toHex(signingDigest(kind, CHAIN, utf8("content")))).toBe(digest(kind, utf8("content")));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Block, encodeBlockParts } from "../../chain/block.ts";
 import { encodeList } from "../../chain/byteList.ts";
-import type { SignatureClaim } from "../../chain/signing.ts";
+import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import { encodeTransaction } from "../../chain/transaction.ts";
 import { certificateMessage } from "../../consensus/certificate.ts";
 import {
@@ -11,14 +11,17 @@ import {
   encodeCertificatePayload,
   encodeHello,
   encodeRangeResponsePayload,
+  encodeReadIndex,
+  encodeReadIndexReply,
   encodeSigned,
   encodeTransactionForward,
   encodeTransactionResults,
   type Hello,
 } from "../../consensus/messages.ts";
 import type { Lane, PeerKey } from "../../net/link/types.ts";
-import { DirectTransport } from "../../net/transport/directTransport.ts";
-import { encodeEnvelope } from "../../net/transport/envelope.ts";
+import { decodeEnvelope, encodeEnvelope } from "../../net/transport/envelope.ts";
+import { encodeRouteUpdates, encodeSeqno } from "../../net/transport/routeMessages.ts";
+import { RoutedTransport } from "../../net/transport/routedTransport.ts";
 import { concatBytes, toHex, utf8 } from "../../src/base/bytes.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
 import type { FaultClass } from "../../src/replica/conduct.ts";
@@ -58,10 +61,24 @@ class Node {
   readonly faults: [PeerKey, FaultClass][] = [];
   duplicates = 0;
   readonly disconnected: [PeerKey, string][] = [];
+  /** Passed on to others: to whom, for whom. */
+  readonly forwarded: { readonly to: PeerKey; readonly source: PeerKey; readonly destinations: readonly PeerKey[] }[] = [];
+  readonly transport = new RoutedTransport({
+    self: SELF,
+    now: () => START_TIME,
+    isDestination: (key) => genesis.configuration.producers.includes(key),
+    signSeqno: () => fakeSignature(SELF),
+    lost: () => undefined,
+    linkChanged: () => undefined,
+    send: (to, _, parts) => {
+      const envelope = decodeEnvelope(concatBytes(...parts))?.envelope;
+      if (envelope !== undefined) this.forwarded.push({ to, ...envelope });
+    },
+  });
   readonly intake = new Intake({
     self: SELF,
     genesis,
-    transport: new DirectTransport({ self: SELF, now: () => 0, send: () => undefined, linkChanged: () => undefined }),
+    transport: this.transport,
     isKnown: (id) => this.known.has(id),
     isKnownTransaction: (id) => this.knownTransactions.has(toHex(id)),
     asked: (id) => this.requested.has(id),
@@ -165,7 +182,14 @@ function signedBy(signer: string): Uint8Array {
   const content = { view: 1, round: 1, irreversibleHeight: 0 };
   return encodeSigned(genesis.chainId, signer, { kind: "heartbeat", content }, () => fakeSignature(signer));
 }
-const RESULTS = encodeTransactionResults([{ id: first.id, outcome: "ODD", detail: "why" }]);
+function resultsOf(signer: string, submitter = SELF): Uint8Array {
+  const answer = { submitter, view: 1, results: [{ id: first.id, outcome: "ODD", detail: "why" }] };
+  return encodeTransactionResults(genesis.chainId, signer, answer, () => fakeSignature(signer));
+}
+const RESULTS = resultsOf(A);
+function readIndexReplyOf(signer: string, reader = SELF): Uint8Array {
+  return encodeReadIndexReply(genesis.chainId, signer, { reader, number: 3, height: 8 }, () => fakeSignature(signer));
+}
 const forwardOf = (...transactions: readonly Uint8Array[]): Uint8Array =>
   encodeTransactionForward(encodeList(transactions));
 
@@ -295,7 +319,7 @@ describe("a hello", () => {
 });
 
 describe("a signed consensus message", () => {
-  it("counts from its signer's own link, once its signature was checked", () => {
+  it("counts from its signer, once its signature was checked", () => {
     const node = new Node();
     node.unicast(A, signedBy(A));
     expect([node.signers, node.kinds]).toEqual([[A], []]);
@@ -303,7 +327,7 @@ describe("a signed consensus message", () => {
     expect(node.delivered).toMatchObject([{ from: A, arrival: { kind: "consensus", message: { signer: A } } }]);
   });
 
-  it("of another is dropped unchecked: unicasts are not relayed; nor may a stranger say anything", () => {
+  it("in another's envelope is dropped unchecked; nor may a stranger say anything", () => {
     const node = new Node();
     node.unicast(B, signedBy(A));
     node.unicast(STRANGER, signedBy(A));
@@ -407,28 +431,115 @@ describe("transactions that another node forwards", () => {
   });
 });
 
-it("results come by unicast and from a producer: else they are refused", () => {
-  const node = new Node();
-  node.broadcast(A, RESULTS);
-  node.unicast(STRANGER, RESULTS);
-  expect(node.faults.splice(0)).toEqual([A, STRANGER].map((peer) => [peer, "refusedMessage"]));
-  node.expectNothing();
-  node.unicast(A, RESULTS);
-  expect(node.delivered).toMatchObject([{ from: A, arrival: { kind: "results", results: [{ outcome: "ODD" }] } }]);
+describe("a leader's answer", () => {
+  it.each([
+    ["results", resultsOf],
+    ["readIndexReply", readIndexReplyOf],
+  ])("%s: counts by unicast, for whom it names, once its signature was checked", (kind, of) => {
+    const node = new Node();
+    node.broadcast(A, of(A));
+    node.unicast(B, of(A));
+    node.unicast(STRANGER, of(STRANGER));
+    node.unicast(A, of(A, B));
+    node.expectNothing();
+    node.unicast(A, of(A));
+    expect([node.signers, node.kinds]).toEqual([[A], []]);
+    node.check();
+    expect(node.delivered).toMatchObject([{ from: A, arrival: { kind } }]);
+  });
+});
+
+describe("what is for others", () => {
+  const onward = (from: PeerKey, source: PeerKey, destinations: readonly PeerKey[], payload: Uint8Array, ttl = 5) =>
+    [from, "urgent", concatBytes(...encodeEnvelope({ source, destinations, ttl, broadcast: false }, payload))] as const;
+  const relay = (): Node => {
+    const node = new Node();
+    for (const peer of [A, B, STRANGER]) node.transport.peerUp(peer);
+    node.status = "follower";
+    return node;
+  };
+
+  it("is passed on when it is valid, and delivered when it is for this node, too", () => {
+    const node = relay();
+    node.intake.received(...onward(STRANGER, A, [B, SELF], signedBy(A)));
+    expect([node.forwarded, node.kinds]).toEqual([[], []]);
+    node.check();
+    expect(node.forwarded).toMatchObject([{ to: B, source: A, destinations: [B], ttl: 4 }]);
+    expect(node.delivered).toMatchObject([{ from: A, arrival: { kind: "consensus" } }]);
+  });
+
+  it.each([
+    ["a forward", forwardOf(makeTransaction("put k v", 1)), STRANGER, []],
+    ["a signed author's forward", forwardOf(signedTransaction(1, STRANGER)), STRANGER, [STRANGER]],
+    ["a question of a reader", encodeReadIndex(3), STRANGER, []],
+    ["an answer to a reader", readIndexReplyOf(A, B), A, [A]],
+    ["results", resultsOf(A, B), A, [A]],
+    ["a consensus message", signedBy(A), A, [A]],
+  ])("%s goes on, by who does not lead, its signatures checked first", (_, payload, source, signers) => {
+    const node = relay();
+    node.intake.received(...onward(STRANGER, source, [B], payload));
+    expect([node.forwarded.length, node.check()]).toEqual([signers.length === 0 ? 1 : 0, signers]);
+    expect([node.forwarded, node.kinds]).toMatchObject([[{ to: B, source }], []]);
+  });
+
+  it("is not passed on when a signature is not valid, and costs who sent it, whoever is said to be its source", () => {
+    const node = relay();
+    node.intake.received(...onward(STRANGER, A, [B], signedBy(A)));
+    node.check(false);
+    expect([node.forwarded, node.faults]).toEqual([[], [[STRANGER, "badSignature"]]]);
+  });
+
+  it.each([
+    ["by its last link", onward(A, A, [B], signedBy(A), 1)],
+    ["of a signer under another source", onward(B, STRANGER, [B], signedBy(A))],
+    ["on ranges, which neighbours tell each other", onward(A, A, [B], encodeRangeResponsePayload([], { from: 1, anchorHeight: 9, path: [] }))],
+    ["on routes, which neighbours tell each other", onward(A, A, [B], encodeRouteUpdates([]))],
+  ])("is not passed on %s", (_, received) => {
+    const node = relay();
+    node.intake.received(...received);
+    node.check();
+    expect([node.forwarded, node.kinds]).toEqual([[], []]);
+  });
+});
+
+describe("a message on routes", () => {
+  const route = { producer: B, seqno: 7n, metric: 5, signature: fakeSignature(B) };
+  const update = encodeRouteUpdates([{ producer: B, route }]);
+
+  it("counts from a neighbour, once the producer's signature over its seqno was checked; that one once", () => {
+    const node = new Node();
+    for (const peer of [A, STRANGER]) node.transport.peerUp(peer);
+    node.unicast(STRANGER, update, "urgent");
+    expect(node.kinds).toEqual([]);
+    const [claim] = node.batches.flatMap(({ claims }) => claims);
+    expect(claim).toEqual({ key: B, digest: signingDigest("seqno", genesis.chainId, encodeSeqno(7n)), signature: route.signature });
+    node.check();
+    expect(node.kinds).toEqual(["routing"]);
+    const { message } = node.delivered[0]?.arrival as Extract<Arrival, { kind: "routing" }>;
+    node.transport.receiveRouting(STRANGER, message);
+    node.unicast(A, update, "urgent");
+    expect([node.batches, node.kinds]).toEqual([[], ["routing", "routing"]]);
+  });
+
+  it("with a seqno that its producer did not sign is misbehaviour", () => {
+    const node = new Node();
+    node.transport.peerUp(STRANGER);
+    node.unicast(STRANGER, update, "urgent");
+    node.check(false);
+    expect([node.kinds, node.faults]).toEqual([[], [[STRANGER, "badSignature"]]]);
+  });
 });
 
 describe("a frame", () => {
   const frame = blockFrame(child(root, [makeTransaction("put k v", 1)]).block);
   const wrongBody = frame.slice();
   wrongBody[frame.length - 1] = (frame[frame.length - 1] as number) ^ 1;
-  const other = enveloped(B, RESULTS, false);
   it.each<[string, Lane, Uint8Array]>([
     ["an empty one", "chain", new Uint8Array(0)],
     ["an unknown kind on the chain lane", "chain", Uint8Array.of(99, 1)],
     ["a block cut short", "chain", frame.subarray(0, frame.length - 1)],
     ["a body that does not match its header", "chain", wrongBody],
     ["no envelope", "urgent", Uint8Array.of(1)],
-    ["a unicast in another's name", "urgent", other],
     ["an unknown kind in an envelope", "bulk", enveloped(A, Uint8Array.of(99, 1), false)],
     ["a forward that is no list", "bulk", enveloped(A, Uint8Array.of(33, 1), false)],
   ])("that does not decode is a fault of its sender: %s", (_, lane, bytes) => {
@@ -437,9 +548,9 @@ describe("a frame", () => {
     expect([node.faults, node.kinds, node.batches]).toEqual([[[A, "undecodable"]], [], []]);
   });
 
-  it("for somebody else, or a broadcast that came before, is dropped", () => {
+  it("for nobody, or a broadcast that came before, is dropped", () => {
     const node = new Node();
-    const elsewhere = encodeEnvelope({ source: A, destinations: [B], ttl: 1, broadcast: false }, RESULTS);
+    const elsewhere = encodeEnvelope({ source: A, destinations: [], ttl: 1, broadcast: false }, RESULTS);
     node.intake.received(A, "urgent", concatBytes(...elsewhere));
     node.expectNothing();
     for (const from of [A, B]) node.broadcast(from, encodeCertificatePayload(certificateOf(first)));

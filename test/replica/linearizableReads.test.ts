@@ -1,7 +1,6 @@
 /** Linearizable reads of a node: questions to the leader, and those of others to a leader [R2]. */
 import { describe, expect, it } from "vitest";
-import { decodePayload, encodeReadIndexReply } from "../../consensus/messages.ts";
-import { READ_ASK_AGAIN_MS, READ_PATIENCE_MS, READS_MAX } from "../../src/replica/constants.ts";
+import { READ_ASK_AGAIN_MS, READ_ASKERS_MAX, READ_PATIENCE_MS, READS_MAX } from "../../src/replica/constants.ts";
 import { LinearizableReads } from "../../src/replica/linearizableReads.ts";
 
 class Node {
@@ -12,23 +11,21 @@ class Node {
   readonly engine: number[] = [];
   readonly sent: { to: string; number: number; height?: number }[] = [];
   readonly told: unknown[] = [];
-  readonly reads = new LinearizableReads({
-    self: "self",
-    now: () => this.now,
-    view: () => this.view,
-    leader: () => this.leader,
-    irreversibleHeight: () => this.height,
-    askEngine: (question) => void this.engine.push(question),
-    unicast: (to, bytes) => {
-      const decoded = decodePayload("00".repeat(32), bytes);
-      if (!decoded.ok || !decoded.value.kind.startsWith("readIndex")) throw new Error("another message");
-      const { number, height } = decoded.value as { number: number; height?: number };
-      this.sent.push({ to, number, ...(height !== undefined && { height }) });
-      return true;
+  readonly reads = new LinearizableReads(
+    {
+      self: "self",
+      now: () => this.now,
+      view: () => this.view,
+      leader: () => this.leader,
+      irreversibleHeight: () => this.height,
+      askEngine: (question) => void this.engine.push(question),
+      ask: (to, number) => void this.sent.push({ to, number }),
+      answer: (to, number, height) => void this.sent.push({ to, number, height }),
+      readable: (requests, height) => void this.told.push({ requests, height }),
+      refused: (requests, why) => void this.told.push({ requests, why }),
     },
-    readable: (requests, height) => void this.told.push({ requests, height }),
-    refused: (requests, why) => void this.told.push({ requests, why }),
-  });
+    1,
+  );
   read(...requests: number[]): void {
     for (const request of requests) this.reads.read(request);
     this.reads.proceed();
@@ -143,10 +140,9 @@ describe("a leader that is asked", () => {
     expect([node.sent, node.reads.askers]).toEqual([[], 0]);
   });
 
-  it("an answer is one message of two fields", () => {
-    expect(decodePayload("00".repeat(32), encodeReadIndexReply(3, 8))).toEqual({
-      ok: true,
-      value: { kind: "readIndexReply", number: 3, height: 8 },
-    });
+  it("has room for so many, whoever they say they are: the others ask again", () => {
+    const node = new Node();
+    for (let i = 0; i <= READ_ASKERS_MAX; i++) node.reads.receiveIndex(`asker ${i}`, 1);
+    expect([node.reads.askers, node.engine.length]).toEqual([READ_ASKERS_MAX, READ_ASKERS_MAX]);
   });
 });

@@ -5,7 +5,7 @@ import type { ChainLimits } from "../../chain/genesis.ts";
 import { transactionId } from "../../chain/transaction.ts";
 import { CONSENSUS_DEFAULTS, FORWARD_AGAIN_MS, FORWARD_BYTES } from "../../consensus/constants.ts";
 import { Mempool, type PoolEntry } from "../../consensus/mempool/mempool.ts";
-import { decodePayload, type Payload } from "../../consensus/messages.ts";
+import { decodePayload, type Payload, type TransactionResults } from "../../consensus/messages.ts";
 import type { Engine } from "../../consensus/engine.ts";
 import { BlockProducer } from "../../src/replica/blockProducer.ts";
 import { EXECUTION_SLICE_TRANSACTIONS } from "../../src/replica/constants.ts";
@@ -38,6 +38,7 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
   const mempool = new Mempool(pool);
   const told: TransactionOutcome[] = [];
   const sent: { to: string; payload: Payload }[] = [];
+  const answered: TransactionResults[] = [];
   const world = { now: START_TIME, view: 1, leader: LEADER as string | undefined, reachable: true };
   const submissions = new Submissions({
     self: SELF,
@@ -53,6 +54,7 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
       if (decoded.ok && world.reachable) sent.push({ to, payload: decoded.value });
       return world.reachable;
     },
+    answer: (submitter, view, results) => void answered.push({ submitter, view, results }),
     tell: (outcomes) => void told.push(...outcomes),
   });
   const naive: NaiveBlock[] = [naiveGenesis(genesis)];
@@ -90,7 +92,7 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
         : [],
     );
   };
-  return { genesis, ledger, mempool, told, sent, world, submissions, naive, apply, decide, forwarded };
+  return { genesis, ledger, mempool, told, sent, answered, world, submissions, naive, apply, decide, forwarded };
 }
 const put = (n: number, expiresAt = START_TIME + 30_000): Uint8Array => makeTransaction(`put k ${n}`, n, expiresAt);
 const statuses = (told: readonly TransactionOutcome[]): string[] => told.map(({ status }) => status);
@@ -190,10 +192,11 @@ describe("what submitters are told", () => {
     const { submissions, apply, told } = makeNode();
     submissions.submit([put(1), put(2)]);
     const results = [1, 2].map((n) => ({ id: idOf(put(n)), outcome: "ODD", detail: "why" }));
-    submissions.receiveResults(OTHER, results);
+    submissions.receiveResults(OTHER, { submitter: SELF, view: 1, results });
+    submissions.receiveResults(LEADER, { submitter: SELF, view: 0, results });
     expect(told).toEqual([]);
     apply([put(2)]);
-    submissions.receiveResults(LEADER, results);
+    submissions.receiveResults(LEADER, { submitter: SELF, view: 1, results });
     expect(told.slice(1)).toEqual([{ status: "rejected", id: idOf(put(1)), code: "ODD", detail: "why" }]);
   });
 
@@ -389,7 +392,7 @@ describe("refusals of the block producer", () => {
   };
 
   it("are told to the submitter here, or sent to the node that forwarded it", () => {
-    const { submissions, mempool, told, sent, ledger } = makeNode();
+    const { submissions, mempool, told, answered, ledger } = makeNode();
     submissions.submit([put(1)]);
     submissions.receiveForward(OTHER, encodeList([put(2)]));
     submissions.refused(ledger.head, [
@@ -397,25 +400,21 @@ describe("refusals of the block producer", () => {
       ...refusalOf(mempool.take(), "TRANSACTION_FAILED"),
     ]);
     expect(told).toMatchObject([{ status: "rejected", id: idOf(put(1)), code: "TRANSACTION_FAILED" }]);
-    expect(sent).toMatchObject([
-      {
-        to: OTHER,
-        payload: { kind: "transactionResults", results: [{ id: idOf(put(2)), outcome: "TRANSACTION_FAILED" }] },
-      },
-    ]);
+    const results = [{ id: idOf(put(2)), outcome: "TRANSACTION_FAILED" }];
+    expect(answered).toMatchObject([{ submitter: OTHER, view: 1, results }]);
     expect(mempool.count).toBe(0);
   });
 
   it("on a state that is not irreversible are told only when that state is", () => {
-    const { submissions, mempool, told, sent, apply, decide, ledger } = makeNode();
+    const { submissions, mempool, told, answered, apply, decide, ledger } = makeNode();
     const block = apply([]);
     submissions.submit([put(1)]);
     submissions.receiveForward(OTHER, encodeList([put(2)]));
     submissions.refused(ledger.head, refuseAll(mempool));
-    expect([told, sent, mempool.count, mempool.pendingCount]).toEqual([[], [], 2, 0]);
+    expect([told, answered, mempool.count, mempool.pendingCount]).toEqual([[], [], 2, 0]);
     decide(block);
     expect(told).toMatchObject([{ status: "rejected", id: idOf(put(1)), code: "TRANSACTION_FAILED" }]);
-    expect(sent).toMatchObject([{ to: OTHER, payload: { kind: "transactionResults" } }]);
+    expect(answered).toMatchObject([{ submitter: OTHER }]);
     expect(mempool.count).toBe(0);
   });
 
@@ -431,14 +430,14 @@ describe("refusals of the block producer", () => {
   });
 
   it("are void when another block becomes irreversible at that height: the transaction waits again, forwarded or not", () => {
-    const { submissions, mempool, told, sent, apply, decide, naive, ledger } = makeNode();
+    const { submissions, mempool, told, answered, apply, decide, naive, ledger } = makeNode();
     apply([]);
     submissions.submit([put(1)]);
     submissions.receiveForward(OTHER, encodeList([put(2)]));
     submissions.refused(ledger.head, refuseAll(mempool));
     const other = apply([], 2, naive[0]);
     decide(other);
-    expect([told, sent.filter(({ payload }) => payload.kind === "transactionResults")]).toEqual([[], []]);
+    expect([told, answered]).toEqual([[], []]);
     expect([1, 2].map((n) => mempool.get(idOf(put(n)))?.state)).toEqual(["pending", "pending"]);
     expect([mempool.take()?.id, mempool.take()?.id]).toEqual([idOf(put(1)), idOf(put(2))]);
   });

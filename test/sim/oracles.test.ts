@@ -353,7 +353,7 @@ describe("streams: roles from matched hellos, parents first, each block once, no
 });
 
 describe("bounds: no queue, buffer or cache exceeds its bound", () => {
-  const bounds = boundsOf(CONSENSUS_DEFAULTS, SYNC_LIMITS, 3, 1_000);
+  const bounds = boundsOf(CONSENSUS_DEFAULTS, SYNC_LIMITS, 3, 3, 1_000);
   it("fires above a bound and on a size that has none", () => {
     assertBounded(0, { held: 64 }, bounds);
     expect(() => assertBounded(0, { held: 65 }, bounds)).toThrow("held: 65 > 64");

@@ -105,6 +105,12 @@ export class Network {
     );
   }
 
+  /** There and back, without jitter, ms. */
+  roundTripMs(a: number, b: number): number {
+    const [there, back] = this.#link(a, b).latencyMs;
+    return there + back;
+  }
+
   send(from: number, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     const link = this.#link(from, to);
     if (link.state !== "up") return;

@@ -69,6 +69,7 @@ export class Observer implements Watch {
       simulation.settings,
       simulation.syncLimits,
       nodes.length - 1,
+      genesis.configuration.producers.length,
       genesis.limits.duplicateWindowCount,
     );
     for (const { index, disk } of nodes)

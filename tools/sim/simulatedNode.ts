@@ -286,7 +286,15 @@ export class SimulatedNode implements Station {
   linkUp(peer: number): void {
     this.#linked.add(peer);
     this.#world.watch.linkUp(this, peer);
-    this.step({ kind: "peerUp", peer: this.#keyOf(peer) });
+    const key = this.#keyOf(peer);
+    this.step({ kind: "peerUp", peer: key });
+    // What the first pong tells.
+    const ms = this.#world.network.roundTripMs(this.index, peer);
+    const { queue } = this.#world;
+    const measured = (): void => {
+      if (this.#linked.has(peer)) this.step({ kind: "roundTrip", peer: key, ms });
+    };
+    if (this.#linked.has(peer)) queue.schedule(queue.now + ms * 1000, measured, this);
   }
 
   linkDown(peer: number, broken: boolean): void {

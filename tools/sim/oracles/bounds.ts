@@ -5,7 +5,8 @@ import { type ConsensusSettings, HELD_BLOCKS_MAX, WINDOW_BLOCKS } from "../../..
 import { RANGE_REQUESTS_MAX, REQUESTS_MAX, type SyncLimits } from "../../../consensus/sync/constants.ts";
 import { AWAITED_MAX, KEPT_BYTES_MAX, KEPT_MAX } from "../../../net/transport/broadcastTree.ts";
 import { ARRIVALS_MAX } from "../../../net/transport/linkStates.ts";
-import { GATE_BOUNDS, READS_MAX, SCORED_PEERS_MAX } from "../../../src/replica/constants.ts";
+import { RETURN_PATHS_MAX } from "../../../net/transport/constants.ts";
+import { GATE_BOUNDS, READ_ASKERS_MAX, READS_MAX, SCORED_PEERS_MAX } from "../../../src/replica/constants.ts";
 import { RuleBroken } from "../violation.ts";
 
 /** Branches that a run can have at once: every view may leave one of at most a window. */
@@ -19,6 +20,7 @@ export function boundsOf(
   settings: ConsensusSettings,
   limits: SyncLimits,
   peers: number,
+  producers: number,
   duplicateWindowCount: number,
 ): Sizes {
   return {
@@ -37,12 +39,15 @@ export function boundsOf(
     mempoolCount: settings.mempoolTransactions,
     mempoolBytes: settings.mempoolBytes,
     reads: READS_MAX,
-    readAskers: peers,
     arrivals: ARRIVALS_MAX,
     broadcastsAwaited: AWAITED_MAX,
     broadcastsKept: KEPT_MAX,
     broadcastBytesKept: KEPT_BYTES_MAX,
     scoredPeers: SCORED_PEERS_MAX,
+    readAskers: READ_ASKERS_MAX,
+    routes: producers * peers,
+    seqnoRequests: producers,
+    returnPaths: RETURN_PATHS_MAX,
     persistOutstanding: PERSISTS_MAX,
   };
 }
