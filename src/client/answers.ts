@@ -1,5 +1,5 @@
 /** What nodes say of themselves and of the key-value state. */
-import type { NodeStatus, OffPeer, PeerView } from "../node/api.ts";
+import type { NodeStatus, OffPeer, PeerView, RouteJson } from "../node/api.ts";
 import { isHeight, isId, isListOf, isObject, isText } from "./shape.ts";
 import type { BytesJson } from "./transactions.ts";
 
@@ -9,6 +9,10 @@ export interface Peers {
   readonly peers: readonly PeerView[];
   /** Peers to which the operator switched links off. */
   readonly off: readonly OffPeer[];
+}
+
+export interface Routes {
+  readonly routes: readonly RouteJson[];
 }
 
 /** `genesis.json` of the chain. */
@@ -57,6 +61,21 @@ export function isPeers(value: unknown): value is Peers {
 function isPeer(value: unknown): value is PeerView {
   if (!isObject(value)) return false;
   return ["key", "name", "role", "address", "direction", "phase"].every((field) => isText(value[field]));
+}
+
+export function isRoutes(value: unknown): value is Routes {
+  return isObject(value) && isListOf(value["routes"], isRoute);
+}
+
+function isRoute(value: unknown): value is RouteJson {
+  if (!isObject(value) || !isId(value["producer"]) || !isText(value["name"])) return false;
+  const { via, metric, candidates } = value;
+  const isMeasured = metric === null || typeof metric === "number";
+  return (
+    isMeasured &&
+    (via === null || isId(via)) &&
+    isListOf(candidates, (each): each is unknown => isObject(each) && isId(each["via"]))
+  );
 }
 
 function isOffPeer(value: unknown): value is OffPeer {

@@ -14,7 +14,16 @@
  *
  * Everything it throws is a {@link ClientError}. Web platform APIs only.
  */
-import { type GenesisAnswer, isGenesis, isPeers, isStatus, type NodeStatus, type Peers } from "./answers.ts";
+import {
+  type GenesisAnswer,
+  isGenesis,
+  isPeers,
+  isRoutes,
+  isStatus,
+  type NodeStatus,
+  type Peers,
+  type Routes,
+} from "./answers.ts";
 import { type BlockAnswer, type BlockPage, isBlock, isBlockPage } from "./blocks.ts";
 import { Caller } from "./caller.ts";
 import { ClientError } from "./errors.ts";
@@ -72,6 +81,11 @@ export class CairnClient {
   /** Whom a node is connected to. */
   peers(options: ReadOptions = {}): Promise<Peers> {
     return read("/v1/peers", options, this.#caller, shaped(isPeers));
+  }
+
+  /** Ways to the other producers. */
+  routes(options: ReadOptions = {}): Promise<Routes> {
+    return read("/v1/routes", options, this.#caller, shaped(isRoutes));
   }
 
   /** The chain's genesis file. */

@@ -124,6 +124,20 @@ export interface OffPeer {
   readonly name?: string;
 }
 
+/** A way to another producer. */
+export interface RouteJson {
+  readonly producer: PeerKey;
+  readonly name: string;
+  /** The neighbour that messages go to, perhaps the producer itself; null: no way is known. */
+  readonly via: PeerKey | null;
+  /** Of the route in use, ms; null: there is none, though the producer may be a neighbour. */
+  readonly metric: number | null;
+  /** 16 hex digits. */
+  readonly seqno: string | null;
+  /** All that neighbours told. */
+  readonly candidates: readonly { readonly via: PeerKey; readonly metric: number; readonly feasible: boolean }[];
+}
+
 export interface NodeApi {
   readonly genesis: GenesisFile;
   readonly chainId: string;
@@ -159,6 +173,7 @@ export interface NodeApi {
   rejectedBlocks(): readonly string[];
   /** Links that are up. */
   peers(): PeerView[];
+  routes(): RouteJson[];
   /** Closes and refuses links to a peer, known or not, or takes that back; on disk when it returns. */
   setPeerOff(key: PeerKey, off: boolean): "done" | "self" | "full";
   offPeers(): readonly OffPeer[];

@@ -13,7 +13,7 @@ import { fromBinaryString, toBinaryString, toHex } from "../base/bytes.ts";
 import { LEAVING_TIMEOUTS } from "../replica/constants.ts";
 import { Replica } from "../replica/replica.ts";
 import type { Effect } from "../replica/types.ts";
-import type { NodeApi, OffPeer, PeerView } from "./api.ts";
+import type { NodeApi, OffPeer, PeerView, RouteJson } from "./api.ts";
 import { submitGenuine } from "./authorSignatures.ts";
 import { createKvApplication } from "./applications/kv.ts";
 import { type Clock, makeClock } from "./clock.ts";
@@ -24,6 +24,7 @@ import { OFF_PEERS, OperatorList, REJECTED_BLOCKS } from "./operatorList.ts";
 import { ReadDesk } from "./readDesk.ts";
 import { ReplicaDriver, type TellEffect } from "./replicaDriver.ts";
 import { derivedWriteOf, restoreFromDisk, type Restored } from "./restoreFromDisk.ts";
+import { RoundTrips } from "./roundTrips.ts";
 import { verifySignature, verifySignatures } from "./signatures.ts";
 import type { RunningNode, StartOptions } from "./startTypes.ts";
 import { StatusReporter } from "./statusReporter.ts";
@@ -85,6 +86,7 @@ class Node implements RunningNode {
   #off!: OperatorList;
   #metrics!: Metrics;
   #reporter!: StatusReporter;
+  #roundTrips!: RoundTrips;
   /** Waiters of start-up for the derived store; afterwards the driver is told. */
   #appliedWaiters: { readonly height: number; readonly resolve: () => void }[] = [];
   #onFlushed: () => void = () => undefined;
@@ -129,6 +131,7 @@ class Node implements RunningNode {
     }
     this.api = this.#makeApi();
     this.#reporter.start();
+    this.#roundTrips.start();
     this.#driver.step({ kind: "tick" });
     void this.#fillIndex().catch((error: unknown) =>
       log.write("error", "storage", `the index is not filled: ${String(error)}`),
@@ -158,6 +161,7 @@ class Node implements RunningNode {
 
   async #stop(): Promise<void> {
     this.#reporter.stop();
+    this.#roundTrips.stop();
     await this.#link.stop();
     await this.#flushed();
     this.#driver.stop();
@@ -323,6 +327,10 @@ class Node implements RunningNode {
       if (producer.key !== key.publicKey) this.#link.setTarget(producer.address, producer.key);
     }
     for (const address of config.p2p.peers) this.#link.setTarget(address);
+    this.#roundTrips = new RoundTrips(
+      () => this.#link.peers(),
+      (peer, ms) => this.#driver.step({ kind: "roundTrip", peer, ms }),
+    );
   }
 
   #init(): Init {
@@ -508,6 +516,7 @@ class Node implements RunningNode {
       },
       rejectedBlocks: () => this.#rejected.ids,
       peers: () => this.#peers(),
+      routes: () => this.#routes(),
       setPeerOff: (peer, off) => this.#setPeerOff(peer, off),
       offPeers: () => this.#off.ids.map((peer) => this.#offPeer(peer)),
       metrics: () => this.#metrics.registry.metrics(),
@@ -544,6 +553,18 @@ class Node implements RunningNode {
   #offPeer(key: PeerKey): OffPeer {
     const name = this.#options.genesis.producers.find((producer) => producer.key === key)?.name;
     return { key, ...(name !== undefined && { name }) };
+  }
+
+  #routes(): RouteJson[] {
+    const names = new Map(this.#options.genesis.producers.map(({ key, name }) => [key, name]));
+    return this.#replica.routes().map(({ producer, via, metric, seqno, candidates }) => ({
+      producer,
+      name: names.get(producer) ?? "",
+      via: via ?? null,
+      metric: metric ?? null,
+      seqno: seqno?.toString(16).padStart(16, "0") ?? null,
+      candidates: candidates.map((each) => ({ via: each.via, metric: each.metric, feasible: each.isFeasible })),
+    }));
   }
 
   #peers(): PeerView[] {

@@ -165,7 +165,7 @@ function raft(start: ReplicaStart, core: Core, parts: Parts): Raft {
       multicast: (content, options) => transport.multicast(configuration.producers, "urgent", signed(content), options),
       giveBack: (message) => {
         const payload = encodeSigned(chainId, message.signer, message, () => message.signature);
-        transport.unicast(message.signer, "urgent", payload, { durable: false });
+        transport.toNeighbour(message.signer, "urgent", payload);
       },
       sign: (content) => sign(contentDigest(chainId, content)),
       reaches: (to) => transport.reaches(to),

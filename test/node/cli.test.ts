@@ -214,6 +214,11 @@ describe("asking a node", () => {
     expect(JSON.parse((await cairn(["peers", ...url, "--json"])).out)).toEqual({ peers: [], off: [] });
   });
 
+  test("routes, for people and as JSON", async () => {
+    expect((await cairn(["routes", ...url])).out).toMatch(/node1 +abababababab +cdcdcdcdcdcd +103 +1 +1/);
+    expect(JSON.parse((await cairn(["routes", ...url, "--json"])).out)).toEqual({ routes: node.routes() });
+  });
+
   test("peers off and on: by key, or its first digits once it is listed", async () => {
     const key = "ab".repeat(32);
     const switched = (...args: string[]) => cairn(["peers", ...args, ...url, "--token", "s3cret"]);

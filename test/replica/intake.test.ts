@@ -62,7 +62,8 @@ class Node {
   duplicates = 0;
   readonly disconnected: [PeerKey, string][] = [];
   /** Passed on to others: to whom, for whom. */
-  readonly forwarded: { readonly to: PeerKey; readonly source: PeerKey; readonly destinations: readonly PeerKey[] }[] = [];
+  readonly forwarded: { readonly to: PeerKey; readonly source: PeerKey; readonly destinations: readonly PeerKey[] }[] =
+    [];
   readonly transport = new RoutedTransport({
     self: SELF,
     now: () => START_TIME,
@@ -492,7 +493,10 @@ describe("what is for others", () => {
   it.each([
     ["by its last link", onward(A, A, [B], signedBy(A), 1)],
     ["of a signer under another source", onward(B, STRANGER, [B], signedBy(A))],
-    ["on ranges, which neighbours tell each other", onward(A, A, [B], encodeRangeResponsePayload([], { from: 1, anchorHeight: 9, path: [] }))],
+    [
+      "on ranges, which neighbours tell each other",
+      onward(A, A, [B], encodeRangeResponsePayload([], { from: 1, anchorHeight: 9, path: [] })),
+    ],
     ["on routes, which neighbours tell each other", onward(A, A, [B], encodeRouteUpdates([]))],
   ])("is not passed on %s", (_, received) => {
     const node = relay();
@@ -512,7 +516,11 @@ describe("a message on routes", () => {
     node.unicast(STRANGER, update, "urgent");
     expect(node.kinds).toEqual([]);
     const [claim] = node.batches.flatMap(({ claims }) => claims);
-    expect(claim).toEqual({ key: B, digest: signingDigest("seqno", genesis.chainId, encodeSeqno(7n)), signature: route.signature });
+    expect(claim).toEqual({
+      key: B,
+      digest: signingDigest("seqno", genesis.chainId, encodeSeqno(7n)),
+      signature: route.signature,
+    });
     node.check();
     expect(node.kinds).toEqual(["routing"]);
     const { message } = node.delivered[0]?.arrival as Extract<Arrival, { kind: "routing" }>;

@@ -10,6 +10,7 @@ import type { TxVerifyFlags } from "./txProof.ts";
 export function addClientCommands(program: Command, finish: Finish): void {
   addStatus(program, finish);
   addPeers(program, finish);
+  addRoutes(program, finish);
   addBlocks(program, finish);
   addTx(program, finish);
   addKv(program, finish);
@@ -58,6 +59,12 @@ function addPeers(program: Command, finish: Finish): void {
         finish(await (await import("./peers.ts")).peersSwitchCommand(word, key, command.optsWithGlobals())),
       );
   }
+}
+
+function addRoutes(program: Command, finish: Finish): void {
+  forNode(program.command("routes").description("by which neighbour a node reaches each other producer"))
+    .addHelpText("after", "\nExample:\n  cairn routes --url http://127.0.0.1:26611 --json")
+    .action(async (flags: ClientFlags) => finish(await (await import("./routes.ts")).routesCommand(flags)));
 }
 
 function addBlocks(program: Command, finish: Finish): void {

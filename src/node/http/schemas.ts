@@ -260,6 +260,22 @@ export const peersSchema = z.object({
     .array(z.object({ key: hex, name: z.string().optional().describe("of a producer") }))
     .describe("peers to which the operator switched links off, oldest decision first"),
 });
+export const routesSchema = z.object({
+  routes: z.array(
+    z.object({
+      producer: hex,
+      name: z.string(),
+      via: hex
+        .nullable()
+        .describe("the neighbour that messages go to, perhaps the producer itself; null: no way is known"),
+      metric: z.number().nullable().describe("of the route in use, milliseconds"),
+      seqno: z.string().nullable().describe("of the route in use, 16 hex digits"),
+      candidates: z
+        .array(z.object({ via: hex, metric: z.number(), feasible: z.boolean() }))
+        .describe("all that neighbours told"),
+    }),
+  ),
+});
 export const peerParams = z.object({ peer: hex.describe("the peer's key") });
 export const peerOffSchema = z.object({ key: hex, off: z.boolean() });
 

@@ -8,7 +8,15 @@ import { headerMessage } from "../../../chain/header.ts";
 import { leafHashesOf, rootOfLeafHashes } from "../../../chain/merkle.ts";
 import { transactionId } from "../../../chain/transaction.ts";
 import { toBinaryString, toHex } from "../../../src/base/bytes.ts";
-import type { BlockView, ForkView, NodeApi, NodeStatus, SubmitResult, WaitFor } from "../../../src/node/api.ts";
+import type {
+  BlockView,
+  ForkView,
+  NodeApi,
+  NodeStatus,
+  RouteJson,
+  SubmitResult,
+  WaitFor,
+} from "../../../src/node/api.ts";
 import { createKvApplication } from "../../../src/node/applications/kv.ts";
 import { encodeKvReceipt, encodeKvValue } from "../../../src/node/applications/kvPayload.ts";
 import { type GenesisFile, parseGenesis, toGenesis } from "../../../src/node/genesisFile.ts";
@@ -216,6 +224,12 @@ export class FakeNode implements NodeApi {
 
   peers(): [] {
     return [];
+  }
+
+  routes(): RouteJson[] {
+    const via = "cd".repeat(32);
+    const candidates = [{ via, metric: 103, feasible: true }];
+    return [{ producer: "ab".repeat(32), name: "node1", via, metric: 103, seqno: "00".repeat(8), candidates }];
   }
 
   readonly off = new Set<string>();

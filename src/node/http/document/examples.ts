@@ -98,6 +98,19 @@ export const PEERS = {
   off: [{ key: KEY, name: "node0" }],
 };
 
+export const ROUTES = {
+  routes: [
+    {
+      producer: KEY,
+      name: "node0",
+      via: PEER_KEY,
+      metric: 103,
+      seqno: "01a2131a2b3c0001",
+      candidates: [{ via: PEER_KEY, metric: 103, feasible: true }],
+    },
+  ],
+};
+
 export const GENESIS = {
   name: "devnet",
   time: 1795634723610,

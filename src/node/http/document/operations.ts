@@ -13,6 +13,7 @@ import {
   PEER_KEY,
   PEERS,
   RESULT,
+  ROUTES,
   STATUS,
   SUBMISSIONS,
   TRANSACTION,
@@ -52,6 +53,13 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     tag: "node",
     summary: "Links to other nodes, and peers to which links are switched off",
     example: PEERS,
+    errors: [],
+  },
+  "get /v1/routes": {
+    operationId: "routes",
+    tag: "node",
+    summary: "Ways to the other producers, by which messages to them go",
+    example: ROUTES,
     errors: [],
   },
   "post /v1/peers/{peer}/off": {
