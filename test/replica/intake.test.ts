@@ -441,6 +441,7 @@ describe("a leader's answer", () => {
     node.broadcast(A, of(A));
     node.unicast(B, of(A));
     node.unicast(STRANGER, of(STRANGER));
+    expect(node.faults.splice(0)).toEqual([A, B, STRANGER].map((peer) => [peer, "refusedMessage"]));
     node.unicast(A, of(A, B));
     node.expectNothing();
     node.unicast(A, of(A));

@@ -50,6 +50,8 @@ export interface SimulationOptions {
   readonly syncLimits?: "default" | SyncLimits;
   /** Nodes keep backups, so that they can be restored. Default: when the faults want it. */
   readonly backsUp?: boolean;
+  /** Which pairs may have a link; default: all. */
+  readonly wired?: (a: number, b: number) => boolean;
   /** Gets the trace as lines to read. */
   readonly print?: (line: string) => void;
   /** Looks on beside the oracles. */
@@ -115,7 +117,7 @@ export class Simulation implements World {
     for (const node of this.dice.shuffled(this.nodes.slice(0, producers)).slice(0, Math.floor((producers - 1) / 2)))
       node.mayFail = true;
     for (const node of this.nodes) if (!node.isProducer) node.mayFail = true;
-    this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, () => true);
+    this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, options.wired ?? (() => true));
     this.trace = new Trace(this.nodes.length, options.print);
     this.watch = new Observer(this);
     const last = this.nodes.at(-1) as SimulatedNode;

@@ -1,0 +1,103 @@
+/** Whole replicas where producers are not each other's neighbours (docs/testing.md, "Routing"). */
+import { describe, expect, it } from "vitest";
+import { Dice } from "../../../tools/sim/dice.ts";
+import { Stage, type StageOptions } from "../../../tools/sim/scenarios/stage.ts";
+import { TOPOLOGIES, wiredAs } from "../../../tools/sim/topologies.ts";
+
+type Edge = readonly [number, number];
+
+function wiredBy(...edges: readonly Edge[]): StageOptions {
+  const names = new Set(edges.map(([a, b]) => `${Math.min(a, b)}-${Math.max(a, b)}`));
+  return { wired: (a, b) => names.has(`${Math.min(a, b)}-${Math.max(a, b)}`) };
+}
+
+/** No way of any node to any producer comes back to where it was, over the links that there are. */
+function assertNoLoop(stage: Stage): void {
+  const { simulation } = stage;
+  for (const producer of simulation.nodes.filter((node) => node.isProducer)) {
+    for (const from of simulation.nodes) {
+      const seen = new Set<number>();
+      for (let at = from; at !== producer && at.isUp;) {
+        if (seen.has(at.index)) throw new Error(`a loop to ${producer.index}: ${[...seen, at.index].join(" ")}`);
+        seen.add(at.index);
+        const via = at.replica.routes().find((route) => route.producer === producer.key)?.via;
+        const next = via === undefined ? undefined : simulation.node(simulation.indexOf(via));
+        if (next === undefined || !simulation.network.isLinked(at.index, next.index)) break;
+        at = next;
+      }
+    }
+  }
+}
+
+/** Looks for a loop after every step of every node. */
+function watched(stage: Stage): Stage {
+  stage.simulation.onlookers.push({ stepped: () => assertNoLoop(stage) });
+  return stage;
+}
+
+describe("producers that are no neighbours", () => {
+  it("a leader reachable through two followers alone: commits, reads, elects another", () => {
+    // 0 - 3 - 4 - 1 and 0 - 3 - 4 - 2: every way between 0 and the others crosses both followers.
+    const stage = watched(Stage.open(3, { followers: 2, ...wiredBy([0, 3], [3, 4], [4, 1], [4, 2]) }));
+    for (let i = 0; i < 3; i++) {
+      for (const index of stage.others()) stage.commit(index, 2);
+      for (const index of stage.others()) stage.read(index);
+      stage.advance(1_000);
+      const { leader } = stage;
+      stage.crash(leader);
+      stage.elect(leader);
+      stage.start(leader);
+      stage.advance(3_000);
+    }
+    expect(stage.reads).toEqual({ seen: 15, refused: 0 });
+    stage.settle();
+  });
+
+  it.each(TOPOLOGIES)("%s: commits from everywhere, a link flips, a router restarts", (topology) => {
+    const wired = wiredAs(topology, 8, new Dice(3));
+    const stage = watched(Stage.open(5, { followers: 3, wired }));
+    for (const index of stage.others()) stage.commit(index);
+    for (let i = 0; i < 4; i++) {
+      const [a, b] = [i, (i + 3) % 8];
+      stage.simulation.network.breakLink(a, b);
+      stage.crash(5 + (i % 3));
+      stage.advance(500);
+      stage.startAll();
+      stage.advance(2_000);
+    }
+    for (const index of stage.others()) stage.commit(index);
+    stage.settle();
+  });
+
+  it("two clusters, the bridge cut: the greater goes on, the smaller catches up when it is mended", () => {
+    const edges: Edge[] = [
+      [0, 1],
+      [1, 2],
+      [0, 2],
+      [2, 5],
+      [5, 3],
+      [3, 4],
+    ];
+    const stage = watched(Stage.open(5, { followers: 1, ...wiredBy(...edges) }));
+    stage.commit(4);
+    stage.part([2], [5]);
+    // The smaller side's leader, if it was one, has no quorum and gives up.
+    stage.advance(15_000);
+    expect(stage.leader).toBeLessThan(3);
+    stage.commit(0, 3);
+    stage.heal();
+    stage.settle();
+    stage.commit(4);
+  });
+
+  it("fifty nodes at random: every producer is reached from everywhere, and a transaction commits", () => {
+    const wired = wiredAs("random", 50, new Dice(5));
+    const stage = Stage.open(7, { followers: 43, wired });
+    assertNoLoop(stage);
+    stage.advance(1_000);
+    for (const { replica } of stage.simulation.nodes)
+      for (const route of replica.routes()) expect(route.via).toBeDefined();
+    stage.commit(49);
+    stage.settle();
+  });
+});
