@@ -166,6 +166,16 @@ export type FrameError = DecodeError | { readonly code: "BODY_DOES_NOT_MATCH"; r
 export const BLOCK_PREFIX = Uint8Array.of(KIND.block);
 export const BLOCK_RESPONSE_PREFIX = Uint8Array.of(KIND.blockResponse);
 
+/** Of a payload of which a newer one of its kind and sender says all that this one did: its kind byte. */
+export function supersededKind(payload: Uint8Array): number | undefined {
+  const [kind] = payload;
+  return kind !== undefined && (SIGNED_BY_NUMBER.has(kind) || kind === PAYLOAD.certificate) ? kind : undefined;
+}
+
+export function isHello(frame: Uint8Array): boolean {
+  return frame[0] === KIND.hello;
+}
+
 export function encodeHello(hello: Hello): Uint8Array {
   return withKind(KIND.hello, helloMessage.encode(hello));
 }

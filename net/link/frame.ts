@@ -9,8 +9,8 @@ import type { CloseReason } from "./types.ts";
 
 export const HEADER_BYTES = 5;
 
-/** Codes on the wire. `ready` ends the handshake: its sender takes data from now on. */
-export const FRAME = { init: 1, data: 2, ping: 3, pong: 4, close: 5, ready: 6 } as const;
+/** Codes on the wire. `ready` ends the handshake: its sender takes data from now on; `credit` is in `credit.ts`. */
+export const FRAME = { init: 1, data: 2, ping: 3, pong: 4, close: 5, ready: 6, credit: 7 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
 /** What is wrong with what the peer sent; closes its link. */

@@ -235,6 +235,7 @@ export class LinkLayer {
       peer,
       init: this.#options.init(),
       limits: this.#limits,
+      supersedes: this.#options.supersedes,
       events: this.#sessionEvents,
     });
     this.#sessions.set(connection.id, session);

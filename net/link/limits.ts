@@ -12,8 +12,11 @@ export const DEFAULT_LIMITS: LinkLimits = {
   frameBytes: { urgent: 256 * KiB, chain: 6 * MiB, bulk: 6 * MiB },
   // A lane's queue holds at least two of its largest frames.
   queueBytes: { urgent: 4 * MiB, chain: 16 * MiB, bulk: 16 * MiB },
-  // The window bounds what can stand before an urgent message. docs/decisions/010-link.md has the measurement.
-  windowBytes: { initial: 256 * KiB, max: 256 * KiB },
+  // What is in flight stands before an urgent message; docs/decisions/050-lanes.md has the measurements. The largest
+  // window carries 320 MB/s over a round trip of 50 ms.
+  credit: { startBytes: 256 * KiB, floorBytes: 128 * KiB, maxBytes: 16 * MiB, refillBytes: 32 * KiB },
+  // A peer that is merely slow reads something in this time; one that stopped fails its pings before.
+  creditTimeoutMs: 30_000,
   // A handshake is 6 round trips: enough for 800 ms each, short enough that idle connections cost little.
   handshakeTimeoutMs: 5_000,
   maxHandshakes: 64,
@@ -41,6 +44,10 @@ export function resolveLimits(given: Partial<LinkLimits> = {}): LinkLimits {
     if (limits.queueBytes[lane] < limits.frameBytes[lane] + 5) {
       throw new LinkError("BAD_OPTIONS", `the queue of lane ${lane} is smaller than its largest frame`);
     }
+  }
+  const { floorBytes, maxBytes, startBytes, refillBytes } = limits.credit;
+  if (floorBytes > maxBytes || refillBytes > Math.min(floorBytes, startBytes) / 2) {
+    throw new LinkError("BAD_OPTIONS", "a window of credit would be used up before it is refilled");
   }
   if (limits.pingTimeoutsMs.length === 0) throw new LinkError("BAD_OPTIONS", "pingTimeoutsMs is empty");
   return limits;

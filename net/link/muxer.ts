@@ -18,23 +18,29 @@ const FLAG_SYN = 1;
 /** Streams one side may open over a connection's life. A dialer needs one a lane. */
 const MAX_STREAMS_OPENED = 16;
 
-/** Room for control frames on top of what the windows of the lanes allow to be in flight. */
+/** What yamux lets a new stream send at once, and what it widens it to. Credit holds lanes back before that. */
+const INITIAL_WINDOW_BYTES = 256 * 1024;
+const MAX_WINDOW_BYTES = 16 * 1024 * 1024;
+
+/** Lanes send chunks of 64 KiB: a longer data frame would be kept in memory until it is complete. */
+const DATA_FRAME_BYTES = 256 * 1024;
+
+/** Room for control frames on top of one chunk a lane. */
 const CONTROL_BYTES = 1024 * 1024;
 
 /** A libp2p `streamMuxers` entry. */
 export function boundedYamux(limits: LinkLimits): () => StreamMuxerFactory {
-  const { initial, max } = limits.windowBytes;
   const create = yamux({
     // Its ping measures the round trip by which it widens the window.
     enableKeepAlive: true,
     maxInboundStreams: 2 * LANES.length,
     maxOutboundStreams: 2 * LANES.length,
     streamOptions: {
-      initialStreamWindowSize: initial,
-      maxStreamWindowSize: max,
-      maxReadBufferLength: 2 * max,
+      initialStreamWindowSize: INITIAL_WINDOW_BYTES,
+      maxStreamWindowSize: MAX_WINDOW_BYTES,
+      maxReadBufferLength: 2 * DATA_FRAME_BYTES,
       // The outbox hands over one chunk at a time and stops when told to: this is never reached.
-      maxWriteBufferLength: 2 * max,
+      maxWriteBufferLength: 2 * DATA_FRAME_BYTES,
     },
   });
   return () => {
@@ -42,8 +48,8 @@ export function boundedYamux(limits: LinkLimits): () => StreamMuxerFactory {
     return {
       protocol: inner.protocol,
       createStreamMuxer: (connection) => {
-        connection.maxWriteBufferLength = LANES.length * max + CONTROL_BYTES;
-        guard(connection, max);
+        connection.maxWriteBufferLength = LANES.length * DATA_FRAME_BYTES + CONTROL_BYTES;
+        guard(connection, DATA_FRAME_BYTES);
         const muxer = inner.createStreamMuxer(connection);
         guardStreams(muxer, LANES.map(protocolOf));
         return muxer;

@@ -12,6 +12,9 @@ export const CHUNK_BYTES = 65_535 - 16 - 12;
 /** Frames up to this size are stored in one piece with their header. */
 const SMALL_FRAME_BYTES = 4 * 1024;
 
+/** By which a newer message supersedes an older one that still waits; undefined where it does not. */
+export type KeyOf = (payload: Uint8Array) => string | undefined;
+
 interface Entry {
   readonly piece: Uint8Array;
   /** Payload bytes of the frame that ends with this piece; undefined inside a frame and for control frames. */
@@ -21,6 +24,7 @@ interface Entry {
 
 export class Outbox {
   readonly #cap: number;
+  readonly #keyOf: KeyOf;
   #entries: Entry[] = [];
   #head = 0;
   /** Bytes of the head entry that are gone already. */
@@ -33,17 +37,30 @@ export class Outbox {
   #drained = 0;
   bytesOut = 0;
   framesOut = 0;
+  /** Messages refused or superseded at the cap. */
+  drops = 0;
+  /** Frames added since queued messages were last compared with each other. */
+  #uncompared = 0;
 
-  constructor(capBytes: number) {
+  constructor(capBytes: number, keyOf: KeyOf) {
     this.#cap = capBytes;
+    this.#keyOf = keyOf;
   }
 
-  /** Queues a frame; false, and nothing queued, where the lane is at its cap. The parts must not change any more. */
+  /**
+   * Queues a frame. At the cap only the newest queued message of each key stays; where that makes no room: false, and
+   * nothing queued. The parts must not change any more.
+   */
   add(type: FrameType, parts: readonly Uint8Array[], isData: boolean): boolean {
     let payloadBytes = 0;
     for (const part of parts) payloadBytes += part.length;
     const size = HEADER_BYTES + payloadBytes;
-    if (this.queuedBytes + size > this.#cap) return false;
+    if (this.queuedBytes + size > this.#cap) this.#keepNewest();
+    if (this.queuedBytes + size > this.#cap) {
+      if (isData) this.drops += 1;
+      return false;
+    }
+    this.#uncompared += 1;
     this.queuedBytes += size;
     const endsPayload = isData ? payloadBytes : undefined;
     if (size <= SMALL_FRAME_BYTES) {
@@ -60,12 +77,12 @@ export class Outbox {
     return true;
   }
 
-  /** The next bytes to write, at most {@link CHUNK_BYTES}; undefined when nothing waits. */
-  next(): Uint8Array | undefined {
+  /** The next bytes to write, at most `most` and {@link CHUNK_BYTES}; undefined when nothing waits. */
+  next(most: number): Uint8Array | undefined {
     const first = this.#entries[this.#head];
     if (first === undefined) return undefined;
     const firstLeft = first.piece.length - this.#offset;
-    const size = Math.min(CHUNK_BYTES, this.queuedBytes);
+    const size = Math.min(CHUNK_BYTES, most, this.queuedBytes);
     this.queuedBytes -= size;
     this.bytesOut += size;
     if (firstLeft >= size) return this.#take(size);
@@ -76,6 +93,11 @@ export class Outbox {
       at += part.length;
     }
     return chunk;
+  }
+
+  /** Whether a small frame fits. */
+  get hasRoom(): boolean {
+    return this.queuedBytes + SMALL_FRAME_BYTES <= this.#cap;
   }
 
   /** Payload bytes of data frames that left since the last call. */
@@ -100,6 +122,52 @@ export class Outbox {
     this.#entries = rest;
     this.#head = 0;
     this.queuedBytes = rest.reduce((sum, entry) => sum + entry.piece.length, 0) - this.#offset;
+  }
+
+  /** Drops every message that a newer one of its key follows. What has begun to leave stays. */
+  #keepNewest(): void {
+    // Most were compared before and nothing came of it: it must not be done again for each message that finds no room.
+    if (this.#uncompared * 2 < this.#entries.length - this.#head) return;
+    this.#uncompared = 0;
+    const frames = this.#waitingFrames();
+    const seen = new Set<string>();
+    const kept: Entry[][] = [];
+    for (const frame of frames.reverse()) {
+      const key = keyOfFrame(frame, this.#keyOf);
+      if (key === undefined || !seen.has(key)) kept.push(frame);
+      else this.#forget(frame);
+      if (key !== undefined) seen.add(key);
+    }
+    const begun = this.#entries.slice(
+      this.#head,
+      this.#entries.length - frames.reduce((sum, { length }) => sum + length, 0),
+    );
+    this.#entries = [...begun, ...kept.reverse().flat()];
+    this.#head = 0;
+  }
+
+  /** The queue as frames, without the one that has begun to leave. */
+  #waitingFrames(): Entry[][] {
+    const frames: Entry[][] = [];
+    let frame: Entry[] = [];
+    for (let i = this.#head, begun = this.#midFrame; i < this.#entries.length; i++) {
+      const entry = this.#entries[i]!;
+      if (!begun) frame.push(entry);
+      if (!entry.endsFrame) continue;
+      if (!begun) frames.push(frame);
+      begun = false;
+      frame = [];
+    }
+    return frames;
+  }
+
+  #forget(frame: readonly Entry[]): void {
+    this.drops += 1;
+    for (const { piece, endsPayload } of frame) {
+      this.queuedBytes -= piece.length;
+      // For its sender's budget it is as good as gone.
+      this.#drained += endsPayload ?? 0;
+    }
   }
 
   /** Up to `most` bytes of the head entry. */
@@ -130,6 +198,14 @@ export class Outbox {
       this.#head = 0;
     }
   }
+}
+
+/** Undefined for frames of the link itself, and where newer messages do not supersede older ones. */
+function keyOfFrame(frame: readonly Entry[], keyOf: KeyOf): string | undefined {
+  if (frame.at(-1)?.endsPayload === undefined) return undefined;
+  const pieces = frame.map(({ piece }) => piece);
+  const whole = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  return keyOf(whole.subarray(HEADER_BYTES));
 }
 
 function inOnePiece(type: FrameType, payloadBytes: number, parts: readonly Uint8Array[]): Uint8Array {

@@ -13,9 +13,11 @@
  */
 
 import type { Connection, Stream } from "@libp2p/interface";
+import { encodeCredit, encodePing, maxPayloadBytes, PACED_LANES, readCredit, readPing } from "./control.ts";
+import { CreditGrants, CreditWindow } from "./credit.ts";
 import { FRAME, FrameReader } from "./frame.ts";
 import type { Fault, FrameType } from "./frame.ts";
-import { CLOSE_BYTES, encodeClose, encodeInit, INIT_BYTES, readClose, readInit } from "./init.ts";
+import { encodeClose, encodeInit, readClose, readInit } from "./init.ts";
 import { Outbox } from "./outbox.ts";
 import { Pinger } from "./pinger.ts";
 import { LANES, protocolOf } from "./types.ts";
@@ -26,6 +28,7 @@ import type {
   LaneInfo,
   LinkDirection,
   LinkLimits,
+  LinkOptions,
   PeerInfo,
   PeerKey,
   EndedBy,
@@ -49,6 +52,7 @@ export interface SessionOptions {
   readonly peer: PeerKey;
   readonly init: Init;
   readonly limits: LinkLimits;
+  readonly supersedes: LinkOptions["supersedes"];
   readonly events: SessionEvents;
 }
 
@@ -56,14 +60,16 @@ interface LaneState {
   readonly stream: Stream;
   readonly reader: FrameReader;
   readonly outbox: Outbox;
+  /** Credit that the peer gives; undefined on `urgent`. */
+  readonly window: CreditWindow | undefined;
+  /** Credit that the peer is given. */
+  readonly grants: CreditGrants | undefined;
   bytesIn: number;
   framesIn: number;
 }
 
 /** Bytes written at one go: a few milliseconds, then sockets are read again. */
 const PUMP_BYTES = 512 * 1024;
-
-const PING_BYTES = 4;
 
 export class Session {
   readonly peer: PeerKey;
@@ -80,6 +86,7 @@ export class Session {
   weAreReady = false;
   readonly #init: Init;
   readonly #limits: LinkLimits;
+  readonly #supersedes: LinkOptions["supersedes"];
   readonly #events: SessionEvents;
   readonly #lanes: Partial<Record<Lane, LaneState>> = {};
   readonly #pinger: Pinger;
@@ -87,17 +94,21 @@ export class Session {
   #lingerTimer: NodeJS.Timeout | undefined;
   #pumpScheduled = false;
 
-  constructor({ connection, peer, init, limits, events }: SessionOptions) {
+  constructor({ connection, peer, init, limits, supersedes, events }: SessionOptions) {
     this.connection = connection;
     this.peer = peer;
     this.direction = connection.direction;
     this.#init = init;
     this.#limits = limits;
+    this.#supersedes = supersedes;
     this.#events = events;
     this.#pinger = new Pinger({
       intervalMs: limits.pingIntervalMs,
       timeoutsMs: limits.pingTimeoutsMs,
-      send: (id) => this.#control(FRAME.ping, pingPayload(id)),
+      send: (id) => {
+        this.#endIfStuck();
+        this.#control(FRAME.ping, encodePing(id));
+      },
       onSilent: () =>
         this.end("pingTimeout", `"${this.theirs?.name}" did not answer ${limits.pingTimeoutsMs.length + 1} pings`),
     });
@@ -139,7 +150,9 @@ export class Session {
         (type, payloadBytes) => this.#check(lane, type, payloadBytes),
         (type, payload) => this.#frame(lane, state, type, payload),
       ),
-      outbox: new Outbox(this.#limits.queueBytes[lane]),
+      outbox: new Outbox(this.#limits.queueBytes[lane], (payload) => this.#supersedes?.(lane, payload)),
+      window: lane === "urgent" ? undefined : new CreditWindow(this.#limits.credit),
+      grants: lane === "urgent" ? undefined : new CreditGrants(this.#limits.credit),
       bytesIn: 0,
       framesIn: 0,
     };
@@ -228,6 +241,8 @@ export class Session {
       bytesOut: state?.outbox.bytesOut ?? 0,
       framesIn: state?.framesIn ?? 0,
       framesOut: state?.outbox.framesOut ?? 0,
+      drops: state?.outbox.drops ?? 0,
+      creditWaits: state?.window?.waits ?? 0,
     };
   }
 
@@ -242,11 +257,12 @@ export class Session {
     this.#pinger.heard();
     if (data instanceof Uint8Array) this.#read(state, data);
     else for (const piece of data) this.#read(state, piece);
+    if (state.grants?.isDue === true) this.#schedulePump();
   }
 
   #read(state: LaneState, piece: Uint8Array): void {
     state.bytesIn += piece.length;
-    const fault = state.reader.push(piece);
+    const fault = state.grants?.read(piece.length) ?? state.reader.push(piece);
     if (fault !== undefined) this.end(fault.reason, fault.detail);
   }
 
@@ -281,10 +297,13 @@ export class Session {
         if (this.#isUp()) this.#events.message(this, lane, payload);
         return;
       case FRAME.ping:
-        if (this.#isPing(payload)) this.#control(FRAME.pong, payload);
+        this.#pingReceived(payload, (id) => this.#control(FRAME.pong, encodePing(id)));
         return;
       case FRAME.pong:
-        if (this.#isPing(payload)) this.#pinger.pong(Buffer.from(payload).readUInt32BE(0));
+        this.#pingReceived(payload, (id) => this.#pinger.pong(id));
+        return;
+      case FRAME.credit:
+        this.#creditReceived(payload);
         return;
       case FRAME.ready:
         this.#theyAreReady();
@@ -301,10 +320,31 @@ export class Session {
     return this.phase === "up";
   }
 
-  #isPing(payload: Uint8Array): boolean {
-    if (payload.length === PING_BYTES) return true;
-    this.end("undecodable", `ping of ${payload.length} bytes`);
-    return false;
+  #pingReceived(payload: Uint8Array, then: (id: number) => void): void {
+    const id = readPing(payload);
+    if (id === undefined) this.end("undecodable", `ping of ${payload.length} bytes`);
+    else then(id);
+  }
+
+  #creditReceived(payload: Uint8Array): void {
+    const read = readCredit(payload);
+    if (read === undefined) {
+      this.end("undecodable", "malformed credit");
+      return;
+    }
+    const fault = this.#lanes[read.lane]?.window?.granted(read.credit, performance.now());
+    if (fault !== undefined) this.end(fault.reason, fault.detail);
+    else this.#schedulePump();
+  }
+
+  /** A peer that answers pings and takes nothing would hold its place, and what is queued for it, for ever. */
+  #endIfStuck(): void {
+    for (const lane of PACED_LANES) {
+      const waitedMs = this.#lanes[lane]?.window?.waitedMs(performance.now()) ?? 0;
+      if (waitedMs > this.#limits.creditTimeoutMs) {
+        this.end("overloaded", `no credit for lane ${lane} in ${Math.round(waitedMs)} ms`);
+      }
+    }
   }
 
   #initReceived(payload: Uint8Array): void {
@@ -355,16 +395,34 @@ export class Session {
     });
   }
 
-  /** Most urgent lane first; each until its stream is full. A full stream's `drain` and `idle` come back here. */
+  /** The peer learns what was read of its lanes. Where the urgent lane has no room, once it drained. */
+  #giveCredit(): void {
+    const urgent = this.#lanes.urgent;
+    for (const lane of PACED_LANES) {
+      const grants = this.#lanes[lane]?.grants;
+      if (grants?.isDue !== true || urgent === undefined || !urgent.outbox.hasRoom) continue;
+      urgent.outbox.add(FRAME.credit, [encodeCredit(lane, grants.take())], false);
+    }
+  }
+
+  /**
+   * Most urgent lane first; each until its stream is full or its credit used up. A full stream's `drain` and `idle`,
+   * and the peer's credit, come back here.
+   */
   #pump(): void {
     if (this.phase === "closed") return;
+    if (this.phase === "up") this.#giveCredit();
     let budget = PUMP_BYTES;
     for (const lane of LANES) {
       const state = this.#lanes[lane];
       if (state === undefined) continue;
       while (state.outbox.queuedBytes > 0 && budget > 0 && !isFull(state.stream)) {
-        const chunk = state.outbox.next();
+        const { window } = state;
+        const nowMs = window === undefined ? 0 : performance.now();
+        const room = window === undefined ? budget : window.room(state.outbox.queuedBytes, nowMs);
+        const chunk = room > 0 ? state.outbox.next(room) : undefined;
         if (chunk === undefined) break;
+        window?.sent(chunk.length, nowMs);
         budget -= chunk.length;
         if (!this.#write(state.stream, chunk)) return;
       }
@@ -419,29 +477,4 @@ export class Session {
  */
 function isFull(stream: Stream): boolean {
   return stream.writableNeedsDrain || stream.writeBufferLength > 0;
-}
-
-/** Longest payload of a frame of this type on this lane; undefined where the type has no place. */
-function maxPayloadBytes(lane: Lane, type: number, limits: LinkLimits): number | undefined {
-  if (type === FRAME.data) return limits.frameBytes[lane];
-  if (lane !== "urgent") return undefined;
-  switch (type) {
-    case FRAME.init:
-      return INIT_BYTES;
-    case FRAME.close:
-      return CLOSE_BYTES;
-    case FRAME.ping:
-    case FRAME.pong:
-      return PING_BYTES;
-    case FRAME.ready:
-      return 0;
-    default:
-      return undefined;
-  }
-}
-
-function pingPayload(id: number): Uint8Array {
-  const payload = Buffer.alloc(PING_BYTES);
-  payload.writeUInt32BE(id);
-  return payload;
 }

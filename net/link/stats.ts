@@ -47,11 +47,20 @@ function addTraffic(totals: Record<Lane, LaneTotals>, info: PeerInfo): void {
     totals[lane].bytesOut += info.lanes[lane].bytesOut;
     totals[lane].framesIn += info.lanes[lane].framesIn;
     totals[lane].framesOut += info.lanes[lane].framesOut;
+    totals[lane].drops += info.lanes[lane].drops;
+    totals[lane].creditWaits += info.lanes[lane].creditWaits;
   }
 }
 
 function laneTotals(): Record<Lane, LaneTotals> {
-  const one = (): LaneTotals => ({ bytesIn: 0, bytesOut: 0, framesIn: 0, framesOut: 0 });
+  const one = (): LaneTotals => ({
+    bytesIn: 0,
+    bytesOut: 0,
+    framesIn: 0,
+    framesOut: 0,
+    drops: 0,
+    creditWaits: 0,
+  });
   return { urgent: one(), chain: one(), bulk: one() };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { PeerKey } from "../../src/base/key.ts";
+import type { CreditLimits } from "./credit.ts";
 
 export type { PeerKey };
 
@@ -65,8 +66,10 @@ export interface LinkLimits {
   readonly frameBytes: Readonly<Record<Lane, number>>;
   /** Most framed bytes waiting in a lane's send queue; `send` answers false above it. */
   readonly queueBytes: Readonly<Record<Lane, number>>;
-  /** yamux receive window of one lane: initial and largest. */
-  readonly windowBytes: { readonly initial: number; readonly max: number };
+  /** What `chain` and `bulk` may have in flight. */
+  readonly credit: CreditLimits;
+  /** How long a lane may wait without any credit. */
+  readonly creditTimeoutMs: number;
   /** From TCP connection to link up, on either side. */
   readonly handshakeTimeoutMs: number;
   /** Connections that are not links: in a handshake or closing. */
@@ -100,6 +103,11 @@ export interface LinkOptions {
   readonly log: LinkLog;
   /** Peers that are switched off from the start. */
   readonly off?: readonly PeerKey[];
+  /**
+   * Asked where a lane is at its cap: of the messages that wait under one key only the newest stays. Undefined for
+   * those that none replaces.
+   */
+  readonly supersedes?: (lane: Lane, payload: Uint8Array) => string | undefined;
   readonly limits?: Partial<LinkLimits>;
   /** In [0, 1): jitter of redials. */
   readonly random?: () => number;
@@ -127,6 +135,10 @@ export interface LaneInfo {
   readonly bytesOut: number;
   readonly framesIn: number;
   readonly framesOut: number;
+  /** Messages of ours that were dropped at the lane's cap. */
+  readonly drops: number;
+  /** Times that data waited for the peer's credit; 0 on `urgent`, which needs none. */
+  readonly creditWaits: number;
 }
 
 export interface PeerInfo {

@@ -28,10 +28,16 @@ export function envelopePrefix(envelope: Envelope): Uint8Array {
   return prefix;
 }
 
-export function decodeEnvelope(frame: Uint8Array): { envelope: Envelope; payload: Uint8Array } | undefined {
+/** Where the payload of a frame begins; undefined for a frame that has none. */
+export function envelopeBytes(frame: Uint8Array): number | undefined {
   if (frame.length < HEADER_LENGTH_BYTES) return undefined;
   const end = HEADER_LENGTH_BYTES + new DataView(frame.buffer, frame.byteOffset).getUint16(0);
-  if (end >= frame.length) return undefined;
+  return end < frame.length ? end : undefined;
+}
+
+export function decodeEnvelope(frame: Uint8Array): { envelope: Envelope; payload: Uint8Array } | undefined {
+  const end = envelopeBytes(frame);
+  if (end === undefined) return undefined;
   const envelope = envelopeMessage.decode(frame.subarray(HEADER_LENGTH_BYTES, end));
   return envelope.ok ? { envelope: envelope.value, payload: frame.subarray(end) } : undefined;
 }

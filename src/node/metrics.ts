@@ -1,13 +1,15 @@
 /** Prometheus metrics: base units, `cairn_` in front, subsystem names that people have dashboards for. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { LinkStats } from "../../net/link/types.ts";
+import type { LinkStats, PeerInfo } from "../../net/link/types.ts";
 import type { ReplicaStatus } from "../replica/types.ts";
+import { laneMetrics } from "./laneMetrics.ts";
 import type { CommitReport } from "./storage/types.ts";
 
 /** What is read when somebody asks for the metrics. */
 export interface MetricSources {
   status(): ReplicaStatus;
   links(): LinkStats;
+  linkPeers(): readonly PeerInfo[];
   longestStepMs(): number;
   queuedBytes(): { readonly chain: number; readonly derived: number };
 }
@@ -144,17 +146,6 @@ export class Metrics {
         }
       },
     });
-    new Gauge({
-      name: "cairn_p2p_lane_bytes",
-      help: "Payload bytes since the start, by lane and direction.",
-      labelNames: ["lane", "direction"],
-      registers,
-      collect() {
-        for (const [lane, info] of Object.entries(sources.links().lanes)) {
-          this.set({ lane, direction: "in" }, info.bytesIn);
-          this.set({ lane, direction: "out" }, info.bytesOut);
-        }
-      },
-    });
+    laneMetrics(this.registry, sources);
   }
 }

@@ -12,6 +12,7 @@ import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
 import { fromBinaryString, toBinaryString, toHex } from "../base/bytes.ts";
 import { LEAVING_TIMEOUTS } from "../replica/constants.ts";
 import { Replica } from "../replica/replica.ts";
+import { supersedingKey } from "../replica/supersedes.ts";
 import type { Effect } from "../replica/types.ts";
 import type { NodeApi, OffPeer, PeerView, RouteJson } from "./api.ts";
 import { submitGenuine } from "./authorSignatures.ts";
@@ -274,6 +275,7 @@ class Node implements RunningNode {
     this.#metrics = new Metrics({
       status: () => this.#replica.status(),
       links: () => this.#link.stats(),
+      linkPeers: () => this.#link.peers(),
       longestStepMs: () => this.#driver.takeLongestStepMs(),
       queuedBytes: () => ({ chain: this.#chainStore.queuedBytes, derived: this.#derived.queuedBytes }),
     });
@@ -320,6 +322,7 @@ class Node implements RunningNode {
         maxPeers: config.p2p.maxPeers,
         off: this.#off.ids,
         log: log.layer("net"),
+        supersedes: supersedingKey,
       },
       events,
     );

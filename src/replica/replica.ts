@@ -154,8 +154,9 @@ export class Replica {
       case "received":
         return this.#parts.intake.received(input.from, input.lane, input.frame);
       case "drained":
-        if (input.lane === "bulk") return this.#parts.catchUp.drained(input.peer, input.bytes);
-        return this.#parts.sync.drained(input.peer, input.bytes);
+        if (input.lane === "chain") return this.#parts.sync.drained(input.peer, input.bytes);
+        this.#parts.submissions.drained(input.bytes);
+        return this.#parts.catchUp.drained(input.peer, input.bytes);
       case "persisted":
         return this.#persisted(input.token);
       case "signaturesChecked":

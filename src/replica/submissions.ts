@@ -44,6 +44,9 @@ interface HeldRefusal extends Refusal {
   readonly on: BlockNode;
 }
 
+/** Bytes of forwarded transactions that the links have not taken yet at most: half of what the lane's queue holds. */
+export const FORWARD_BUDGET_BYTES = 8 * 1024 * 1024;
+
 /** Results in one message at most. */
 const RESULTS_MAX = 1_000;
 
@@ -56,6 +59,8 @@ export class Submissions {
   #forwardAgainAt = Number.POSITIVE_INFINITY;
   /** View and leader to whom everything was forwarded last. */
   #forwardedIn: { readonly view: number; readonly leader: PeerKey } | undefined;
+  /** What may still be handed to the links. */
+  #budgetBytes = FORWARD_BUDGET_BYTES;
   /** Was this node the leader when it was asked last? */
   #led = false;
 
@@ -164,6 +169,8 @@ export class Submissions {
 
   tick(): void {
     if (this.#host.now() < this.#forwardAgainAt) return;
+    // What a link that broke had not taken is never told.
+    this.#budgetBytes = FORWARD_BUDGET_BYTES;
     this.#forwardAllSoon();
   }
 
@@ -192,9 +199,16 @@ export class Submissions {
   #forwardTo(leader: PeerKey): void {
     let batch: Uint8Array[] = [];
     let batchBytes = 0;
-    const flush = (): boolean =>
-      batch.length === 0 || this.#host.unicast(leader, encodeTransactionForward(encodeList(batch)));
+    const flush = (): boolean => {
+      if (batch.length === 0) return true;
+      const payload = encodeTransactionForward(encodeList(batch));
+      if (!this.#host.unicast(leader, payload)) return false;
+      this.#budgetBytes -= payload.length;
+      return true;
+    };
     for (const [id, entry] of this.#unforwarded) {
+      // The rest stays in the pool, which is full at some time: its submitters are told so.
+      if (this.#budgetBytes <= batchBytes) break;
       if (entry.state === "pending") {
         if (batchBytes + entry.bytes.length > FORWARD_BYTES) {
           if (!flush()) break;
@@ -208,6 +222,11 @@ export class Submissions {
     }
     flush();
     this.#forwardAgainAt = this.#host.now() + FORWARD_AGAIN_MS;
+  }
+
+  /** A link took bytes of lane `bulk`: the leader's, or that of whoever passes on to it. */
+  drained(bytes: number): void {
+    this.#budgetBytes = Math.min(FORWARD_BUDGET_BYTES, this.#budgetBytes + bytes);
   }
 
   #forwardAllSoon(): void {

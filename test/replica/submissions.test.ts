@@ -9,7 +9,7 @@ import { decodePayload, type Payload, type TransactionResults } from "../../cons
 import type { Engine } from "../../consensus/engine.ts";
 import { BlockProducer } from "../../src/replica/blockProducer.ts";
 import { EXECUTION_SLICE_TRANSACTIONS } from "../../src/replica/constants.ts";
-import { Submissions } from "../../src/replica/submissions.ts";
+import { FORWARD_BUDGET_BYTES, Submissions } from "../../src/replica/submissions.ts";
 import type { TransactionOutcome } from "../../src/replica/types.ts";
 import { elementAt } from "../../chain/byteList.ts";
 import { makeLedger, settle } from "../fixtures/memoryLedger.ts";
@@ -273,6 +273,34 @@ describe("forwarding", () => {
       if (payload.kind === "transactionForward")
         expect(payload.transactions.buffer.length).toBeLessThan(FORWARD_BYTES + 100);
     expect(forwarded().map((frame) => frame.length)).toEqual([2, 2, 1]);
+  });
+
+  it("no more is forwarded than the links take; the rest waits in the pool and follows as they drain", () => {
+    const { submissions, forwarded, world } = makeNode({ transactionBytes: 70_000 }, { maxBytes: 64e6, maxCount: 1e3 });
+    const payload = `put k ${"x".repeat(60_000)}`;
+    submissions.submit(Array.from({ length: 300 }, (_, n) => makeTransaction(payload, n)));
+    /** How many are forwarded now, of 60,000 bytes each. */
+    const seen = new Set<string>();
+    const forward = (): number => {
+      submissions.forward();
+      const ids = forwarded().flat();
+      for (const id of ids) seen.add(id);
+      return ids.length;
+    };
+    const first = forward();
+    expect(Math.abs(first * 60_000 - FORWARD_BUDGET_BYTES)).toBeLessThan(FORWARD_BYTES);
+    expect(forward()).toBe(0);
+    submissions.drained(1_000_000);
+    const second = forward();
+    expect(second).toBeGreaterThan(10);
+    expect(second).toBeLessThan(25);
+    // A link that broke drains nothing: the timer goes on where it ended.
+    for (let i = 0; i < 2; i++) {
+      world.now += FORWARD_AGAIN_MS;
+      submissions.tick();
+      forward();
+    }
+    expect(seen.size).toBe(300);
   });
 
   it("one that others forwarded here is forwarded on once it is submitted here", () => {

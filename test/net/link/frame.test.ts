@@ -84,14 +84,14 @@ describe("reading frames", () => {
 describe("the send queue", () => {
   const drain = (box: Outbox): Uint8Array[] => {
     const chunks: Uint8Array[] = [];
-    for (let chunk = box.next(); chunk !== undefined; chunk = box.next()) chunks.push(chunk);
+    for (let chunk = box.next(Infinity); chunk !== undefined; chunk = box.next(Infinity)) chunks.push(chunk);
     return chunks;
   };
 
   test("what goes in as parts comes out as frames, in order, in chunks within the bound, all accounted for", () => {
     fc.assert(
       fc.property(sizes, cuts, (lengths, places) => {
-        const box = new Outbox(10_000_000);
+        const box = new Outbox(10_000_000, () => undefined);
         const payloads = lengths.map(payloadOf);
         for (const payload of payloads) expect(box.add(FRAME.data, split(payload, places), true)).toBe(true);
         const chunks = drain(box);
@@ -107,13 +107,13 @@ describe("the send queue", () => {
   });
 
   test("small frames that wait together leave in one chunk", () => {
-    const box = new Outbox(1_000_000);
+    const box = new Outbox(1_000_000, () => undefined);
     for (let i = 0; i < 100; i++) box.add(FRAME.data, [payloadOf(200, i)], true);
     expect(drain(box)).toHaveLength(1);
   });
 
   test("inside a large payload, chunks are views", () => {
-    const box = new Outbox(1_000_000);
+    const box = new Outbox(1_000_000, () => undefined);
     const payload = payloadOf(500_000, 1);
     box.add(FRAME.data, [payload], true);
     const [, ...rest] = drain(box);
@@ -121,7 +121,7 @@ describe("the send queue", () => {
   });
 
   test("above the byte cap a frame is refused whole, and fits again when bytes have left", () => {
-    const box = new Outbox(300);
+    const box = new Outbox(300, () => undefined);
     expect(box.add(FRAME.data, [payloadOf(200, 0)], true)).toBe(true);
     expect(box.add(FRAME.data, [payloadOf(91, 0)], true)).toBe(false);
     expect(box.queuedBytes).toBe(205);
@@ -130,12 +130,65 @@ describe("the send queue", () => {
     expect(box.add(FRAME.data, [payloadOf(290, 0)], true)).toBe(true);
   });
 
+  describe("at the cap, of messages that supersede each other the newest stays", () => {
+    const kindOf = (payload: Uint8Array): string | undefined => (payload[0] === 0 ? undefined : `${payload[0]}`);
+    /** A payload of 95 bytes: a frame of 100. */
+    const payload = (kind: number, number: number): Uint8Array => Uint8Array.of(kind, number, ...new Uint8Array(93));
+    const told = (chunks: readonly Uint8Array[]): string[] => read(chunks).map(([kind, number]) => `${kind}.${number}`);
+
+    test("in its place in the order, and what was dropped is counted and counts as drained", () => {
+      const box = new Outbox(500, kindOf);
+      for (const [kind, number] of [
+        [1, 1],
+        [0, 1],
+        [1, 2],
+        [0, 2],
+        [2, 1],
+      ] as const) {
+        expect(box.add(FRAME.data, [payload(kind, number)], true)).toBe(true);
+      }
+      expect(box.add(FRAME.data, [payload(2, 2)], true)).toBe(true);
+      expect(box.drops).toBe(1);
+      expect(box.takeDrained()).toBe(95);
+      expect(told(drain(box))).toEqual(["0.1", "1.2", "0.2", "2.1", "2.2"]);
+    });
+
+    test("so a lane that nobody reads holds as many as there are keys, however many are sent", () => {
+      const box = new Outbox(2_000, kindOf);
+      for (let i = 0; i < 1_000; i++) expect(box.add(FRAME.data, [payload(1 + (i % 3), i % 256)], true)).toBe(true);
+      expect(box.queuedBytes).toBeLessThanOrEqual(2_000);
+      const last = told(drain(box)).slice(-3);
+      expect(last).toEqual(
+        [`1.${999 % 256}`, `2.${997 % 256}`, `3.${998 % 256}`].sort((a, b) => Number(a.slice(2)) - Number(b.slice(2))),
+      );
+    });
+
+    test("a frame on its way is not touched, nor are frames of the link itself", () => {
+      const box = new Outbox(10_000, kindOf);
+      box.add(FRAME.data, [payload(1, 1), new Uint8Array(5_000)], true);
+      const begun = box.next(1_000)!;
+      box.add(FRAME.pong, [Uint8Array.of(1, 2, 3, 4)], false);
+      for (let i = 0; i < 80; i++) expect(box.add(FRAME.data, [payload(1, i)], true)).toBe(true);
+      const frames = read([begun, ...drain(box)]);
+      expect(frames[0]).toHaveLength(5_095);
+      expect(frames[1]).toHaveLength(4);
+      expect(frames.at(-1)?.[1]).toBe(79);
+    });
+
+    test("what none supersedes is refused, newest first", () => {
+      const box = new Outbox(500, kindOf);
+      for (let i = 0; i < 9; i++) expect(box.add(FRAME.data, [payload(0, i)], true)).toBe(i < 5);
+      expect(box.drops).toBe(4);
+      expect(told(drain(box))).toEqual(["0.0", "0.1", "0.2", "0.3", "0.4"]);
+    });
+  });
+
   test("clearing keeps the rest of a frame that is on its way, so that the peer can read what follows", () => {
-    const box = new Outbox(1_000_000);
+    const box = new Outbox(1_000_000, () => undefined);
     const payload = payloadOf(200_000, 3);
     box.add(FRAME.data, [payload], true);
     box.add(FRAME.data, [payloadOf(10, 0)], true);
-    const begun = [box.next()!];
+    const begun = [box.next(Infinity)!];
     box.clear();
     box.add(FRAME.close, [payloadOf(7, 1)], false);
     const got = read([...begun, ...drain(box)]);

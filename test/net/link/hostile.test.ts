@@ -4,7 +4,9 @@ import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { FRAME } from "../../../net/link/frame.ts";
+import { encodeCredit } from "../../../net/link/control.ts";
 import { encodeInit, readClose } from "../../../net/link/init.ts";
+import { DEFAULT_LIMITS } from "../../../net/link/index.ts";
 import type { LinkLimits } from "../../../net/link/index.ts";
 import { initOf, RawClient, startNode, stopAll } from "./nodes.ts";
 import type { Node } from "./nodes.ts";
@@ -236,6 +238,51 @@ describe("on a link", () => {
     expect(client.frames.filter(({ type }) => type === FRAME.data).length).toBeLessThan(10);
   });
 
+  test("a peer that sends more of a lane than it was granted loses its link", async () => {
+    // No lane but one that is read slower than it fills: the credit is not given back before it is overdrawn.
+    const credit = { startBytes: 64 * 1024, floorBytes: 64 * 1024, maxBytes: 64 * 1024, refillBytes: 32 * 1024 };
+    const node = await startNode({ seed: 1, limits: { credit } });
+    const client = await RawClient.dial(11, node.address);
+    await client.link();
+    await node.seen.first("up");
+    client.send("bulk", FRAME.data, new Uint8Array(100 * 1024));
+    expect(await node.seen.first("down")).toMatchObject({
+      reason: "misbehaviour",
+      detail: expect.stringMatching(/above the lane's credit/),
+    });
+    await expectServing(node);
+  });
+
+  test.each([
+    ["for bytes never sent", encodeCredit("bulk", { readBytes: 1 << 20, windowBytes: 5 }), "misbehaviour"],
+    ["for the urgent lane", Uint8Array.of(0, ...new Uint8Array(12)), "undecodable"],
+    ["cut short", new Uint8Array(3), "undecodable"],
+  ])("credit %s costs the link", async (_what, payload, reason) => {
+    const node = await startNode({ seed: 1 });
+    const client = await RawClient.dial(11, node.address);
+    await client.link();
+    await node.seen.first("up");
+    client.send("urgent", FRAME.credit, payload);
+    expect(await node.seen.first("down")).toMatchObject({ reason });
+  });
+
+  test("a peer that grants nothing gets the starting credit, holds up no urgent message, and loses its link in time", async () => {
+    const node = await startNode({ seed: 1, limits: { pingIntervalMs: 100, creditTimeoutMs: 400 } });
+    const client = await RawClient.dial(11, node.address);
+    await client.link();
+    client.givesCredit = false;
+    const { peer } = await node.seen.first("up");
+    for (let i = 0; i < 4; i++) node.links.send(peer, "bulk", [new Uint8Array(1 << 20)]);
+    for (let i = 0; i < 20; i++) {
+      node.links.send(peer, "urgent", [new Uint8Array([i])]);
+      await client.until(() => client.frames.filter(({ type }) => type === FRAME.data).length === i + 1);
+    }
+    const { bulk } = node.links.peers()[0]!.lanes;
+    expect(bulk.bytesOut).toBeLessThanOrEqual(DEFAULT_LIMITS.credit.startBytes);
+    expect(bulk.creditWaits).toBe(1);
+    expect(await node.seen.first("down")).toMatchObject({ reason: "overloaded" });
+  });
+
   test("yamux pings without end, their answers unread, cost the connection and not memory", async () => {
     const node = await startNode({ seed: 1 });
     const client = await RawClient.dial(11, node.address);
@@ -265,9 +312,13 @@ describe("on a link", () => {
     await client.link();
     await node.seen.first("up");
     client.lanes.urgent!.pause();
-    const pings = Buffer.alloc(9 * 100_000);
+    const pings = Buffer.alloc(9 * 5_000);
     for (let at = 0; at < pings.length; at += 9) pings.set([0, 0, 0, 4, FRAME.ping], at);
-    client.lanes.urgent!.send(pings);
+    for (let sent = 0; sent <= 100_000; sent += 5_000) {
+      const stream = client.lanes.urgent!;
+      stream.send(pings);
+      await expect.poll(() => stream.writeBufferLength, { timeout: 60_000, interval: 1 }).toBe(0);
+    }
     await expect.poll(() => node.links.peers()[0]?.lanes.urgent.framesIn, { timeout: 60_000 }).toBeGreaterThan(100_000);
     expect(node.links.peers()[0]!.lanes.urgent.queuedBytes).toBeLessThanOrEqual(queueBytes.urgent);
   });

@@ -11,10 +11,12 @@ import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
+import { encodeCredit } from "../../../net/link/control.ts";
+import { CreditGrants } from "../../../net/link/credit.ts";
 import { FRAME, FrameReader, HEADER_BYTES, writeHeader } from "../../../net/link/frame.ts";
 import type { FrameType } from "../../../net/link/frame.ts";
 import { encodeInit } from "../../../net/link/init.ts";
-import { LANES, LinkLayer } from "../../../net/link/index.ts";
+import { DEFAULT_LIMITS, LANES, LinkLayer } from "../../../net/link/index.ts";
 import type { CloseReason, Init, Lane, LinkEvents, LinkLimits, LinkOptions, PeerKey } from "../../../net/link/index.ts";
 
 export type Event =
@@ -195,11 +197,14 @@ export class RawHost {
 
 const WINDOW = 256 * 1024;
 
-/** One connection of a raw host: sends what it is told, keeps what comes, answers pings. */
+/** One connection of a raw host: sends what it is told, keeps what comes, answers pings, gives credit. */
 export class RawClient {
   readonly connection: Connection;
   readonly lanes: Partial<Record<Lane, Stream>> = {};
   readonly frames: { lane: Lane; type: FrameType; payload: Uint8Array }[] = [];
+  /** Whether it says what it read of `chain` and `bulk`. */
+  givesCredit = true;
+  readonly #grants = new Map<Lane, CreditGrants>();
   #waiting: (() => void)[] = [];
 
   constructor(connection: Connection) {
@@ -220,6 +225,7 @@ export class RawClient {
 
   take(lane: Lane, stream: Stream): void {
     this.lanes[lane] = stream;
+    if (lane !== "urgent") this.#grants.set(lane, new CreditGrants(DEFAULT_LIMITS.credit));
     const reader = new FrameReader(
       () => undefined,
       (type, payload) => {
@@ -230,6 +236,11 @@ export class RawClient {
     );
     stream.addEventListener("message", ({ data }) => {
       for (const piece of data instanceof Uint8Array ? [data] : data) reader.push(piece);
+      const grants = this.#grants.get(lane);
+      for (const piece of data instanceof Uint8Array ? [data] : data) grants?.read(piece.length);
+      if (this.givesCredit && lane !== "urgent" && grants?.isDue === true) {
+        this.send("urgent", FRAME.credit, encodeCredit(lane, grants.take()));
+      }
     });
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
