@@ -40,7 +40,7 @@ export async function createHost({ privateKeySeed, listen, maxPeers, limits }: H
     // The kernel accepts and drops what is beyond this before any of our code runs.
     transports: [guardedTransport(tcp({ maxConnections: connections + limits.maxHandshakes }), [NOISE])],
     connectionEncrypters: [oneWrite(noise())],
-    streamMuxers: [boundedYamux(limits)],
+    streamMuxers: [boundedYamux()],
     datastore: forgetful(),
     connectionMonitor: { enabled: false },
     connectionGater: {

@@ -9,7 +9,6 @@ import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
 import { yamux } from "@libp2p/yamux";
 import { guardStreams } from "./negotiation.ts";
 import { LANES, protocolOf } from "./types.ts";
-import type { LinkLimits } from "./types.ts";
 
 const YAMUX_HEADER_BYTES = 12;
 const DATA_FRAME = 0;
@@ -29,7 +28,7 @@ const DATA_FRAME_BYTES = 256 * 1024;
 const CONTROL_BYTES = 1024 * 1024;
 
 /** A libp2p `streamMuxers` entry. */
-export function boundedYamux(limits: LinkLimits): () => StreamMuxerFactory {
+export function boundedYamux(): () => StreamMuxerFactory {
   const create = yamux({
     // Its ping measures the round trip by which it widens the window.
     enableKeepAlive: true,
