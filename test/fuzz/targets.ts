@@ -5,7 +5,7 @@ import { decodeList, elementAt, encodeList } from "../../chain/byteList.ts";
 import { decodeTransaction, encodeTransaction } from "../../chain/transaction.ts";
 import { decodePayload, decodeSyncMessage, encodeRangeResponsePayload } from "../../consensus/messages.ts";
 import { encodeCredit, readCredit, readPing } from "../../net/link/control.ts";
-import { FRAME, FrameReader, HEADER_BYTES, writeHeader } from "../../net/link/frame.ts";
+import { type FrameType, FrameReader, HEADER_BYTES, writeHeader } from "../../net/link/frame.ts";
 import { encodeClose, encodeInit, readClose, readInit } from "../../net/link/init.ts";
 import { HeaderScanner } from "../../net/link/muxer.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../net/transport/envelope.ts";
@@ -155,7 +155,7 @@ const INIT = {
 function linkTargets(messages: readonly Uint8Array[]): Target[] {
   const framed = (payload: Uint8Array, type: number): Uint8Array => {
     const frame = new Uint8Array(HEADER_BYTES + payload.length);
-    writeHeader(frame, type as typeof FRAME.data, payload.length);
+    writeHeader(frame, type as FrameType, payload.length);
     frame.set(payload, HEADER_BYTES);
     return frame;
   };
