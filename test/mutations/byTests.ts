@@ -5,6 +5,7 @@
 import { mutation, type Mutation } from "./mutation.ts";
 
 const FRAMES = "test/net/link/frame.test.ts";
+const CREDIT = "test/net/link/credit.test.ts";
 const LINKS = "test/net/link/link.test.ts";
 const NEGOTIATION = "test/net/link/negotiation.test.ts";
 
@@ -26,9 +27,81 @@ export const BY_TESTS: readonly Mutation[] = [
     "link",
     "a lane takes more than its cap",
     "net/link/outbox.ts",
-    "if (this.queuedBytes + size > this.#cap) return false;",
-    "",
+    "if (this.queuedBytes + size > this.#cap) {",
+    "if (this.queuedBytes + size > 2 * this.#cap) {",
     FRAMES,
+  ),
+  tested(
+    "link",
+    "what stays of a full lane changes its order",
+    "net/link/outbox.ts",
+    "...kept.reverse().flat()",
+    "...kept.flat()",
+    FRAMES,
+  ),
+  tested(
+    "link",
+    "of a full lane the oldest message of a key stays",
+    "net/link/outbox.ts",
+    "for (const frame of frames.reverse()) {",
+    "for (const frame of frames) {",
+    FRAMES,
+  ),
+  tested(
+    "link",
+    "what is dropped from a full lane is never told as drained",
+    "net/link/outbox.ts",
+    "this.#drained += endsPayload ?? 0;\n    }\n  }\n\n  /** Up to",
+    "}\n  }\n\n  /** Up to",
+    FRAMES,
+  ),
+  tested(
+    "link",
+    "a sender ignores credit",
+    "net/link/credit.ts",
+    "if (room >= Math.min(queuedBytes, this.#limits.refillBytes)) return room;",
+    "if (room >= -queuedBytes) return queuedBytes;",
+    CREDIT,
+  ),
+  tested(
+    "link",
+    "a receiver takes more than it granted",
+    "net/link/credit.ts",
+    "if (this.#readBytes <= this.#grantedBytes) return undefined;",
+    "if (this.#readBytes >= 0) return undefined;",
+    CREDIT,
+  ),
+  tested(
+    "link",
+    "the window does not shrink where a queue stands",
+    "net/link/credit.ts",
+    "Math.max(SHRINK, GAIN * ratio)",
+    "Math.max(1, GAIN * ratio)",
+    CREDIT,
+  ),
+  tested(
+    "link",
+    "the shortest round trip is never measured anew",
+    "net/link/credit.ts",
+    "if (nowMs - this.#baseAtMs > BASE_LIFE_MS) this.#probe();",
+    "if (nowMs < 0) this.#probe();",
+    CREDIT,
+  ),
+  tested(
+    "link",
+    "messages of all kinds supersede each other",
+    "src/replica/supersedes.ts",
+    "`${kind} ${toHex(frame.subarray(0, end))}`",
+    "toHex(frame.subarray(0, end))",
+    "test/replica/supersedes.test.ts",
+  ),
+  tested(
+    "mempool",
+    "all that waits is forwarded at once",
+    "src/replica/submissions.ts",
+    "if (this.#budgetBytes <= batchBytes) break;",
+    "",
+    "test/replica/submissions.test.ts",
   ),
   tested(
     "link",
