@@ -20,7 +20,7 @@ export interface NoAnswer {
   readonly broken: string;
 }
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 
 export class Exchange {
   readonly #url: string;
