@@ -51,6 +51,7 @@ const REGRESSIONS: readonly (readonly [string, number, number, number, string])[
   ["what was too old for a leader of a future time is forwarded to the next one", 123, 3, 1, "default"],
   ["what a peer is known to have is not forgotten with its abandoned branch", 5308, 3, 1, "churning"],
   ["whoever sends a block for which there is no room is known to have it", 1087, 3, 2, "default"],
+  ["a frame that does not read is under way at the heal: a broken observer", 172, 5, 2, "garbling"],
   [
     "the leader waits to make a block of what a node that stays away has forwarded: a broken oracle",
     11,

@@ -16,7 +16,7 @@ const RANDOM_MAX = 300;
 export class Garbler implements Hostile {
   readonly index: number;
   readonly garbles = true;
-  readonly #rate: number;
+  #rate: number;
   readonly #dice: Dice;
 
   constructor(index: number, rate: number, dice: Dice) {
@@ -47,6 +47,11 @@ export class Garbler implements Hostile {
         return encodeEnvelope(opened.envelope, concatBytes(kind, this.#random()));
       }
     }
+  }
+
+  /** What is on its way stays as it is. */
+  healed(): void {
+    this.#rate = 0;
   }
 
   #random(): Uint8Array {

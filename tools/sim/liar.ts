@@ -26,6 +26,8 @@ export interface Hostile {
   readonly garbles: boolean;
   /** What it sends instead; undefined: nothing. */
   instead(lane: Lane, parts: Parts): Parts | undefined;
+  /** Nothing fails from here on. */
+  healed(): void;
 }
 
 export class Liar implements Hostile {
@@ -54,6 +56,9 @@ export class Liar implements Hostile {
       return encodeEnvelope(opened.envelope, forgedCertificate(payload.bytes));
     return parts;
   }
+
+  /** It lies on: nobody who is correct depends on it. */
+  healed(): void {}
 
   #range({ blocks, proof }: RangeResponse): Uint8Array | undefined {
     const list = Array.from({ length: blocks.count }, (_, i) => {

@@ -82,7 +82,7 @@ export class Simulation implements World {
   readonly watch: Observer;
   readonly workload: Workload;
   /** A follower that serves what is not true, or cannot be read. */
-  hostile: Hostile | undefined;
+  readonly hostile: Hostile | undefined;
   readonly faults: Faults;
   readonly backsUp: boolean;
   readonly trace: Trace;
@@ -131,8 +131,7 @@ export class Simulation implements World {
         nodes: this.nodes,
         crash: (node, silent) => this.crash(node.index, silent),
         start: (node) => this.start(node.index),
-        // A liar lies on: nobody who is correct depends on it.
-        healed: () => (this.hostile = this.hostile?.garbles === true ? undefined : this.hostile),
+        healed: () => this.hostile?.healed(),
         damaged: (node, damage) => this.watch.damaged(node, damage),
         note: (what) => this.note(what),
       },
