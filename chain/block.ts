@@ -7,7 +7,14 @@ import type { DecodeError } from "../src/base/codec.ts";
 import { sha256Hex } from "../src/base/hash.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { type ByteList, EMPTY_LIST, scanList } from "./byteList.ts";
-import { BLOCK_OVERHEAD_BYTES, HARD_LIMITS, HEADER_MAX_BYTES, SIGNATURE_BYTES, VIEW_MAX } from "./constants.ts";
+import {
+  ATTACHMENTS_MAX_BYTES,
+  BLOCK_OVERHEAD_BYTES,
+  HARD_LIMITS,
+  HEADER_MAX_BYTES,
+  SIGNATURE_BYTES,
+  VIEW_MAX,
+} from "./constants.ts";
 import { type Header, headerMessage } from "./header.ts";
 import { leafHashesOf, rootOfLeafHashes } from "./merkle.ts";
 import { lengthDelimitedBytes, scanLengthDelimited, writeLengthPrefix } from "./scan.ts";
@@ -23,14 +30,27 @@ export interface Block {
   readonly transactions: ByteList;
   /** Ids of the transactions, 32 bytes each, in order: the leaves of `transactionRoot`. */
   readonly transactionIds: Uint8Array;
+  /** What the engine attached, opaque here; the header has their hashes. */
+  readonly entry?: Uint8Array;
+  readonly proof?: Uint8Array;
 }
 
+/** Parts of a body. */
+type BodyParts = Pick<Block, "transactions" | "entry" | "proof">;
+
 export type BlockError =
-  DecodeError | { readonly code: "BODY_DOES_NOT_MATCH"; readonly id: string; readonly field: "transactionRoot" };
+  | DecodeError
+  | {
+      readonly code: "BODY_DOES_NOT_MATCH";
+      readonly id: string;
+      readonly field: "transactionRoot" | "entryHash" | "proofHash";
+    };
 
 const HEADER_TAG = 0x0a;
 const SIGNATURE_TAG = 0x12;
 const BODY_TAG = 0x1a;
+const ENTRY_TAG = 0x1a;
+const PROOF_TAG = 0x22;
 
 /** Bytes that an encoded block may have at most, whatever the genesis says. */
 export const BLOCK_MAX_BYTES = HARD_LIMITS.blockBytes + BLOCK_OVERHEAD_BYTES;
@@ -88,21 +108,26 @@ export function assembleBlock(
   const header = headerMessage.decode(headerBytes);
   if (!header.ok) return header;
   if (header.value.view > VIEW_MAX) return err(undecodable("view out of range"));
-  const transactions = decodeBody(body);
-  if (!transactions.ok) return transactions;
-  const transactionIds = leafHashesOf(body, transactions.value.offsets);
+  const parts = decodeBody(body);
+  if (!parts.ok) return parts;
+  const { transactions, entry, proof } = parts.value;
+  const transactionIds = leafHashesOf(body, transactions.offsets);
   const id = sha256Hex(headerBytes);
   if (toHex(rootOfLeafHashes(transactionIds)) !== header.value.transactionRoot) {
     return err({ code: "BODY_DOES_NOT_MATCH", id, field: "transactionRoot" });
   }
+  if (hashOf(entry) !== header.value.entryHash) return err({ code: "BODY_DOES_NOT_MATCH", id, field: "entryHash" });
+  if (hashOf(proof) !== header.value.proofHash) return err({ code: "BODY_DOES_NOT_MATCH", id, field: "proofHash" });
   return ok({
     id,
     header: header.value,
     headerBytes,
     signature,
     body,
-    transactions: transactions.value,
+    transactions,
     transactionIds,
+    ...(entry && { entry }),
+    ...(proof && { proof }),
   });
 }
 
@@ -137,16 +162,55 @@ export function blockClaim(chainId: string, block: Pick<Block, "id" | "header" |
   };
 }
 
-function decodeBody(body: Uint8Array): Result<ByteList, DecodeError> {
-  if (body.length === 0) return ok(EMPTY_LIST);
+/** Bytes of a body without its attachments: what the genesis limits. */
+export function transactionBytes({ body, entry, proof }: Pick<Block, "body" | "entry" | "proof">): number {
+  return body.length - attachmentBytes(entry) - attachmentBytes(proof);
+}
+
+/** A body: the encoded transactions, and behind them what the engine attaches. */
+export function encodeBody(transactions: Uint8Array, entry?: Uint8Array, proof?: Uint8Array): Uint8Array {
+  if (entry === undefined && proof === undefined) return transactions;
+  const body = new Uint8Array(transactions.length + attachmentBytes(entry) + attachmentBytes(proof));
+  body.set(transactions);
+  let at = transactions.length;
+  for (const [tag, attachment] of [
+    [ENTRY_TAG, entry],
+    [PROOF_TAG, proof],
+  ] as const) {
+    if (attachment === undefined) continue;
+    at = writeLengthPrefix(body, at, tag, attachment.length);
+    body.set(attachment, at);
+    at += attachment.length;
+  }
+  return body;
+}
+
+export function hashOf(attachment: Uint8Array | undefined): string | undefined {
+  return attachment && sha256Hex(attachment);
+}
+
+function attachmentBytes(attachment: Uint8Array | undefined): number {
+  return attachment === undefined ? 0 : lengthDelimitedBytes(attachment.length);
+}
+
+function decodeBody(body: Uint8Array): Result<BodyParts, DecodeError> {
+  if (body.length === 0) return ok({ transactions: EMPTY_LIST });
   const scanned = scanList(body, 0, {
     maxCount: HARD_LIMITS.blockTransactions,
     maxElementBytes: HARD_LIMITS.transactionBytes,
   });
   if (!scanned.ok) return scanned;
-  // Fields 2 to 4 (configuration, entry, proof) belong to engines and changes that this version does not know.
-  if (scanned.value.end !== body.length) return err(undecodable("unknown field in the body"));
-  return ok(scanned.value.list);
+  const { list, end } = scanned.value;
+  const entry = scanLengthDelimited(body, end, ENTRY_TAG);
+  const proof = scanLengthDelimited(body, entry?.end ?? end, PROOF_TAG);
+  // Field 2, the producer set, belongs to changes that this version does not know.
+  if ((proof?.end ?? entry?.end ?? end) !== body.length) return err(undecodable("unknown field in the body"));
+  if (body.length - end > ATTACHMENTS_MAX_BYTES) return err(undecodable("attachments too long"));
+  return ok({
+    transactions: list,
+    ...(entry && { entry: body.subarray(entry.start, entry.end) }),
+    ...(proof && { proof: body.subarray(proof.start, proof.end) }),
+  });
 }
 
 function undecodable(detail: string): DecodeError {

@@ -18,8 +18,11 @@ export const HARD_LIMITS = {
   transactionBytes: 1024 * 1024,
 } as const;
 
-/** Bytes of transactions around which an encoded block may be larger: header, signature, field tags. */
-export const BLOCK_OVERHEAD_BYTES = 64 * 1024;
+/** Bytes of a body's attachments together at most: certificates of the largest producer set take a quarter. */
+export const ATTACHMENTS_MAX_BYTES = 128 * 1024;
+
+/** Bytes by which an encoded block may be larger than its transactions: header, signature, field tags, attachments. */
+export const BLOCK_OVERHEAD_BYTES = 64 * 1024 + ATTACHMENTS_MAX_BYTES;
 
 /** Producers in a set at most: a certificate with a signature of each must fit an urgent frame. */
 export const PRODUCERS_MAX = 200;

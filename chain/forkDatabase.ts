@@ -39,8 +39,10 @@ export class ForkDatabase {
   readonly #nodes = new Map<string, BlockNode>();
   /** Ids that the operator rejected, known or not; whoever adds to it keeps it bounded. */
   readonly #rejected: Set<string>;
-  /** Candidates must descend from it. */
+  /** Known to be irreversible. */
   #root: BlockNode;
+  /** Candidates must descend from it: the root, or what the engine chose above it. */
+  #start: BlockNode;
   /** Lowest block kept: the last one that is irreversible, executed and persisted. */
   #bottom: BlockNode;
   #best: BlockNode;
@@ -52,7 +54,7 @@ export class ForkDatabase {
   constructor(bottom: { block: Block; frontier: Frontier }, rejected: readonly string[] = []) {
     this.#rejected = new Set(rejected);
     this.#bottom = newNode(bottom.block, undefined, bottom.frontier);
-    this.#root = this.#bottom;
+    this.#root = this.#start = this.#bottom;
     this.#best = this.#bottom;
     this.#bestBranch = [this.#bottom];
     this.#bytes = blockBytes(bottom.block);
@@ -65,7 +67,7 @@ export class ForkDatabase {
   get bottom(): BlockNode {
     return this.#bottom;
   }
-  /** The greatest valid block under the root. */
+  /** The greatest valid block under the root, and under what was chosen above it. */
   get best(): BlockNode {
     return this.#best;
   }
@@ -103,7 +105,7 @@ export class ForkDatabase {
     parent.children.add(node);
     this.#nodes.set(node.id, node);
     this.#bytes += blockBytes(block);
-    if (node.invalid === undefined && compareRefs(node, this.#best) > 0 && this.#descendsFromRoot(node)) {
+    if (node.invalid === undefined && compareRefs(node, this.#best) > 0 && this.#descendsFromStart(node)) {
       this.#setBest(node);
     }
     return node;
@@ -114,7 +116,17 @@ export class ForkDatabase {
     for (const each of subtree(node)) {
       each.invalid ??= each === node ? reason : { code: "ANCESTOR_INVALID", detail: reason.detail };
     }
+    if (this.#start.invalid !== undefined) this.#start = this.#root;
     if (this.#best.invalid !== undefined) this.#setBest(this.#findBest());
+  }
+
+  /** Candidates must descend from `node` from now on, or from the root alone where it is not valid or not above that. */
+  choose(node: BlockNode): void {
+    const start = node.invalid === undefined && isAncestorOrEqual(this.#root, node) ? node : this.#root;
+    if (start === this.#start) return;
+    const isWider = isAncestorOrEqual(start, this.#start);
+    this.#start = start;
+    if (isWider || !this.isOnBestBranch(start)) this.#setBest(this.#findBest());
   }
 
   /** The operator rejects a block, known or not. @returns it, when it is here and was valid */
@@ -135,6 +147,8 @@ export class ForkDatabase {
   setRoot(node: BlockNode): void {
     if (!isAncestorOrEqual(this.#root, node)) throw new Error(`root ${node.id} does not descend from ${this.#root.id}`);
     this.#root = node;
+    if (isAncestorOrEqual(node, this.#start)) return;
+    this.#start = node;
     if (!this.isOnBestBranch(node)) this.#setBest(this.#findBest());
   }
 
@@ -173,15 +187,15 @@ export class ForkDatabase {
   }
 
   /** Without a walk where the parent is on the best branch, as it mostly is. */
-  #descendsFromRoot(node: BlockNode): boolean {
+  #descendsFromStart(node: BlockNode): boolean {
     const parentIsOnBest = node.parent !== undefined && this.isOnBestBranch(node.parent);
-    if (parentIsOnBest && this.isOnBestBranch(this.#root)) return node.height > this.#root.height;
-    return isAncestorOrEqual(this.#root, node);
+    if (parentIsOnBest && this.isOnBestBranch(this.#start)) return node.height > this.#start.height;
+    return isAncestorOrEqual(this.#start, node);
   }
 
   #findBest(): BlockNode {
-    let best = this.#root;
-    for (const node of subtree(this.#root)) {
+    let best = this.#start;
+    for (const node of subtree(this.#start)) {
       if (node.invalid === undefined && compareRefs(node, best) > 0) best = node;
     }
     return best;

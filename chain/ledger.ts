@@ -8,7 +8,7 @@
  */
 import { err, ok, type Result } from "../src/base/result.ts";
 import { equalBytes, hexBytes } from "../src/base/bytes.ts";
-import { type Block, blockBytes } from "./block.ts";
+import { type Block, blockBytes, transactionBytes } from "./block.ts";
 import { elementAt } from "./byteList.ts";
 import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "./constants.ts";
 import { BlockExecution, type ExecutionSetting } from "./execution.ts";
@@ -55,7 +55,12 @@ export interface Flush {
 }
 
 /** What the engine requires of a header beyond the rules of the chain; undefined: nothing against it. */
-export type HeaderRule = (block: Block, parent: Pick<BlockNode, "block">) => InvalidReason | undefined;
+export type HeaderRule = (
+  block: Block,
+  parent: Pick<BlockNode, "block">,
+  /** Id of the block's ancestor at a height; undefined below what is kept. */
+  ancestorIdAt: (height: number) => string | undefined,
+) => InvalidReason | undefined;
 
 /** A block being executed; `next` is the index of its next transaction. */
 interface Running {
@@ -219,6 +224,11 @@ export class Ledger {
     return ok(undefined);
   }
 
+  /** The engine would have the head descend from `node`, or be it; one that is not valid or below the root counts for nothing. */
+  choose(node: BlockNode): void {
+    this.#forks.choose(node);
+  }
+
   /**
    * The operator rejects a block: with the next {@link work} the head leaves it. One that is not here yet is not taken
    * when it comes.
@@ -373,7 +383,8 @@ export class Ledger {
   }
 
   #attach(block: Block, parent: BlockNode): Result<BlockNode, InvalidReason> {
-    const reason = headerFault(block, parent, this.#setting) ?? this.#headerRule(block, parent);
+    const idAt = (height: number): string | undefined => ancestorAt(parent, height)?.id;
+    const reason = headerFault(block, parent, this.#setting) ?? this.#headerRule(block, parent, idAt);
     if (reason !== undefined) return err(reason);
     return ok(this.#forks.add(block, parent, append(parent.frontier, hexLeaf(block.id))));
   }
@@ -497,7 +508,7 @@ export function headerFault(
   if (block.transactions.count > Math.min(limits.blockTransactions, HARD_LIMITS.blockTransactions)) {
     return fault("TOO_MANY_TRANSACTIONS", `${block.transactions.count}`);
   }
-  if (block.body.length > limits.blockBytes) return fault("BLOCK_TOO_LARGE", `${blockBytes(block)} bytes`);
+  if (transactionBytes(block) > limits.blockBytes) return fault("BLOCK_TOO_LARGE", `${blockBytes(block)} bytes`);
   return undefined;
 }
 

@@ -5,7 +5,7 @@
 import { toHex } from "../src/base/bytes.ts";
 import { sha256Hex } from "../src/base/hash.ts";
 import { err, type Result } from "../src/base/result.ts";
-import type { Block } from "./block.ts";
+import { type Block, encodeBody, hashOf } from "./block.ts";
 import { encodeList } from "./byteList.ts";
 import { BlockExecution, type ExecutionOutcome, type ExecutionSetting, type TransactionRefusal } from "./execution.ts";
 import type { BlockNode } from "./forkDatabase.ts";
@@ -21,6 +21,9 @@ export interface ProductionPlace {
   readonly producer: string;
   readonly irreversibleHeight: number;
   readonly closing: boolean;
+  /** What the engine attaches. */
+  readonly entry?: Uint8Array | undefined;
+  readonly proof?: Uint8Array | undefined;
 }
 
 export class Production {
@@ -74,6 +77,9 @@ export class Production {
     const transactions = encodeList(this.#transactions);
     const transactionIds = new Uint8Array(32 * this.#ids.length);
     for (let i = 0; i < this.#ids.length; i++) transactionIds.set(this.#ids[i] as Uint8Array, 32 * i);
+    const { entry, proof } = place;
+    const entryHash = hashOf(entry);
+    const proofHash = hashOf(proof);
     const header: Header = {
       height: parent.height + 1,
       parent: parent.id,
@@ -87,12 +93,24 @@ export class Production {
       irreversibleHeight: place.irreversibleHeight,
       configuration: parent.block.header.configuration,
       closing: place.closing,
+      ...(entryHash !== undefined && { entryHash }),
+      ...(proofHash !== undefined && { proofHash }),
     };
     const headerBytes = headerMessage.encode(header);
     const id = sha256Hex(headerBytes);
-    const body = transactions.buffer;
+    const body = encodeBody(transactions.buffer, entry, proof);
     return {
-      block: { id, header, headerBytes, signature: sign(id), body, transactions, transactionIds },
+      block: {
+        id,
+        header,
+        headerBytes,
+        signature: sign(id),
+        body,
+        transactions,
+        transactionIds,
+        ...(entry && { entry }),
+        ...(proof && { proof }),
+      },
       execution,
     };
   }

@@ -36,6 +36,8 @@ export interface Certificate {
   readonly view: number;
   readonly bytes: Uint8Array;
   readonly claims: readonly SignatureClaim[];
+  /** Its block is irreversible; false: a quorum prepared it (BFT). */
+  readonly isFinal: boolean;
 }
 
 export interface CertificateError {
@@ -69,7 +71,7 @@ export function decodeCertificate(
   }
   if (signers.size < majorityOf(configuration)) return invalid(`${signers.size} acks are no majority`);
   const { id, header } = first;
-  return ok({ height: header.height, id, header, view, bytes: encoded, claims });
+  return ok({ height: header.height, id, header, view, bytes: encoded, claims, isFinal: true });
 }
 
 function decodePath(

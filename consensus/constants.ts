@@ -8,6 +8,10 @@ export interface ConsensusSettings {
   readonly heartbeatMs: number;
   /** t: election timeouts are random in [t, t + t * electionSpread]. */
   readonly electionTimeoutMs: number;
+  /** BFT: without progress for so long, the leader is suspected. */
+  readonly viewTimeoutMs: number;
+  /** BFT: a leader closes its view after so many blocks of its own. */
+  readonly tenureBlocks: number;
   /** Not for operators: the paper's timeouts need others than the 1 that its authors, and this project, recommend. */
   readonly electionSpread: number;
   /** After the link to the leader breaks: the pre-vote starts after a random delay up to this. */
@@ -26,6 +30,8 @@ export interface ConsensusSettings {
 export const CONSENSUS_DEFAULTS: ConsensusSettings = {
   heartbeatMs: 100,
   electionTimeoutMs: 600,
+  viewTimeoutMs: 1_000,
+  tenureBlocks: 10_000,
   electionSpread: 1,
   brokenLinkJitterMs: 50,
   windowBlocks: WINDOW_BLOCKS,

@@ -3,9 +3,11 @@
  * irreversible; it never touches a socket, a clock or the disk.
  */
 import type { BlockNode } from "../chain/forkDatabase.ts";
-import type { Header } from "../chain/header.ts";
+import type { BlockRef, Header } from "../chain/header.ts";
 import type { Ledger } from "../chain/ledger.ts";
 import type { Configuration } from "../chain/configuration.ts";
+import type { SignedVote, Votes } from "./bft/messages.ts";
+import type { Certificate } from "./certificate.ts";
 import type { ConsensusSettings } from "./constants.ts";
 import type { ConsensusMessage, SignedContent } from "./messages.ts";
 
@@ -14,6 +16,9 @@ export type EngineStatus = "leader" | "follower" | "candidate" | "recovering" | 
 /** Something an engine counts only once the disk has it [S5]. */
 export type DurableAction =
   | { readonly kind: "ownVote"; readonly view: number }
+  /** BFT: these votes, this view change, the record that lets this producer lead a view. */
+  | { readonly kind: "ownVotes"; readonly view: number; readonly votes: readonly SignedVote[] }
+  | { readonly kind: "ownViewChange" | "entered"; readonly view: number }
   | { readonly kind: "ownAck"; readonly view: number; readonly height: number; readonly id: string };
 
 /** What the replica does for its engine. */
@@ -27,9 +32,9 @@ export interface EngineHost {
   /** A number in [0, 1) from the seeded generator. */
   random(): number;
   /** Signs and sends to one producer. `durable`: leaves only after everything persisted so far is on disk. */
-  unicast(to: string, content: SignedContent, options: { readonly durable: boolean }): void;
+  unicast(to: string, content: SignedContent, options: SignedOptions): void;
   /** Signs and sends to all other producers. */
-  multicast(content: SignedContent, options: { readonly durable: boolean }): void;
+  multicast(content: SignedContent, options: SignedOptions): void;
   /** Gives a message back to its signer. */
   giveBack(message: ConsensusMessage): void;
   sign(content: SignedContent): Uint8Array;
@@ -41,9 +46,26 @@ export interface EngineHost {
   persistRecord(): void;
   /** `engine.durable(action)` is called when everything persisted up to this step is on disk. */
   whenDurable(action: DurableAction): void;
-  /** A block was proven irreversible here, by this certificate. */
-  certified(node: BlockNode, certificate: Uint8Array): void;
+  /** A block was proven irreversible here, by this certificate. `tell`: everybody is told of it. */
+  certified(node: BlockNode, certificate: Uint8Array, tell: boolean): void;
   log(level: "debug" | "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface SignedOptions {
+  readonly durable: boolean;
+  /** Travels beside the content, not signed. */
+  readonly attachment?: Uint8Array;
+}
+
+/** What a leader's next block has to be. */
+export interface ProductionPermit {
+  readonly view: number;
+  /** It is due although nothing is pending: it opens or closes a view. */
+  readonly opening: boolean;
+  readonly closing?: boolean;
+  readonly entry?: Uint8Array;
+  /** What it says to be irreversible, with the proof; absent: what this node's disk knows. */
+  readonly irreversible?: { readonly height: number; readonly proof: Uint8Array | undefined };
 }
 
 export interface EngineView {
@@ -62,10 +84,23 @@ export interface Engine {
   start(): void;
   tick(): void;
   receive(message: ConsensusMessage): void;
+  /** BFT: votes of one producer, their signatures checked. */
+  receiveVotes?(votes: Votes): void;
+  /** BFT: a certificate that is not of an irreversible block, its signatures checked. @returns whether it was news */
+  certificateSeen?(certificate: Certificate): boolean;
+  /** The greatest certificate that is not of an irreversible block, of a block that is here: the root told in hellos. */
+  readonly certifiedRoot?: { readonly ref: BlockRef; readonly bytes: Uint8Array } | undefined;
+  /** Would a certificate of this block be news? */
+  isCertificateNews?(block: BlockRef): boolean;
+  /** A block was found not valid. */
+  invalidated?(node: BlockNode): void;
+  /** At the end of every step, before its effects are carried out: again when that led to more. */
+  proceed?(): void;
   durable(action: DurableAction): void;
   /** A signed header of a producer was accepted. */
-  headerSeen(header: Header): void;
-  headMoved(to: BlockNode): void;
+  headerSeen(header: Header, node: BlockNode): void;
+  /** `applied`: blocks that were executed since, oldest first. */
+  headMoved(to: BlockNode, applied: readonly BlockNode[]): void;
   /** The operator rejected blocks; the head may be one of them and moves later. */
   rejected(): void;
   irreversibleMoved(node: BlockNode): void;
@@ -80,7 +115,7 @@ export interface Engine {
   /** Its successor has not decided a block yet, and may need this node for it. */
   readonly isHandingOver: boolean;
   /** May a block be produced now, and must one be although nothing is pending? */
-  production(): { readonly view: number; readonly opening: boolean } | undefined;
+  production(): ProductionPermit | undefined;
   /** A block of one's own was added and is on its way to disk. */
   produced(node: BlockNode): void;
 }

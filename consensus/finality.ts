@@ -31,6 +31,11 @@ export class Finality {
     return this.#newest;
   }
 
+  /** The newest of a block that is here. */
+  get ofHeld(): KnownCertificate | undefined {
+    return this.#ofHeld;
+  }
+
   /** The certificate kept for exactly this block. */
   certificateOf(id: string): Uint8Array | undefined {
     return [this.#newest, this.#ofHeld].find((each) => each?.id === id)?.bytes;

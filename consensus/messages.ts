@@ -38,6 +38,15 @@ import {
   voteMessage,
 } from "./raft/messages.ts";
 import {
+  QC_MAX_BYTES,
+  type Summary,
+  summaryMessage,
+  type ViewChange,
+  viewChangeMessage,
+  type Votes,
+  votesMessage,
+} from "./bft/messages.ts";
+import {
   type BlockParts,
   decodeRangeResponse,
   encodeRangeResponse,
@@ -104,6 +113,8 @@ export const signedMessage = message("Signed", {
   signer: hash(1),
   content: bytes(2, SIGNED_CONTENT_MAX_BYTES),
   signature: fixedBytes(3, SIGNATURE_BYTES),
+  /** Not signed: the certificate of what a view change reports. */
+  attachment: bytes(4, QC_MAX_BYTES),
 });
 
 /** What producers sign, by kind. */
@@ -113,7 +124,9 @@ export type SignedContent =
   | { readonly kind: "ack"; readonly content: Ack }
   | { readonly kind: "heartbeat"; readonly content: Heartbeat }
   | { readonly kind: "heartbeatReply"; readonly content: HeartbeatReply }
-  | { readonly kind: "timeoutNow"; readonly content: TimeoutNow };
+  | { readonly kind: "timeoutNow"; readonly content: TimeoutNow }
+  | { readonly kind: "viewChange"; readonly content: ViewChange }
+  | { readonly kind: "summary"; readonly content: Summary };
 export type SignedContentKind = SignedContent["kind"];
 
 const SIGNED: Record<SignedContentKind, { readonly number: number; readonly codec: Message<never> }> = {
@@ -123,17 +136,24 @@ const SIGNED: Record<SignedContentKind, { readonly number: number; readonly code
   heartbeat: { number: 19, codec: heartbeatMessage as Message<never> },
   heartbeatReply: { number: 20, codec: heartbeatReplyMessage as Message<never> },
   timeoutNow: { number: 21, codec: timeoutNowMessage as Message<never> },
+  viewChange: { number: 22, codec: viewChangeMessage as Message<never> },
+  summary: { number: 23, codec: summaryMessage as Message<never> },
 };
 const SIGNED_BY_NUMBER = new Map(
   (Object.keys(SIGNED) as SignedContentKind[]).map((kind) => [SIGNED[kind].number, kind]),
 );
 
 /** A signed message of a producer; by the time an engine sees it the signature was checked. */
-export type ConsensusMessage = SignedContent & { readonly signer: string; readonly signature: Uint8Array };
+export type ConsensusMessage = SignedContent & {
+  readonly signer: string;
+  readonly signature: Uint8Array;
+  readonly attachment: Uint8Array;
+};
 
 /** What travels through the transport, to producers or to everyone. */
 export type Payload =
   | { readonly kind: "signed"; readonly message: ConsensusMessage; readonly claim: SignatureClaim }
+  | { readonly kind: "votes"; readonly votes: Votes }
   | { readonly kind: "certificate"; readonly bytes: Uint8Array }
   | { readonly kind: "transactionForward"; readonly transactions: ByteList }
   | { readonly kind: "transactionResults"; readonly answer: TransactionResults; readonly claim: SignatureClaim }
@@ -158,6 +178,7 @@ const PAYLOAD = {
   rangeResponse: 36,
   readIndex: 37,
   readIndexReply: 38,
+  votes: 39,
 } as const;
 
 export type FrameError = DecodeError | { readonly code: "BODY_DOES_NOT_MATCH"; readonly id: string };
@@ -218,11 +239,16 @@ export function encodeSigned(
   signer: string,
   { kind, content }: SignedContent,
   signDigest: (digest: Uint8Array) => Uint8Array,
+  attachment: Uint8Array = NOTHING,
 ): Uint8Array {
   const { number, codec } = SIGNED[kind];
   const bytes = codec.encode(content as never);
   const signature = signDigest(signingDigest(kind, chainId, bytes));
-  return withKind(number, signedMessage.encode({ signer, content: bytes, signature }));
+  return withKind(number, signedMessage.encode({ signer, content: bytes, signature, attachment }));
+}
+
+export function encodeVotes(votes: Votes): Uint8Array {
+  return withKind(PAYLOAD.votes, votesMessage.encode(votes));
 }
 
 export function encodeCertificatePayload(certificate: Uint8Array): Uint8Array {
@@ -243,7 +269,10 @@ export function encodeTransactionResults(
 ): Uint8Array {
   const content = transactionResultsMessage.encode(answer);
   const signature = signDigest(signingDigest("transactionResults", chainId, content));
-  return withKind(PAYLOAD.transactionResults, signedMessage.encode({ signer, content, signature }));
+  return withKind(
+    PAYLOAD.transactionResults,
+    signedMessage.encode({ signer, content, signature, attachment: NOTHING }),
+  );
 }
 
 export function encodeReadIndex(number: number): Uint8Array {
@@ -259,7 +288,7 @@ export function encodeReadIndexReply(
 ): Uint8Array {
   const content = readIndexReplyMessage.encode(answer);
   const signature = signDigest(signingDigest("readIndexReply", chainId, content));
-  return withKind(PAYLOAD.readIndexReply, signedMessage.encode({ signer, content, signature }));
+  return withKind(PAYLOAD.readIndexReply, signedMessage.encode({ signer, content, signature, attachment: NOTHING }));
 }
 
 export function encodeRangeRequestPayload(request: RangeRequest): Uint8Array {
@@ -281,6 +310,12 @@ export function decodePayload(chainId: string, payload: Uint8Array): Result<Payl
       return content.length <= CERTIFICATE_MAX_BYTES
         ? ok({ kind: "certificate", bytes: content })
         : undecodable("size");
+    case PAYLOAD.votes: {
+      const votes = votesMessage.decode(content);
+      if (!votes.ok) return votes;
+      if (votes.value.votes.some(({ vote }) => vote.view > VIEW_MAX)) return undecodable("view out of range");
+      return ok({ kind: "votes", votes: votes.value });
+    }
     case PAYLOAD.transactionForward: {
       const { blockTransactions, transactionBytes } = HARD_LIMITS;
       const list = decodeList(content, { maxCount: blockTransactions, maxElementBytes: transactionBytes });
@@ -314,10 +349,10 @@ export function decodePayload(chainId: string, payload: Uint8Array): Result<Payl
 function decodeSigned(chainId: string, kind: SignedContentKind, bytes: Uint8Array): Result<Payload, FrameError> {
   const outer = signedMessage.decode(bytes);
   if (!outer.ok) return outer;
-  const { signer, signature } = outer.value;
+  const { signer, signature, attachment } = outer.value;
   const inner = (SIGNED[kind].codec as Message<unknown>).decode(outer.value.content);
   if (!inner.ok) return inner;
-  const message = { kind, content: inner.value, signer, signature } as ConsensusMessage;
+  const message = { kind, content: inner.value, signer, signature, attachment } as ConsensusMessage;
   if (message.content.view > VIEW_MAX) return undecodable("view out of range");
   const claim = { key: signer, digest: signingDigest(kind, chainId, outer.value.content), signature };
   return ok({ kind: "signed", message, claim });
@@ -337,6 +372,8 @@ function openSigned<T>(
   if (!inner.ok) return inner;
   return ok({ answer: inner.value, claim: { key: signer, digest: signingDigest(kind, chainId, content), signature } });
 }
+
+const NOTHING = new Uint8Array(0);
 
 function withKind(kind: number, content: Uint8Array): Uint8Array {
   const frame = new Uint8Array(1 + content.length);

@@ -9,7 +9,6 @@
 import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef, Header } from "../../chain/header.ts";
-import { unreachable } from "../../src/base/result.ts";
 import { LEADER_STALL_TIMEOUTS } from "../constants.ts";
 import type { DurableAction, Engine, EngineHost, EngineView } from "../engine.ts";
 import type { ConsensusMessage, SignedContent } from "../messages.ts";
@@ -141,7 +140,8 @@ export class Raft implements Engine {
       case "timeoutNow":
         return this.#onTimeoutNow(message.signer, message.content);
       default:
-        return unreachable(message);
+        // Another engine's.
+        return;
     }
   }
 
@@ -150,7 +150,7 @@ export class Raft implements Engine {
     if (action.view !== this.#record.view) return;
     if (action.kind === "ownVote") {
       if (this.#role === "candidate") this.#countGrant(this.#host.self);
-    } else if (this.#role === "leader") {
+    } else if (action.kind === "ownAck" && this.#role === "leader") {
       const node = this.#host.ledger.get(action.id);
       if (node !== undefined) this.#acks.record(this.#host.self, { node, signature: NO_SIGNATURE });
       this.#decide();
@@ -391,7 +391,7 @@ export class Raft implements Engine {
     const certificate = this.#acks.certificate(node, view, this.#majority, this.#host.self, (each) =>
       this.#host.sign(ackOf(each)),
     );
-    this.#host.certified(node, certificate);
+    this.#host.certified(node, certificate, true);
     this.#reads.proceed();
   }
 

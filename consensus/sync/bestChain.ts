@@ -28,25 +28,47 @@ export interface BlockLog {
   byId(id: string): RawBlock | undefined;
 }
 
+/** What the engine says of the roots by which chains are compared. */
+export interface RootRules {
+  /** The greatest prepare-certified block that is here, above the irreversible one. */
+  certifiedRoot(): BlockRef | undefined;
+  readonly areRootsFinal: boolean;
+}
+
+const FINAL_ROOTS: RootRules = { certifiedRoot: () => undefined, areRootsFinal: true };
+
 export class BestChain {
   readonly #ledger: Ledger;
   readonly #log: BlockLog;
   readonly #certifiedHeight: () => number;
   readonly #limits: SyncLimits;
+  readonly #roots: RootRules;
 
   /** @param certifiedHeight of the newest certificate known; 0: none */
-  constructor(ledger: Ledger, log: BlockLog, certifiedHeight: () => number = () => 0, limits = SYNC_LIMITS) {
+  constructor(
+    ledger: Ledger,
+    log: BlockLog,
+    certifiedHeight: () => number = () => 0,
+    limits = SYNC_LIMITS,
+    roots: RootRules = FINAL_ROOTS,
+  ) {
     this.#ledger = ledger;
     this.#log = log;
     this.#certifiedHeight = certifiedHeight;
     this.#limits = limits;
+    this.#roots = roots;
   }
 
   get head(): BlockNode {
     return this.#ledger.head;
   }
+  /** With it chains are compared first: irreversible, or prepare-certified above that. */
   get root(): BlockRef {
-    return this.#ledger.root;
+    return this.#roots.certifiedRoot() ?? this.#ledger.root;
+  }
+  /** Of two chains whose roots differ at one height, somebody is broken. */
+  get areRootsFinal(): boolean {
+    return this.#roots.areRootsFinal;
   }
   /** Height up to which the disk knows blocks irreversible. */
   get irreversibleHeight(): number {
@@ -66,7 +88,7 @@ export class BestChain {
 
   /** A chain whose root is so far above mine is pulled, not streamed. */
   isFarAhead(root: BlockRef): boolean {
-    return root.height > this.root.height + this.#limits.farBehindBlocks;
+    return root.height > this.#ledger.root.height + this.#limits.farBehindBlocks;
   }
 
   idAt(height: number): string | undefined {

@@ -314,7 +314,7 @@ export class Connection {
 
   /** @returns true when the peer holds another block irreversible at a height that is irreversible here, too */
   #conflicts(root: BlockRef): boolean {
-    if (root.height > this.#chain.irreversibleHeight) return false;
+    if (!this.#chain.areRootsFinal || root.height > this.#chain.irreversibleHeight) return false;
     const mine = this.#chain.idAt(root.height);
     if (mine === undefined || mine === root.id) return false;
     this.#out.finalityConflict(root.height, root.id, mine);

@@ -185,6 +185,12 @@ export class Sync {
     for (const connection of this.#connections.values()) connection.pulled(this.#host.now());
   }
 
+  /** A block that is needed and was not sent: somebody is asked for it, and then another. */
+  want(id: string): void {
+    const [peer] = this.#connections.keys();
+    if (peer !== undefined && !this.#host.isKnown(id)) this.#request(id, peer);
+  }
+
   /** Was this block asked for, and has not come? */
   asked(id: string): boolean {
     return this.#requests.has(id);

@@ -270,6 +270,8 @@ function configOf(values: ReadonlyMap<SettingName, SettingValue>): Config {
     consensus: {
       heartbeatMs: count("consensus.heartbeatMs"),
       electionTimeoutMs: count("consensus.electionTimeoutMs"),
+      viewTimeoutMs: count("consensus.viewTimeoutMs"),
+      tenureBlocks: count("consensus.tenureBlocks"),
       electionSpread: CONSENSUS_DEFAULTS.electionSpread,
       brokenLinkJitterMs: count("consensus.brokenLinkJitterMs"),
       windowBlocks: count("consensus.windowBlocks"),

@@ -124,6 +124,18 @@ export const SETTINGS = [
     about: "raft, vsr: t; without a sign of a leader for t to 2t an election begins. More than heartbeatMs.",
   },
   {
+    name: "consensus.viewTimeoutMs",
+    schema: milliseconds(),
+    default: CONSENSUS_DEFAULTS.viewTimeoutMs,
+    about: "bft: without progress for so long while there is something to decide, the leader is suspected.",
+  },
+  {
+    name: "consensus.tenureBlocks",
+    schema: integer(1, 2 ** 32 - 1),
+    default: CONSENSUS_DEFAULTS.tenureBlocks,
+    about: "bft: a leader hands over after so many blocks of its own.",
+  },
+  {
     name: "consensus.brokenLinkJitterMs",
     schema: milliseconds(0),
     default: CONSENSUS_DEFAULTS.brokenLinkJitterMs,

@@ -59,6 +59,9 @@ export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
   heartbeat: { from: PRODUCERS, while: MEMBER, by: "routes" },
   // One of a higher view moves whoever hears it.
   heartbeatReply: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  votes: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  viewChange: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  summary: { from: PRODUCERS, while: MEMBER, by: "routes" },
   timeoutNow: { from: ["leader"], while: ["follower"], by: "routes" },
 };
 

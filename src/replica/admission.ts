@@ -21,6 +21,8 @@ export interface AdmissionHost {
   readonly clockToleranceMs: number;
   readonly now: () => number;
   readonly engine: () => Engine;
+  /** The certificate by which a block proves an ancestor irreversible. */
+  readonly proofOf: (block: Block) => Certificate | undefined;
   /** A block that was held was taken in now; `from`: everybody who sent it. */
   readonly released: (from: readonly PeerKey[], block: Block, outcome: Admitted) => void;
   /** These peers sent the block when there was no room to hold it. */
@@ -93,7 +95,9 @@ export class Admission {
   /** The ledger holds a new block, a peer's or this node's own. */
   added(node: BlockNode): void {
     this.#host.outbox.persistBlock(persistedBlock(node.block));
-    this.#host.engine().headerSeen(node.block.header);
+    this.#host.engine().headerSeen(node.block.header, node);
+    const proof = this.#host.proofOf(node.block);
+    if (proof !== undefined) this.adopt(proof);
     this.haltUnless(this.#host.finality.blockAdded(node));
   }
 
@@ -105,8 +109,9 @@ export class Admission {
 
   /** @returns whether it was news */
   adopt(certificate: Certificate): boolean {
-    const { height, id, header, bytes } = certificate;
+    const { height, id, header, bytes, isFinal } = certificate;
     const { finality } = this.#host;
+    if (!isFinal) return this.#host.engine().certificateSeen?.({ ...certificate, bytes: bytes.slice() }) === true;
     if (!finality.isNews(height, id)) return false;
     // A copy: the frame it came in would be kept alive whole.
     this.haltUnless(finality.adopt({ height, id, historyRoot: header.historyRoot, bytes: bytes.slice() }));

@@ -6,7 +6,7 @@ import type { Ledger } from "../../chain/ledger.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { TransactionRefusal } from "../../chain/execution.ts";
 import type { ConsensusSettings } from "../../consensus/constants.ts";
-import type { Engine } from "../../consensus/engine.ts";
+import type { Engine, ProductionPermit } from "../../consensus/engine.ts";
 import type { Mempool, PoolEntry } from "../../consensus/mempool/mempool.ts";
 import { EXECUTION_SLICE_TRANSACTIONS } from "./constants.ts";
 
@@ -49,13 +49,17 @@ export class BlockProducer {
     const { ledger, engine } = this.#host;
     const permit = engine.production();
     const current = ledger.production;
-    const goesOn = current !== undefined && current.place.view === permit?.view && ledger.settled;
+    const goesOn =
+      current !== undefined &&
+      current.place.view === permit?.view &&
+      current.place.closing === (permit.closing ?? false) &&
+      ledger.settled;
     // Also where the ledger gave the block up for a better one: what was taken for it waits again.
     if (!goesOn) this.#abort();
     if (permit === undefined) return false;
     if (ledger.production === undefined) {
       if (!ledger.settled || !this.#isDue(permit.opening)) return false;
-      this.#start(permit.view);
+      this.#start(permit);
     }
     return this.#fill(permit.opening);
   }
@@ -74,7 +78,7 @@ export class BlockProducer {
     return false;
   }
 
-  #start(view: number): void {
+  #start({ view, closing = false, entry, irreversible }: ProductionPermit): void {
     const { ledger, self } = this.#host;
     const { head, bottom } = ledger;
     const { header } = head.block;
@@ -83,8 +87,10 @@ export class BlockProducer {
       time: Math.max(header.time + 1, this.#host.now()),
       producer: self,
       // What a node says is irreversible it has persisted as such.
-      irreversibleHeight: Math.max(header.irreversibleHeight, bottom.height),
-      closing: false,
+      irreversibleHeight: irreversible?.height ?? Math.max(header.irreversibleHeight, bottom.height),
+      closing,
+      entry,
+      proof: irreversible?.proof,
     });
   }
 

@@ -13,6 +13,9 @@ export const GATE_BOUNDS = { maxWaiting: 65_536, maxBytes: 32 * 1024 * 1024 };
 export const CHECKS_AT_FIRST = 1;
 export const CHECKS_MAX = 4_096;
 
+/** Transactions tried before a leader is suspected of leaving them out. */
+export const DRY_RUN_TRANSACTIONS = 64;
+
 /** Linearizable reads of this node that may wait; above, they are refused at once. */
 export const READS_MAX = 10_000;
 /** Nodes whose question waits at this leader, neighbours or not; above, they ask again. */

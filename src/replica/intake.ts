@@ -10,7 +10,9 @@ import { isProducer } from "../../chain/configuration.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import { decodeTransaction, looksSigned, transactionClaim, transactionId } from "../../chain/transaction.ts";
-import { type Certificate, decodeCertificate } from "../../consensus/certificate.ts";
+import { type Votes, voteDigest } from "../../consensus/bft/messages.ts";
+import type { Certificate } from "../../consensus/certificate.ts";
+import type { EngineKit } from "../../consensus/engines.ts";
 import {
   type ConsensusMessage,
   decodePayload,
@@ -29,12 +31,14 @@ import { access, isRouted, type MessageKind, type Sender } from "./access.ts";
 import type { Conduct, FaultClass } from "./conduct.ts";
 import { GATE_BOUNDS } from "./constants.ts";
 import { SignatureGate } from "./signatureGate.ts";
+import { VerifiedSignatures } from "./verifiedSignatures.ts";
 
 /** A message that passed. */
 export type Arrival =
   /** `certificate`: of a hello, when it proves something new. */
   | { readonly kind: "sync"; readonly message: SyncMessage; readonly certificate: Certificate | undefined }
   | { readonly kind: "consensus"; readonly message: ConsensusMessage }
+  | { readonly kind: "votes"; readonly votes: Votes }
   | { readonly kind: "certificate"; readonly certificate: Certificate }
   | { readonly kind: "transactions"; readonly transactions: ByteList }
   | { readonly kind: "results"; readonly answer: TransactionResults }
@@ -47,6 +51,7 @@ export type Arrival =
 export interface IntakeHost {
   readonly self: PeerKey;
   readonly genesis: Genesis;
+  readonly kit: EngineKit;
   readonly transport: Transport;
   /** A block that is here in any way: its signature was checked. */
   isKnown(id: string): boolean;
@@ -56,10 +61,12 @@ export interface IntakeHost {
   asked(id: string): boolean;
   /** Irreversible on this node's disk. */
   irreversibleHeight(): number;
-  /** Would a certificate of this block prove anything new? */
-  isNews(height: number, id: string): boolean;
+  /** Would this certificate prove anything new? */
+  isNews(certificate: Certificate): boolean;
   status(): EngineStatus;
   senderOf(peer: PeerKey): Sender;
+  /** Has this node a use for transactions that others forward, though it does not lead? */
+  watchesLeader(): boolean;
   /** Blocks from this height on may be streamed to a peer, now or later. */
   streamedFrom(): number;
   checkSignatures(batch: number, claims: readonly SignatureClaim[]): void;
@@ -94,6 +101,7 @@ const REQUESTS: Partial<Record<MessageKind, "always" | "slowed">> = {
 export class Intake {
   readonly #host: IntakeHost;
   readonly #gate: SignatureGate<{ readonly from: PeerKey; readonly lane: Lane; readonly judged: Judged }>;
+  readonly #verified = new VerifiedSignatures();
 
   constructor(host: IntakeHost) {
     this.#host = host;
@@ -122,6 +130,7 @@ export class Intake {
   checked(batch: number, valid: boolean): void {
     for (const { item, valid: isValid } of this.#gate.checked(batch, valid)) {
       const { from, lane, judged } = item;
+      if (isValid && isConsensus(judged.arrival)) for (const claim of judged.claims) this.#verified.add(claim);
       if (!isValid) this.#host.conduct.fault(from, "badSignature", "a signature is not valid");
       else if (judged.claims.length > 0 || this.#needsNoCheck(judged)) this.#pass(from, lane, judged);
     }
@@ -169,7 +178,10 @@ export class Intake {
     const isKnown = this.#host.isKnown(block.id);
     if (settled || isKnown) this.#host.conduct.duplicate(from);
     else this.#host.conduct.news();
-    return { arrival, claims: settled || isKnown ? [] : this.#blockClaims(block) };
+    if (settled || isKnown) return { arrival, claims: [] };
+    const attached = this.#host.kit.attachmentClaims(block);
+    if (!attached.ok) return { fault: "invalidCertificate", detail: `a block's attachment: ${attached.error.detail}` };
+    return { arrival, claims: [...this.#blockClaims(block), ...this.#unverified(attached.value)] };
   }
 
   #judgeHello(message: Extract<SyncMessage, { kind: "hello" }>): Judged | Refused {
@@ -178,9 +190,10 @@ export class Intake {
       return { arrival: { kind: "sync", message, certificate: undefined }, claims: [] };
     const opened = this.#openCertificate(rootCertificate);
     if (opened === undefined) return { fault: "invalidCertificate", detail: "a hello's certificate is not valid" };
-    const isNews = this.#host.isNews(opened.height, opened.id);
+    const isNews = this.#host.isNews(opened);
     const certificate = isNews ? opened : undefined;
-    return { arrival: { kind: "sync", message, certificate }, claims: isNews ? opened.claims : [] };
+    const claims = isNews ? this.#unverified(opened.claims) : [];
+    return { arrival: { kind: "sync", message, certificate }, claims };
   }
 
   #judgeEnvelope(from: PeerKey, frame: Uint8Array): Judged | Refused {
@@ -237,13 +250,18 @@ export class Intake {
       case "signed": {
         const { message, claim } = payload;
         const refused = this.#notOf(source, message.signer, message.kind);
-        return refused ?? { arrival: { kind: "consensus", message }, claims: [claim] };
+        if (refused !== undefined) return refused;
+        const beside = this.#host.kit.messageClaims(message);
+        if (!beside.ok) return { fault: "invalidCertificate", detail: `${message.kind}: ${beside.error.detail}` };
+        return { arrival: { kind: "consensus", message }, claims: [claim, ...this.#unverified(beside.value)] };
       }
+      case "votes":
+        return this.#notOf(source, payload.votes.signer, "votes") ?? this.#judgeVotes(payload.votes);
       case "certificate": {
         const certificate = this.#openCertificate(payload.bytes);
         if (certificate === undefined) return { fault: "invalidCertificate", detail: "a certificate is not valid" };
-        if (!this.#host.isNews(certificate.height, certificate.id)) return "drop";
-        return { arrival: { kind: "certificate", certificate }, claims: certificate.claims };
+        if (!this.#host.isNews(certificate)) return "drop";
+        return { arrival: { kind: "certificate", certificate }, claims: this.#unverified(certificate.claims) };
       }
       case "transactionForward":
         return {
@@ -282,7 +300,8 @@ export class Intake {
   /** The access table, and the pace of requests. */
   #mayNot(from: PeerKey, source: PeerKey, kind: MessageKind, broadcast: boolean): Refused | undefined {
     const sender = this.#host.senderOf(source);
-    const verdict = access(kind, sender, this.#host.status(), broadcast);
+    const asLeader = kind === "transactionForward" && this.#host.watchesLeader();
+    const verdict = access(kind, sender, asLeader ? "leader" : this.#host.status(), broadcast);
     if (verdict === "refuse")
       return { fault: "refusedMessage", detail: `${kind}${broadcast ? " by broadcast" : ""} of a ${sender}` };
     return verdict === "ignore" || !this.#isPaced(from, kind) ? "drop" : undefined;
@@ -349,14 +368,34 @@ export class Intake {
   }
 
   #openCertificate(bytes: Uint8Array): Certificate | undefined {
-    const { chainId, configuration } = this.#host.genesis;
-    const decoded = decodeCertificate(bytes, chainId, configuration);
+    const decoded = this.#host.kit.decodeCertificate(bytes);
     return decoded.ok ? decoded.value : undefined;
+  }
+
+  #judgeVotes(votes: Votes): Judged {
+    const { chainId } = this.#host.genesis;
+    const claims = votes.votes.map(({ commit, vote, signature }) => ({
+      key: votes.signer,
+      digest: voteDigest(chainId, commit, vote),
+      signature,
+    }));
+    return { arrival: { kind: "votes", votes }, claims: this.#unverified(claims) };
+  }
+
+  /** What certificates are made of was mostly seen before, vote by vote. */
+  #unverified(claims: readonly SignatureClaim[]): SignatureClaim[] {
+    return claims.filter((claim) => !this.#verified.has(claim));
   }
 }
 
 function undecodable(error: { readonly code: string; readonly detail?: string }): Refused {
   return { fault: "undecodable", detail: `${error.code} ${error.detail ?? ""}` };
+}
+
+/** Whose signatures come again, in certificates. */
+function isConsensus(arrival: Arrival | undefined): boolean {
+  const kind = arrival?.kind;
+  return kind === "votes" || kind === "consensus" || kind === "certificate";
 }
 
 function queueName(peer: PeerKey, lane: Lane): string {

@@ -195,13 +195,7 @@ export class Replica {
     more = this.#parts.producer.step() || more;
     // A block just produced is the head now, and may be decided now where one producer is a majority.
     more = this.#work() || more;
-    for (
-      let immediate = this.#parts.outbox.takeImmediate();
-      immediate.length > 0;
-      immediate = this.#parts.outbox.takeImmediate()
-    ) {
-      for (const after of immediate) this.#afterPersist(after);
-    }
+    this.#proceedImmediately();
     if (this.#headMoved) {
       this.#headMoved = false;
       this.#parts.sync.headMoved();
@@ -220,6 +214,17 @@ export class Replica {
     }
   }
 
+  /** What waits for nothing but what the disk has already. */
+  #proceedImmediately(): void {
+    const { engine, outbox } = this.#parts;
+    for (;;) {
+      engine.proceed?.();
+      const immediate = outbox.takeImmediate();
+      if (immediate.length === 0) return;
+      for (const after of immediate) this.#afterPersist(after);
+    }
+  }
+
   #work(): boolean {
     const { events, more } = this.#parts.ledger.work(EXECUTION_SLICE_TRANSACTIONS);
     for (const event of events) this.#onLedgerEvent(event);
@@ -232,7 +237,7 @@ export class Replica {
         for (const node of event.undone) this.#parts.submissions.blockUndone(node);
         for (const node of event.applied) this.#parts.submissions.blockApplied(node);
         this.#headMoved = true;
-        this.#parts.engine.headMoved(event.to);
+        this.#parts.engine.headMoved(event.to, event.applied);
         this.#parts.outbox.effect({
           kind: "head",
           block: { view: event.to.view, height: event.to.height, id: event.to.id },
@@ -248,7 +253,7 @@ export class Replica {
         });
         if (this.#parts.finality.isCertified(event.node))
           this.#halt(`block ${event.node.id} is certified and not valid here: ${event.reason.detail}`);
-        return;
+        return this.#parts.engine.invalidated?.(event.node);
       case "final": {
         const node = event.nodes.at(-1) as BlockNode;
         const certificate = this.#parts.finality.certificateOf(node.id) ?? NOTHING;
@@ -303,8 +308,10 @@ export class Replica {
         return this.#parts.sync.receive(from, arrival.message, arrival.certificate);
       case "consensus":
         return this.#parts.engine.receive(arrival.message);
+      case "votes":
+        return this.#parts.engine.receiveVotes?.(arrival.votes);
       case "certificate":
-        if (this.#parts.admission.adopt(arrival.certificate)) {
+        if (this.#parts.admission.adopt(arrival.certificate) && arrival.certificate.isFinal) {
           this.#parts.transport.broadcast("urgent", encodeCertificatePayload(arrival.certificate.bytes), from);
         }
         return;

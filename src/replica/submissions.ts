@@ -27,6 +27,8 @@ export interface SubmissionHost {
   now(): number;
   view(): number;
   leader(): PeerKey | undefined;
+  /** All other producers, where the engine lets them watch over the leader; none elsewhere. */
+  others(): readonly PeerKey[];
   /** @returns false when there is no way to it now */
   unicast(to: PeerKey, payload: Uint8Array): boolean;
   /** Signs and sends what this leader refused. */
@@ -61,6 +63,8 @@ export class Submissions {
   #forwardedIn: { readonly view: number; readonly leader: PeerKey } | undefined;
   /** What may still be handed to the links. */
   #budgetBytes = FORWARD_BUDGET_BYTES;
+  /** Where the engine lets all watch: the view when it was looked at last. */
+  #viewSeen = 0;
   /** Was this node the leader when it was asked last? */
   #led = false;
 
@@ -172,6 +176,8 @@ export class Submissions {
     // What a link that broke had not taken is never told.
     this.#budgetBytes = FORWARD_BUDGET_BYTES;
     this.#forwardAllSoon();
+    // The leader did not include them in time.
+    for (const producer of this.#host.others()) this.#send(producer, this.#unforwarded.values());
   }
 
   /** Sends what waits to the leader; all of it, when the leader is a new one. Called at the end of every step. */
@@ -179,7 +185,8 @@ export class Submissions {
     const leader = this.#host.leader();
     if (leader !== this.#host.self && this.#led) this.#host.mempool.dropForwarded();
     this.#led = leader === this.#host.self;
-    if (leader === undefined) return;
+    this.#viewChanged();
+    if (leader === undefined) return this.#forwardAllLater();
     // A view later even the same leader may have dropped what it was given before.
     const view = this.#host.view();
     if (view !== this.#forwardedIn?.view || leader !== this.#forwardedIn.leader) {
@@ -194,6 +201,17 @@ export class Submissions {
       return;
     }
     this.#forwardTo(leader);
+  }
+
+  #send(to: PeerKey, entries: Iterable<PoolEntry>): void {
+    const batch: Uint8Array[] = [];
+    let batchBytes = 0;
+    for (const { state, bytes } of entries) {
+      if (state !== "pending" || batchBytes + bytes.length > FORWARD_BYTES) continue;
+      batch.push(bytes);
+      batchBytes += bytes.length;
+    }
+    if (batch.length > 0) this.#host.unicast(to, encodeTransactionForward(encodeList(batch)));
   }
 
   #forwardTo(leader: PeerKey): void {
@@ -227,6 +245,22 @@ export class Submissions {
   /** A link took bytes of lane `bulk`: the leader's, or that of whoever passes on to it. */
   drained(bytes: number): void {
     this.#budgetBytes = Math.min(FORWARD_BUDGET_BYTES, this.#budgetBytes + bytes);
+  }
+
+  /** Who watched a leader has said what it had to: what its submitter still wants it forwards again. */
+  #viewChanged(): void {
+    const view = this.#host.view();
+    if (view === this.#viewSeen || this.#host.others().length === 0) return;
+    this.#viewSeen = view;
+    if (this.#host.leader() !== this.#host.self) this.#host.mempool.dropForwarded();
+  }
+
+  /** Nobody leads as far as is known here; where others watch, they are told in time. */
+  #forwardAllLater(): void {
+    if (this.#forwardAgainAt !== Number.POSITIVE_INFINITY || this.#host.others().length === 0) return;
+    // What was there for this node's own blocks waits for another's now.
+    if (this.#host.mempool.localPending().next().done === true) return;
+    this.#forwardAgainAt = this.#host.now() + FORWARD_AGAIN_MS;
   }
 
   #forwardAllSoon(): void {

@@ -4,27 +4,22 @@ import type { PeerKey } from "../base/key.ts";
 import { seededRandom } from "../base/random.ts";
 import { encodeBlockParts } from "../../chain/block.ts";
 import { type Configuration, isProducer } from "../../chain/configuration.ts";
+import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { Ledger } from "../../chain/ledger.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import type { Engine } from "../../consensus/engine.ts";
+import { type EngineKit, engineKit } from "../../consensus/engines.ts";
 import { Finality } from "../../consensus/finality.ts";
 import { Mempool } from "../../consensus/mempool/mempool.ts";
 import {
   BLOCK_PREFIX,
   BLOCK_RESPONSE_PREFIX,
-  contentDigest,
   encodeBlockRequest,
-  encodeCertificatePayload,
   encodeHello,
   encodeReadIndex,
   encodeReadIndexReply,
-  encodeSigned,
   encodeTransactionResults,
-  type SignedContent,
 } from "../../consensus/messages.ts";
-import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
-import { raftHeaderRule } from "../../consensus/raft/headerRule.ts";
-import { Raft } from "../../consensus/raft/raft.ts";
 import { BestChain, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import { SYNC_LIMITS } from "../../consensus/sync/constants.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
@@ -36,6 +31,7 @@ import { Admission } from "./admission.ts";
 import { BlockProducer } from "./blockProducer.ts";
 import { CatchUp } from "./catchUp.ts";
 import { Conduct } from "./conduct.ts";
+import { engineHost } from "./engineHost.ts";
 import { LEAVING_TIMEOUTS } from "./constants.ts";
 import { type Arrival, Intake } from "./intake.ts";
 import { Leaving } from "./leaving.ts";
@@ -60,6 +56,7 @@ export interface Core {
 }
 
 export interface Parts {
+  readonly kit: EngineKit;
   readonly ledger: Ledger;
   readonly outbox: Outbox;
   readonly finality: Finality;
@@ -81,25 +78,29 @@ export interface Parts {
 
 /** Puts the parts together and takes in the blocks that the disk held. The engine is not started yet. */
 export function wire(start: ReplicaStart, core: Core): Parts {
-  const rule = raftHeaderRule(start.genesis.configuration);
-  const ledger = new Ledger(start.execution, start.bottom, rule, start.rejected);
+  const kit = engineKit(start.genesis, makeGenesisBlock(start.genesis, start.application).block.id);
+  const ledger = new Ledger(start.execution, start.bottom, kit.headerRule, start.rejected);
   const outbox = new Outbox();
   const finality = new Finality(ledger, bottomCertificate(start));
   const { mempoolBytes, mempoolTransactions } = start.settings;
   // Filled part by part: a part asks for another only when the replica runs.
   const first: Partial<Parts> = {
+    kit,
     ledger,
     outbox,
     finality,
     flusher: new StateFlusher(ledger),
-    chain: new BestChain(ledger, start.log, () => finality.newest?.height ?? 0, start.syncLimits),
+    chain: new BestChain(ledger, start.log, () => finality.newest?.height ?? 0, start.syncLimits, {
+      certifiedRoot: () => parts.engine.certifiedRoot?.ref,
+      areRootsFinal: kit.rootsAreFinal,
+    }),
     mempool: new Mempool({ maxBytes: mempoolBytes, maxCount: mempoolTransactions }),
   };
   const parts = first as { -readonly [Part in keyof Parts]: Parts[Part] };
   parts.transport = transport(start, core, parts);
   parts.admission = admission(start, core, parts);
   parts.admission.restore(start.blocks);
-  parts.engine = raft(start, core, parts);
+  parts.engine = kit.makeEngine(engineHost(start, core, parts), start.record);
   parts.conduct = conduct(start, core);
   parts.sync = sync(core, parts);
   parts.catchUp = catchUp(start, core, parts);
@@ -140,48 +141,12 @@ function admission(start: ReplicaStart, core: Core, parts: Parts): Admission {
     clockToleranceMs: start.genesis.limits.clockToleranceMs,
     now: core.now,
     engine: () => parts.engine,
+    proofOf: (block) => parts.kit.proofOf(block),
     released: (from, block, outcome) => parts.sync.released(from, block, outcome),
     heldBy: (peers, block) => parts.sync.heldBy(peers, block),
     log: core.log,
     halt: core.halt,
   });
-}
-
-function raft(start: ReplicaStart, core: Core, parts: Parts): Raft {
-  const { self, genesis, settings, sign } = start;
-  const { chainId, configuration } = genesis;
-  const { ledger, transport, outbox, finality } = parts;
-  const random = seededRandom(start.seed);
-  const signed = (content: SignedContent): Uint8Array => encodeSigned(chainId, self, content, sign);
-  return new Raft(
-    {
-      self,
-      configuration,
-      settings,
-      ledger,
-      now: core.now,
-      random: () => random.next(),
-      unicast: (to, content, options) => void transport.unicast(to, "urgent", signed(content), options),
-      multicast: (content, options) => transport.multicast(configuration.producers, "urgent", signed(content), options),
-      giveBack: (message) => {
-        const payload = encodeSigned(chainId, message.signer, message, () => message.signature);
-        transport.toNeighbour(message.signer, "urgent", payload);
-      },
-      sign: (content) => sign(contentDigest(chainId, content)),
-      reaches: (to) => transport.reaches(to),
-      readAnswered: (answered, height) => parts.reads.engineAnswered(answered, height),
-      persistRecord: () => outbox.persistRecord(),
-      whenDurable: (action) => outbox.whenDurable({ kind: "action", action }),
-      certified: (node, bytes) => {
-        const { height, id } = node;
-        const { historyRoot } = node.block.header;
-        parts.admission.haltUnless(finality.adopt({ height, id, historyRoot, bytes }));
-        transport.broadcast("urgent", encodeCertificatePayload(bytes));
-      },
-      log: (level, message, fields) => core.log(level, "consensus", message, fields),
-    },
-    decodeRecord(start.record),
-  );
 }
 
 function conduct({ genesis }: ReplicaStart, core: Core): Conduct {
@@ -199,7 +164,7 @@ function senderOf(peer: PeerKey, configuration: Configuration, { engine, sync: l
 }
 
 function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
-  const { ledger, transport, mempool, sync, finality, engine, chain, admission, outbox } = parts;
+  const { kit, ledger, transport, mempool, sync, finality, engine, chain, admission, outbox } = parts;
   return new Intake({
     self: start.self,
     genesis: start.genesis,
@@ -208,9 +173,12 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     isKnownTransaction: (id) => mempool.get(toHex(id)) !== undefined || ledger.findTransaction(id) !== undefined,
     asked: (id) => sync.asked(id),
     irreversibleHeight: () => ledger.bottom.height,
-    isNews: (height, id) => finality.isNews(height, id),
+    kit,
+    isNews: ({ height, id, view, isFinal }) =>
+      isFinal ? finality.isNews(height, id) : engine.isCertificateNews?.({ height, id, view }) === true,
     status: () => engine.state.status,
     senderOf: (peer) => senderOf(peer, start.genesis.configuration, parts),
+    watchesLeader: () => kit.forwardsToAll && isProducer(start.genesis.configuration, start.self),
     streamedFrom: () => chain.streamedFrom,
     checkSignatures: (batch, claims) => outbox.effect({ kind: "checkSignatures", batch, claims }),
     deliver: core.deliver,
@@ -232,7 +200,7 @@ function sync(core: Core, parts: Parts): Sync {
     acceptBlock: (from, block) => admission.accept(from, block),
     isKnown: (id) => admission.isKnown(id),
     lowestMissing: (orphan) => ledger.lowestMissing(orphan),
-    rootCertificate: () => finality.shown,
+    rootCertificate: () => parts.engine.certifiedRoot?.bytes ?? finality.shown,
     fault: (peer, what, detail) => parts.conduct.fault(peer, what, detail),
     finalityConflict: (peer, detail) => core.disconnect(peer, "finalityConflict", detail),
   });
@@ -270,7 +238,7 @@ function catchUp(start: ReplicaStart, core: Core, parts: Parts): CatchUp {
 }
 
 function submissions(start: ReplicaStart, core: Core, parts: Parts): Submissions {
-  const { ledger, mempool, engine, transport, outbox } = parts;
+  const { kit, ledger, mempool, engine, transport, outbox } = parts;
   const { self, genesis, sign } = start;
   return new Submissions({
     self,
@@ -281,6 +249,7 @@ function submissions(start: ReplicaStart, core: Core, parts: Parts): Submissions
     now: core.now,
     view: () => engine.state.view,
     leader: () => engine.state.leader,
+    others: () => (kit.forwardsToAll ? start.genesis.configuration.producers.filter((key) => key !== start.self) : []),
     unicast: (to, payload) => transport.unicast(to, "bulk", payload, { durable: false }),
     answer: (submitter, view, results) => {
       const answer = { submitter, view, results };
@@ -339,10 +308,4 @@ function producer(start: ReplicaStart, core: Core, parts: Parts): BlockProducer 
     },
     refused: (on, refusals) => submitted.refused(on, refusals),
   });
-}
-
-/** A record that does not decode counts as lost. */
-function decodeRecord(bytes: Uint8Array | undefined): RaftRecord | undefined {
-  const decoded = bytes && raftRecordMessage.decode(bytes);
-  return decoded?.ok ? decoded.value : undefined;
 }

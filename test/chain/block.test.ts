@@ -1,7 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { assembleBlock, type Block, blockBytes, blockClaim, decodeBlock, encodeBlockParts } from "../../chain/block.ts";
+import {
+  assembleBlock,
+  type Block,
+  blockBytes,
+  blockClaim,
+  decodeBlock,
+  encodeBlockParts,
+  encodeBody,
+  hashOf,
+  transactionBytes,
+} from "../../chain/block.ts";
 import { elementAt, encodeList } from "../../chain/byteList.ts";
-import { HARD_LIMITS } from "../../chain/constants.ts";
+import { ATTACHMENTS_MAX_BYTES, HARD_LIMITS } from "../../chain/constants.ts";
 import { compareRefs, headerMessage } from "../../chain/header.ts";
 import { leafHash } from "../../chain/merkle.ts";
 import { signingDigest } from "../../chain/signing.ts";
@@ -127,6 +137,29 @@ describe("block encoding (DESIGN section 8)", () => {
     }
   });
 
+  it("what the engine attaches is bound to the header by its hash, and counts for no limit of transactions", () => {
+    const [entry, proof] = [utf8("why it may open its view"), utf8("what is irreversible")];
+    const hashes = { entryHash: hashOf(entry) as string, proofHash: hashOf(proof) as string };
+    const headerBytes = headerMessage.encode({ ...full.header, ...hashes });
+    const body = encodeBody(full.body, entry, proof);
+    const block = assembleBlock(headerBytes, full.signature, body);
+    if (!block.ok) throw new Error(block.error.code);
+    expect([block.value.entry, block.value.proof]).toEqual([entry, proof]);
+    expect(transactionBytes(block.value)).toBe(full.body.length);
+    for (const [other, field] of [
+      [encodeBody(full.body, utf8("another"), proof), "entryHash"],
+      [encodeBody(full.body, undefined, proof), "entryHash"],
+      [encodeBody(full.body, entry, utf8("another")), "proofHash"],
+      [encodeBody(full.body, entry), "proofHash"],
+    ] as const) {
+      const result = assembleBlock(headerBytes, full.signature, other);
+      expect(!result.ok && "field" in result.error && result.error.field).toBe(field);
+    }
+    const long = encodeBody(full.body, new Uint8Array(ATTACHMENTS_MAX_BYTES + 1));
+    const result = assembleBlock(headerBytes, full.signature, long);
+    expect(!result.ok && result.error.code).toBe("UNDECODABLE");
+  });
+
   it("the hard limits hold before a genesis is known", () => {
     const many = encodeList(Array.from({ length: HARD_LIMITS.blockTransactions + 1 }, () => utf8("x")));
     const result = assembleBlock(full.headerBytes, full.signature, many.buffer);
@@ -136,9 +169,10 @@ describe("block encoding (DESIGN section 8)", () => {
 
 describe("header", () => {
   it("every change of one byte is refused or gives another id", () => {
-    const { headerBytes } = naiveChild(genesis, parent, {
-      wrong: { closing: true, proofHash: KEYS[0] as string, nextConfiguration: KEYS[1] as string },
+    const { header } = naiveChild(genesis, parent, {
+      wrong: { closing: true, nextConfiguration: KEYS[1] as string },
     }).block;
+    const headerBytes = headerMessage.encode({ ...header, proofHash: KEYS[0] as string });
     for (let at = 0; at < headerBytes.length; at++) {
       for (let flip = 1; flip < 256; flip += 7) {
         const mutated = headerBytes.slice();

@@ -177,7 +177,14 @@ export class ModelNode {
     const certified = rootCertificate && this.#universe.of(fromUtf8(rootCertificate) ?? "").block;
     const isNews = certified !== undefined && this.#finality.isNews(certified.header.height, certified.id);
     const certificate = isNews
-      ? { ...certified.header, id: certified.id, bytes: utf8(certified.id), header: certified.header, claims: [] }
+      ? {
+          ...certified.header,
+          id: certified.id,
+          bytes: utf8(certified.id),
+          header: certified.header,
+          claims: [],
+          isFinal: true,
+        }
       : undefined;
     const before = this.#connection?.state;
     this.#sync.receive(PEER, message, certificate);

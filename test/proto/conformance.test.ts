@@ -310,23 +310,29 @@ describe("signatures and ids cover what proto/chain.proto says", () => {
     expect(signedCount).toBeGreaterThan(0);
   });
 
-  it.each(["requestVote", "vote", "ack", "heartbeat", "heartbeatReply", "timeoutNow"] as const)(
-    "%s: the message of that name",
-    (kind) => {
-      const name = kind.charAt(0).toUpperCase() + kind.slice(1);
-      for (const content of fc.sample(valuesOf(codecOf(name)), { numRuns: 20 })) {
-        const message = { kind, content } as unknown as SignedContent;
-        const bytes = codecOf(name).encode(content);
-        expect(toHex(contentDigest(CHAIN, message))).toBe(digest(kind, bytes));
-        const frame = encodeSigned(CHAIN, "22".repeat(32), message, () => new Uint8Array(64));
-        const decoded = decodePayload(CHAIN, frame);
-        if (!decoded.ok || decoded.value.kind !== "signed") throw new Error("not a signed message");
-        expect(toHex(decoded.value.claim.digest)).toBe(digest(kind, bytes));
-        const inner = readByProtobufjs("Signed", frame.subarray(1))["content"] ?? "";
-        expect(inner).toBe(Buffer.from(bytes).toString("base64"));
-      }
-    },
-  );
+  it.each([
+    "requestVote",
+    "vote",
+    "ack",
+    "heartbeat",
+    "heartbeatReply",
+    "timeoutNow",
+    "viewChange",
+    "summary",
+  ] as const)("%s: the message of that name", (kind) => {
+    const name = kind.charAt(0).toUpperCase() + kind.slice(1);
+    for (const content of fc.sample(valuesOf(codecOf(name)), { numRuns: 20 })) {
+      const message = { kind, content } as unknown as SignedContent;
+      const bytes = codecOf(name).encode(content);
+      expect(toHex(contentDigest(CHAIN, message))).toBe(digest(kind, bytes));
+      const frame = encodeSigned(CHAIN, "22".repeat(32), message, () => new Uint8Array(64));
+      const decoded = decodePayload(CHAIN, frame);
+      if (!decoded.ok || decoded.value.kind !== "signed") throw new Error("not a signed message");
+      expect(toHex(decoded.value.claim.digest)).toBe(digest(kind, bytes));
+      const inner = readByProtobufjs("Signed", frame.subarray(1))["content"] ?? "";
+      expect(inner).toBe(Buffer.from(bytes).toString("base64"));
+    }
+  });
 
   it("the file lists each kind that is signed", () => {
     const kinds: Record<SignedKind, true> = {

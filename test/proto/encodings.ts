@@ -1,6 +1,6 @@
 /** Everything that the project encodes as protobuf: codecs, and what is written and scanned by hand. */
 import fc from "fast-check";
-import { assembleBlock, decodeBlock, encodeBlockParts } from "../../chain/block.ts";
+import { assembleBlock, decodeBlock, encodeBlockParts, encodeBody, hashOf } from "../../chain/block.ts";
 import { type ByteList, decodeList, elementAt, encodeList } from "../../chain/byteList.ts";
 import { headerMessage } from "../../chain/header.ts";
 import {
@@ -87,19 +87,35 @@ function plainList(field: string, list: ByteList): Plain {
 
 const headerCodec = headerMessage as Message<unknown>;
 const blocks: fc.Arbitrary<Sample> = fc
-  .tuple(valuesOf(headerCodec), byteStrings(64, 64), elements)
-  .map(([randomHeader, signature, list]) => {
+  .tuple(
+    valuesOf(headerCodec),
+    byteStrings(64, 64),
+    elements,
+    fc.option(byteStrings(0, 200)),
+    fc.option(byteStrings(0, 200)),
+  )
+  .map(([random, signature, list, entry, proof]) => {
     const body = encodeList(list);
-    const transactionRoot = toHex(rootOfLeafHashes(leafHashesOf(body.buffer, body.offsets)));
-    const headerBytes = headerCodec.encode({ ...randomHeader, transactionRoot });
-    const block = assembleBlock(headerBytes, signature, body.buffer);
+    const { entryHash: _, proofHash: __, ...randomHeader } = random;
+    const header = {
+      ...randomHeader,
+      transactionRoot: toHex(rootOfLeafHashes(leafHashesOf(body.buffer, body.offsets))),
+      ...(entry && { entryHash: hashOf(entry) }),
+      ...(proof && { proofHash: hashOf(proof) }),
+    };
+    const headerBytes = headerCodec.encode(header);
+    const block = assembleBlock(
+      headerBytes,
+      signature,
+      encodeBody(body.buffer, entry ?? undefined, proof ?? undefined),
+    );
     if (!block.ok) throw new Error(block.error.code);
     return {
       bytes: concatBytes(...encodeBlockParts(block.value)),
       plain: {
-        header: plainOf(headerCodec, { ...randomHeader, transactionRoot }),
+        header: plainOf(headerCodec, header),
         signature: base64(signature),
-        ...(list.length > 0 && { body: plainList("transactions", body) }),
+        ...plainBody(body, entry ?? undefined, proof ?? undefined),
       },
     };
   });
@@ -107,11 +123,22 @@ const blocks: fc.Arbitrary<Sample> = fc
 function plainBlock(bytes: Uint8Array): Plain | string {
   const decoded = decodeBlock(bytes);
   if (!decoded.ok) return decoded.error.code;
-  const { header, signature, transactions } = decoded.value;
+  const { header, signature, transactions, entry, proof } = decoded.value;
   return {
     header: plainOf(headerCodec, header),
     signature: base64(signature),
-    ...(transactions.count > 0 && { body: plainList("transactions", transactions) }),
+    ...plainBody(transactions, entry, proof),
+  };
+}
+
+function plainBody(transactions: ByteList, entry?: Uint8Array, proof?: Uint8Array): Plain {
+  if (transactions.count === 0 && entry === undefined && proof === undefined) return {};
+  return {
+    body: {
+      ...plainList("transactions", transactions),
+      ...(entry && { entry: base64(entry) }),
+      ...(proof && { proof: base64(proof) }),
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { encodeList } from "../../chain/byteList.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import { encodeTransaction } from "../../chain/transaction.ts";
 import { certificateMessage } from "../../consensus/certificate.ts";
+import { engineKit } from "../../consensus/engines.ts";
 import {
   BLOCK_PREFIX,
   BLOCK_RESPONSE_PREFIX,
@@ -84,12 +85,14 @@ class Node {
     isKnownTransaction: (id) => this.knownTransactions.has(toHex(id)),
     asked: (id) => this.requested.has(id),
     irreversibleHeight: () => this.irreversibleHeight,
-    isNews: (height) => height > this.certifiedHeight,
+    kit: engineKit(genesis, "00".repeat(32)),
+    isNews: ({ height }) => height > this.certifiedHeight,
     status: () => this.status,
     senderOf: (peer) => {
       if ([SELF, A, B].includes(peer)) return peer === this.leader ? "leader" : "producer";
       return this.strangers.has(peer) ? "stranger" : "follower";
     },
+    watchesLeader: () => false,
     streamedFrom: () => this.streamedFrom,
     checkSignatures: (batch, claims) => void this.batches.push({ batch, claims }),
     deliver: (from, arrival) => void this.delivered.push({ from, arrival }),

@@ -49,6 +49,7 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
     now: () => world.now,
     view: () => world.view,
     leader: () => world.leader,
+    others: () => [],
     unicast: (to, payload) => {
       const decoded = decodePayload(CHAIN_ID, payload);
       if (decoded.ok && world.reachable) sent.push({ to, payload: decoded.value });

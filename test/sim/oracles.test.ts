@@ -9,6 +9,7 @@ import { assertBounded, boundsOf } from "../../tools/sim/oracles/bounds.ts";
 import { ConductOracle, StreamOracle } from "../../tools/sim/oracles/conduct.ts";
 import { DecisionOracle } from "../../tools/sim/oracles/decisions.ts";
 import { FinalityOracle } from "../../tools/sim/oracles/finality.ts";
+import { decodeCertificate } from "../../consensus/certificate.ts";
 import { LightClientOracle } from "../../tools/sim/oracles/lightClient.ts";
 import { type DurableBlocks, PromiseOracle } from "../../tools/sim/oracles/promises.ts";
 import { ReadOracle } from "../../tools/sim/oracles/reads.ts";
@@ -401,8 +402,7 @@ describe("light client: who knows only the genesis agrees with full nodes", () =
   const top = disk.irreversibleHeight;
   const client = (idAt: (height: number) => string | undefined, verify = true): LightClientOracle =>
     new LightClientOracle(
-      genesis.chainId,
-      genesis.configuration,
+      (bytes) => decodeCertificate(bytes, genesis.chainId, genesis.configuration),
       (claim) => verify && keys.verify(claim),
       (height) => idAt(height),
     );

@@ -6,11 +6,10 @@ import type { Application } from "../../chain/application.ts";
 import { type Block, blockClaim } from "../../chain/block.ts";
 import { elementAt } from "../../chain/byteList.ts";
 import type { Genesis } from "../../chain/genesis.ts";
-import { type HeaderRule, headerFault } from "../../chain/ledger.ts";
+import { headerFault } from "../../chain/ledger.ts";
 import { append, EMPTY_FRONTIER, type Frontier, frontierRoot, leafHash } from "../../chain/merkle.ts";
 import { decodeTransaction, looksSigned, transactionClaim } from "../../chain/transaction.ts";
-import { decodeCertificate } from "../../consensus/certificate.ts";
-import { raftHeaderRule } from "../../consensus/raft/headerRule.ts";
+import { type EngineKit, engineKit } from "../../consensus/engines.ts";
 import { hexBytes, toHex } from "../../src/base/bytes.ts";
 import { type Fault, FaultFound } from "./fault.ts";
 import { Reexecution } from "./reexecution.ts";
@@ -25,11 +24,16 @@ export interface Counts {
   readonly certifiedHeight: number;
 }
 
+/** Entries and proofs refer to blocks within a leader's window, or to the last that was decided. */
+const RECENT_BLOCKS = 4_096;
+
 export class ChainVerifier {
   readonly genesis: Genesis;
   readonly reexecution: Reexecution;
   readonly #signatures = new SignatureQueue();
-  readonly #headerRule: HeaderRule;
+  readonly #kit: EngineKit;
+  /** Ids of the last blocks, by height: what entries and proofs refer to is not far below. */
+  readonly #recentIds = new Map<number, string>();
   #block: Block;
   #frontier: Frontier;
   #transactions = 0;
@@ -39,8 +43,9 @@ export class ChainVerifier {
   private constructor(genesis: Genesis, reexecution: Reexecution) {
     this.genesis = genesis;
     this.reexecution = reexecution;
-    this.#headerRule = raftHeaderRule(genesis.configuration);
     this.#block = reexecution.genesisBlock;
+    this.#kit = engineKit(genesis, this.#block.id);
+    this.#recentIds.set(0, this.#block.id);
     this.#frontier = append(EMPTY_FRONTIER, leafHash(hexBytes(this.#block.id)));
   }
 
@@ -82,7 +87,8 @@ export class ChainVerifier {
       });
     }
     const place = { block: this.#block, frontier: this.#frontier };
-    const reason = headerFault(block, place, this.genesis) ?? this.#headerRule(block, place);
+    const reason =
+      headerFault(block, place, this.genesis) ?? this.#kit.headerRule(block, place, (at) => this.#recentIds.get(at));
     if (reason?.code === "HISTORY_ROOT") {
       const expected = toHex(frontierRoot(this.#frontier));
       const detail = "its historyRoot is not the root over the ids of the blocks below it";
@@ -100,14 +106,27 @@ export class ChainVerifier {
     }
     this.addSignatures(block);
     this.#block = block;
+    this.#recentIds.set(block.header.height, block.id);
+    this.#recentIds.delete(block.header.height - RECENT_BLOCKS);
     this.#frontier = append(this.#frontier, leafHash(hexBytes(block.id)));
     this.#transactions += block.transactions.count;
   }
 
-  /** The producer's signature and those of the authors. */
+  /** The producer's signature, those of the authors, and those in what the engine attached. */
   addSignatures(block: Block): void {
     const { height } = block.header;
     const { chainId } = this.genesis;
+    const attached = this.#kit.attachmentClaims(block);
+    if (!attached.ok)
+      throw new FaultFound({ kind: "header rule", detail: attached.error.detail, height, id: block.id });
+    for (const claim of attached.value) {
+      this.#signatures.add(claim, () => ({
+        kind: "signature",
+        detail: `one in its entry or proof is not of producer ${claim.key}`,
+        height,
+        id: block.id,
+      }));
+    }
     this.#signatures.add(blockClaim(chainId, block), () => ({
       kind: "signature",
       detail: `it is not one of producer ${block.header.producer} over this block`,
@@ -138,8 +157,9 @@ export class ChainVerifier {
     const fail = (detail: string): never => {
       throw new FaultFound({ kind: "certificate", detail, height, id, ...where });
     };
-    const certificate = decodeCertificate(encoded, this.genesis.chainId, this.genesis.configuration);
+    const certificate = this.#kit.decodeCertificate(encoded);
     if (!certificate.ok) return fail(certificate.error.detail);
+    if (!certificate.value.isFinal) return fail("it does not prove its block irreversible");
     if (certificate.value.id !== id) {
       throw new FaultFound({
         kind: "certificate",

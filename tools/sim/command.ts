@@ -1,6 +1,7 @@
 /** `cairn sim`: runs seeds until one breaks a rule, and says how to see it again. */
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { EngineName } from "../../chain/genesis.ts";
 import { draw, listScenarios } from "./drawCommand.ts";
 import { type FaultProfile, NO_FAULTS, PROFILE_NAMES } from "./profile.ts";
 import { readReplay, writeReplay } from "./replayFile.ts";
@@ -19,7 +20,7 @@ interface Flags {
   readonly faults: string;
   readonly jobs: number;
   readonly nodes?: readonly [number, number];
-  readonly engine: string;
+  readonly engine: EngineName;
   readonly json?: boolean;
   readonly trace?: boolean;
   readonly shrink: boolean;
@@ -43,6 +44,7 @@ export async function run(argv: string[]): Promise<number> {
   if (flags.trace === true) return traceOne(flags);
   const plan = planSweep({
     firstSeed: flags.seed ?? 1,
+    engine: flags.engine,
     seeds: flags.seeds ?? (flags.seed === undefined ? 100 : 1),
     producers: flags.producers,
     followers: flags.followers,
@@ -66,9 +68,7 @@ function makeProgram(): Command {
     .option("--seeds <n>", "how many runs, from --seed or 1 upwards", wholeNumber(1, 2 ** 32 - 1))
     .option("--seed <n>", "one run with this seed, or the first of --seeds", wholeNumber(0, 2 ** 32 - 1))
     .addOption(
-      new Option("--engine <name>", "who produces, and what is irreversible; one so far")
-        .choices(["raft"])
-        .default("raft"),
+      new Option("--engine <name>", "who produces, and what is irreversible").choices(["raft", "bft"]).default("raft"),
     )
     .option("--nodes <n|n..m>", "producers, and no followers unless --followers says so", range(1, PRODUCERS_MAX))
     .option("--producers <n|n..m>", "nodes that produce (default: mixed, 1 to 5)", range(1, PRODUCERS_MAX))
@@ -118,9 +118,9 @@ const SHRINK_RUNS = 300;
 
 function showShrunk(run: SweepRun, result: SimulationResult, save: string | undefined): void {
   if (process.stderr.isTTY) process.stderr.write("looks for a smaller run that fails ...");
-  const { seed, producers, followers, durationMs } = run;
+  const { seed, engine = "raft", producers, followers, durationMs } = run;
   const { schedule, drawnProfile: profile } = result;
-  const start = { seed, producers, followers, durationMs, profile, schedule };
+  const start = { seed, engine, producers, followers, durationMs, profile, schedule };
   const shrunk = shrink(start, (result.violation as Violation).oracle, SHRINK_RUNS);
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   process.stdout.write(
@@ -152,6 +152,7 @@ function describeRates(profile: FaultProfile): string {
 function traceOne(flags: Flags): number {
   const [plan] = planSweep({
     firstSeed: flags.seed ?? 1,
+    engine: flags.engine,
     seeds: 1,
     producers: flags.producers,
     followers: flags.followers,

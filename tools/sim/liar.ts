@@ -6,6 +6,7 @@ import type { Block } from "../../chain/block.ts";
 import { decodeBlock } from "../../chain/block.ts";
 import { elementAt } from "../../chain/byteList.ts";
 import { headerMessage } from "../../chain/header.ts";
+import { quorumCertificateMessage } from "../../consensus/bft/certificates.ts";
 import { certificateMessage } from "../../consensus/certificate.ts";
 import { decodePayload, encodeCertificatePayload, encodeRangeResponsePayload } from "../../consensus/messages.ts";
 import type { RangeResponse } from "../../consensus/sync/range.ts";
@@ -92,6 +93,13 @@ function flipped(block: Block): Block {
 }
 
 function forgedCertificate(bytes: Uint8Array): Uint8Array {
+  const quorum = quorumCertificateMessage.decode(bytes);
+  if (quorum.ok) {
+    const certified = headerMessage.decode(quorum.value.header);
+    if (!certified.ok) throw new Error("a certificate of a header that does not decode");
+    const header = headerMessage.encode({ ...certified.value, time: certified.value.time + 1 });
+    return encodeCertificatePayload(quorumCertificateMessage.encode({ ...quorum.value, header }));
+  }
   const decoded = certificateMessage.decode(bytes);
   const header = decoded.ok ? headerMessage.decode(decoded.value.path[0] as Uint8Array) : undefined;
   if (!decoded.ok || header?.ok !== true) throw new Error("a certificate that does not decode");

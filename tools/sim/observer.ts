@@ -1,10 +1,12 @@
 /** Shows the oracles what happens: every step, write, frame and restart of every node. */
 import type { Block } from "../../chain/block.ts";
+import { engineKit } from "../../consensus/engines.ts";
 import type { Lane } from "../../net/link/types.ts";
 import { toHex } from "../../src/base/bytes.ts";
 import type { Effect, Input } from "../../src/replica/types.ts";
 import type { Persist } from "./disk.ts";
 import { assertBounded, boundsOf, type Sizes } from "./oracles/bounds.ts";
+import { BftPromiseOracle } from "./oracles/bftPromises.ts";
 import { ConductOracle, StreamOracle } from "./oracles/conduct.ts";
 import { DecisionOracle } from "./oracles/decisions.ts";
 import { FinalityOracle } from "./oracles/finality.ts";
@@ -17,7 +19,7 @@ import type { Damage } from "./schedule.ts";
 import type { SimulatedNode, Watch } from "./simulatedNode.ts";
 import type { Simulation } from "./simulation.ts";
 import { short } from "./trace.ts";
-import { isResponse, readRecord, readWire, type WireMessage } from "./wire.ts";
+import { isResponse, readBftRecord, readRecord, readWire, type WireMessage, type WireRef } from "./wire.ts";
 
 /** Sizes are looked at in every so many steps: they are dearer than most steps. */
 const SIZES_EVERY_STEPS = 32;
@@ -32,7 +34,9 @@ export class Observer implements Watch {
   readonly lightClient: LightClientOracle;
   readonly views: ViewOracle;
   readonly decisions: DecisionOracle;
+  /** Of the engine of the run; the other has nothing to say. */
   readonly promises: PromiseOracle;
+  readonly bftPromises: BftPromiseOracle;
   readonly #conduct = new ConductOracle();
   readonly #streams = new StreamOracle();
   readonly #bounds: Sizes;
@@ -54,17 +58,19 @@ export class Observer implements Watch {
     this.finality = new FinalityOracle(id, nodes.length, (height, blockId, node) =>
       this.#decided(height, blockId, node),
     );
+    const kit = engineKit(genesis, id);
     this.lightClient = new LightClientOracle(
-      genesis.chainId,
-      genesis.configuration,
+      (bytes) => kit.decodeCertificate(bytes),
       (claim) => simulation.keys.verify(claim),
       (height) => this.finality.idAt(height),
     );
     this.views = new ViewOracle({ id, height: 0, view: 0, parent: header.parent, producer: header.producer });
-    this.decisions = new DecisionOracle(nodes.filter((node) => node.isProducer).length, (blockId) =>
-      this.views.get(blockId),
-    );
-    this.promises = new PromiseOracle(nodes.map((node) => node.key));
+    const producers = nodes.filter((node) => node.isProducer).length;
+    const quorum = simulation.engine === "bft" ? Math.floor((2 * producers) / 3) + 1 : Math.floor(producers / 2) + 1;
+    this.decisions = new DecisionOracle(quorum, (blockId) => this.views.get(blockId));
+    const keys = nodes.map((node) => node.key);
+    this.promises = new PromiseOracle(keys);
+    this.bftPromises = new BftPromiseOracle(keys, (blockId) => this.views.get(blockId));
     this.#bounds = boundsOf(
       simulation.settings,
       simulation.syncLimits,
@@ -72,8 +78,7 @@ export class Observer implements Watch {
       genesis.configuration.producers.length,
       genesis.limits.duplicateWindowCount,
     );
-    for (const { index, disk } of nodes)
-      if (disk.record !== undefined) this.promises.durable(index, readRecord(disk.record));
+    for (const { index, disk } of nodes) if (disk.record !== undefined) this.#durable(index, disk.record);
   }
 
   get steps(): number {
@@ -104,6 +109,7 @@ export class Observer implements Watch {
     const { replica, index } = node;
     for (const onlooker of this.#simulation.onlookers) onlooker.started?.(node);
     this.promises.restarted(index);
+    this.bftPromises.restarted(index);
     this.finality.restarted(index, replica.ledger.bottom.height, idsOf(node));
     this.#simulation.workload.crashed(index);
     this.reads.crashed(index);
@@ -113,8 +119,10 @@ export class Observer implements Watch {
   damaged({ index, disk }: SimulatedNode, damage: Damage): void {
     if (damage !== "disk" && damage !== "backup") return;
     this.finality.lost(index);
-    if (damage === "disk") this.promises.lost(index);
-    else this.promises.restored(index, disk.record && readRecord(disk.record));
+    if (damage === "disk" || this.#simulation.engine === "bft") {
+      this.promises.lost(index);
+      this.bftPromises.lost(index);
+    } else this.promises.restored(index, disk.record && readRecord(disk.record));
   }
 
   stepped(node: SimulatedNode, input: Input, effects: readonly Effect[]): void {
@@ -145,19 +153,31 @@ export class Observer implements Watch {
     for (const onlooker of this.#simulation.onlookers) onlooker.persisted?.(node, persist);
     const { record } = persist;
     if (record === undefined) return;
-    const read = readRecord(record);
-    this.promises.durable(node.index, read);
+    const acked = this.#durable(node.index, record);
     // An equivocating producer's blocks may be acked by many and still give way.
-    if (!this.#distrusted.has(this.views.get(read.acked.id)?.producer ?? "")) {
-      this.decisions.acked(node.index, read.acked);
+    if (acked !== undefined && !this.#distrusted.has(this.views.get(acked.id)?.producer ?? "")) {
+      this.decisions.acked(node.index, acked);
     }
+  }
+
+  /** @returns the block that counts towards a decision: acked under Raft, committed under BFT */
+  #durable(node: number, record: Uint8Array): WireRef | undefined {
+    if (this.#simulation.engine === "bft") {
+      const read = readBftRecord(record);
+      this.bftPromises.durable(node, read);
+      return read.committed;
+    }
+    const read = readRecord(record);
+    this.promises.durable(node, read);
+    return read.acked;
   }
 
   sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     for (const onlooker of this.#simulation.onlookers) onlooker.sent?.(node, to, lane, parts);
     if (lane === "bulk" || this.#garbles(node.index)) return;
     const message = this.#readOnce(lane, parts);
-    this.promises.sent(node.index, message, node.disk);
+    if (this.#simulation.engine === "bft") this.bftPromises.sent(node.index, message, node.disk);
+    else this.promises.sent(node.index, message, node.disk);
     if (message.kind !== "block" || message.requested) return;
     const awake = node.pausedUntil + LOOKED_AT_US < this.#simulation.queue.now;
     this.#streams.sent(node.index, to, message.id, awake ? this.#simulation.queue.now - LOOKED_AT_US : 0);
@@ -182,7 +202,7 @@ export class Observer implements Watch {
   }
 
   #persisting(node: SimulatedNode, { blocks, record }: Persist): void {
-    if (record !== undefined) this.promises.issued(node.index, readRecord(record));
+    if (record !== undefined && this.#simulation.engine !== "bft") this.promises.issued(node.index, readRecord(record));
     for (const { id } of blocks) {
       if (this.#blocks.has(id)) continue;
       const block = node.replica.ledger.get(id)?.block;
@@ -199,6 +219,9 @@ export class Observer implements Watch {
       }
       if (this.views.seen(node.index, seen, decided) === "opener") this.decisions.opened(node.index, seen);
     }
+    // Its ancestry is looked at: the blocks come first.
+    if (record !== undefined && this.#simulation.engine === "bft")
+      this.bftPromises.issued(node.index, readBftRecord(record));
   }
 
   #decided(height: number, id: string, node: number): void {

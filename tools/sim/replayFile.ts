@@ -7,6 +7,7 @@ import type { ExplicitRun } from "./shrink.ts";
 const count = z.number().int().nonnegative();
 const fileSchema = z.object({
   seed: count,
+  engine: z.enum(["raft", "bft"]).optional(),
   producers: count.min(1),
   followers: count,
   durationMs: z.number().positive(),

@@ -2,6 +2,7 @@
  * Makes a failing run smaller while the same oracle still finds fault: fewer faults (delta debugging over the schedule,
  * Zeller and Hildebrandt 2002), a quieter profile, fewer nodes, a shorter run.
  */
+import type { EngineName } from "../../chain/genesis.ts";
 import { NO_FAULTS, type FaultProfile } from "./profile.ts";
 import { concernsOnly, type ScheduledFault } from "./schedule.ts";
 import { runSimulation, type RunOptions, type SimulationResult } from "./run.ts";
@@ -9,6 +10,8 @@ import { runSimulation, type RunOptions, type SimulationResult } from "./run.ts"
 /** A run whose faults are all written down. */
 export interface ExplicitRun {
   readonly seed: number;
+  /** Default raft. */
+  readonly engine?: EngineName;
   readonly producers: number;
   readonly followers: number;
   readonly durationMs: number;

@@ -5,10 +5,10 @@
 import type { Block } from "../../chain/block.ts";
 import { makeConfiguration } from "../../chain/configuration.ts";
 import { GENESIS_DEFAULTS } from "../../chain/constants.ts";
-import type { Genesis } from "../../chain/genesis.ts";
+import type { EngineName, Genesis } from "../../chain/genesis.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { CONSENSUS_DEFAULTS, type ConsensusSettings } from "../../consensus/constants.ts";
-import { raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { engineKit } from "../../consensus/engines.ts";
 import { SYNC_LIMITS, type SyncLimits } from "../../consensus/sync/constants.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
@@ -39,6 +39,8 @@ import { Workload } from "./workload.ts";
 export interface SimulationOptions {
   readonly seed: number;
   readonly producers: number;
+  /** Default raft. */
+  readonly engine?: EngineName;
   /** Nodes outside the producer set. Default 0. */
   readonly followers?: number;
   /** "default" draws a profile from the seed; a name draws one of that kind. Default "none". */
@@ -71,6 +73,7 @@ export class Simulation implements World {
   readonly queue = new EventQueue();
   readonly dice: Dice;
   readonly keys = new KeyedHashes();
+  readonly engine: EngineName;
   readonly genesis: Genesis;
   readonly genesisBlock: Block;
   readonly settings: ConsensusSettings;
@@ -107,15 +110,16 @@ export class Simulation implements World {
     const { syncLimits = SYNC_LIMITS } = options;
     this.syncLimits = syncLimits === "default" ? drawSyncLimits(new Dice(~options.seed)) : syncLimits;
     const keys = Array.from({ length: producers + followers }, (_, index) => this.keys.makeKey(`node ${index}`));
-    this.genesis = makeGenesis(options.seed, keys.slice(0, producers));
+    this.engine = options.engine ?? "raft";
+    this.genesis = makeGenesis(options.seed, this.engine, keys.slice(0, producers));
     this.genesisBlock = makeGenesisBlock(this.genesis, createKvApplication()).block;
-    const record = raftRecordMessage.encode({ view: 0, ackedHead: { view: 0, height: 0, id: this.genesisBlock.id } });
+    const record = engineKit(this.genesis, this.genesisBlock.id).initialRecord();
     this.nodes = keys.map((key, index) => {
       this.#indices.set(key, index);
       return new SimulatedNode(this, index, key, index < producers, index < producers ? record : undefined);
     });
-    for (const node of this.dice.shuffled(this.nodes.slice(0, producers)).slice(0, Math.floor((producers - 1) / 2)))
-      node.mayFail = true;
+    const bearable = Math.floor((producers - 1) / (this.engine === "bft" ? 3 : 2));
+    for (const node of this.dice.shuffled(this.nodes.slice(0, producers)).slice(0, bearable)) node.mayFail = true;
     for (const node of this.nodes) if (!node.isProducer) node.mayFail = true;
     this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, options.wired ?? (() => true));
     this.trace = new Trace(this.nodes.length, options.print);
@@ -238,6 +242,8 @@ export class Simulation implements World {
 
   /** Clients read where they like, leaders that do not know yet that they are none included. */
   #readSomewhere(): void {
+    // No linearizable reads under BFT.
+    if (this.engine === "bft") return;
     const awake = this.nodes.filter((node) => node.isUp && node.pausedUntil <= this.queue.now);
     if (awake.length > 0) this.read(this.#readDice.pick(awake));
   }
@@ -273,14 +279,8 @@ export class Simulation implements World {
       if (ledger.bottom.id !== head)
         return `node ${index}: head ${ledger.head.height}, irreversible ${ledger.bottom.height}`;
     }
-    const leader = this.leader(nodes);
-    if (leader === undefined) return "nobody leads";
-    const { view } = this.node(leader).replica.status().engine;
-    if (this.node(leader).replica.ledger.head.view !== view) return `node ${leader} has not opened view ${view}`;
-    const { mempool, ledger: led } = this.node(leader).replica;
-    // Also what a node that stays away has forwarded: the leader knows of it, and still makes a block.
-    if (mempool.pendingCount > 0 || mempool.needsBlockAfter(led.head.block.header.time))
-      return `node ${leader} has transactions for another block`;
+    const why = this.engine === "bft" ? this.#whyNotCalm(nodes) : this.#whyNotLed(nodes);
+    if (why !== undefined) return why;
     const indices = new Set(nodes.map((node) => node.index));
     const open = this.workload.unresolved.find(({ node }) => indices.has(node));
     if (open !== undefined) return `node ${open.node} has not told what became of ${open.id}`;
@@ -293,6 +293,34 @@ export class Simulation implements World {
       if (stuck !== undefined) return `node ${index} is ${stuck.phase} with node ${this.indexOf(stuck.peer)}`;
     }
     return undefined;
+  }
+
+  #whyNotLed(nodes: readonly SimulatedNode[]): string | undefined {
+    const leader = this.leader(nodes);
+    if (leader === undefined) return "nobody leads";
+    const { view } = this.node(leader).replica.status().engine;
+    if (this.node(leader).replica.ledger.head.view !== view) return `node ${leader} has not opened view ${view}`;
+    const { mempool, ledger: led } = this.node(leader).replica;
+    // Also what a node that stays away has forwarded: the leader knows of it, and still makes a block.
+    if (mempool.pendingCount > 0 || mempool.needsBlockAfter(led.head.block.header.time))
+      return `node ${leader} has transactions for another block`;
+    return undefined;
+  }
+
+  /** Under BFT a dead leader is nobody's concern while there is nothing to decide. */
+  #whyNotCalm(nodes: readonly SimulatedNode[]): string | undefined {
+    // One cut-off producer may ask for another view, and a leader that restarted is silent; more than f make a view change.
+    const asking = nodes.filter(
+      ({ isProducer, replica }) => isProducer && replica.status().engine.leader === undefined,
+    );
+    const bearable = Math.floor((this.genesis.configuration.producers.length - 1) / 3);
+    if (asking.length > bearable) return "a view change is under way";
+    // Followers keep what was forwarded, to see that it comes into a block: also what its submitter died with.
+    const keeping = nodes.find(
+      ({ replica: { mempool, ledger } }) =>
+        mempool.pendingCount > 0 || mempool.needsBlockAfter(ledger.head.block.header.time),
+    );
+    return keeping && `node ${keeping.index} has transactions for another block`;
   }
 
   /** Oracle 3, at the end: every node's state at its irreversible block is what the model says. */
@@ -327,12 +355,12 @@ function profileOf(faults: SimulationOptions["faults"] = "none", dice: Dice): Fa
   return drawProfile(dice, faults === "default" ? undefined : faults);
 }
 
-function makeGenesis(seed: number, producers: readonly string[]): Genesis {
+function makeGenesis(seed: number, engine: EngineName, producers: readonly string[]): Genesis {
   return {
     chainId: sha256Hex(utf8(`simulation ${seed}`)),
     name: "simulation",
     time: START_TIME_MS,
-    engine: "raft",
+    engine,
     configuration: makeConfiguration(producers),
     limits: {
       blockBytes: 1024 * 1024,

@@ -1,5 +1,6 @@
 /** Many runs, on several threads: the same results in the order of their seeds, however many threads there are. */
 import { Worker } from "node:worker_threads";
+import type { EngineName } from "../../chain/genesis.ts";
 import { Dice } from "./dice.ts";
 import { LATER_NAMES } from "./profile.ts";
 import { runSimulation, type SimulationResult } from "./run.ts";
@@ -7,6 +8,8 @@ import { runSimulation, type SimulationResult } from "./run.ts";
 /** One run of a sweep: what can be sent to a worker and printed as a command. */
 export interface SweepRun {
   readonly seed: number;
+  /** Default raft. */
+  readonly engine?: EngineName;
   readonly producers: number;
   readonly followers: number;
   /** "default", "none", or a kind of profile. */
@@ -16,6 +19,8 @@ export interface SweepRun {
 
 export interface SweepOptions {
   readonly firstSeed: number;
+  /** Default raft. */
+  readonly engine?: EngineName;
   readonly seeds: number;
   /** A fixed number or a range to draw from; undefined: mixed sizes. */
   readonly producers: readonly [number, number] | undefined;
@@ -29,10 +34,13 @@ const LATER_SHARE = 0.2;
 
 /** Sizes of mixed sweeps: small quorums and large, three most often. */
 const PRODUCERS = [1, 2, 3, 3, 3, 4, 5, 5];
+/** Who bears none, one and two liars or dead. */
+const BFT_PRODUCERS = [1, 3, 4, 4, 4, 5, 7, 7];
 const FOLLOWERS = [0, 0, 1, 2];
 
 export function* planSweep({
   firstSeed,
+  engine,
   seeds,
   producers,
   followers,
@@ -42,10 +50,15 @@ export function* planSweep({
   for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
     // Not the run's own generator: a given size must not change what the seed means.
     const dice = new Dice(seed ^ 0x51ed270b);
-    const drawn = { producers: dice.pick(PRODUCERS), followers: dice.pick(FOLLOWERS) };
-    const later = dice.chance(LATER_SHARE) ? dice.pick(LATER_NAMES) : "default";
+    const drawn = {
+      producers: dice.pick(engine === "bft" ? BFT_PRODUCERS : PRODUCERS),
+      followers: dice.pick(FOLLOWERS),
+    };
+    // Under BFT a record restored from a backup is not noticed yet.
+    const later = engine !== "bft" && dice.chance(LATER_SHARE) ? dice.pick(LATER_NAMES) : "default";
     yield {
       seed,
+      ...(engine && { engine }),
       producers: producers === undefined ? drawn.producers : dice.integer(...producers),
       followers: followers === undefined ? drawn.followers : dice.integer(...followers),
       faults: faults === "default" ? later : faults,
@@ -59,8 +72,9 @@ export function runOne(run: SweepRun, print?: (line: string) => void): Simulatio
 }
 
 /** The command that replays a run. */
-export function commandOf({ seed, producers, followers, faults, durationMs }: SweepRun): string {
-  return `cairn sim --seed ${seed} --producers ${producers} --followers ${followers} --faults ${faults} --until ${durationMs}ms`;
+export function commandOf({ seed, engine, producers, followers, faults, durationMs }: SweepRun): string {
+  const named = engine === undefined || engine === "raft" ? "" : `--engine ${engine} `;
+  return `cairn sim ${named}--seed ${seed} --producers ${producers} --followers ${followers} --faults ${faults} --until ${durationMs}ms`;
 }
 
 /**

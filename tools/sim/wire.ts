@@ -30,9 +30,22 @@ export type WireMessage =
       readonly path: readonly Uint8Array[];
       readonly acks: readonly { readonly signer: string; readonly position: number }[];
     }
+  | { readonly kind: "votes"; readonly signer: string; readonly votes: readonly WireVote[] }
+  | { readonly kind: "viewChange"; readonly signer: string; readonly view: number; readonly reported: WireRef }
+  | { readonly kind: "quorum"; readonly commit: boolean; readonly id: string }
   | { readonly kind: "block"; readonly requested: boolean; readonly id: string; readonly header: WireHeader }
   | { readonly kind: "hello"; readonly seq: number; readonly echo: number }
   | { readonly kind: "blockRequest" | "transactions" };
+
+export interface WireRef {
+  readonly view: number;
+  readonly height: number;
+  readonly id: string;
+}
+
+export interface WireVote extends WireRef {
+  readonly commit: boolean;
+}
 
 export interface WireHeader {
   readonly height: number;
@@ -48,8 +61,11 @@ const SIGNED = new Map([
   [19, "heartbeat"],
   [20, "heartbeatReply"],
   [21, "timeoutNow"],
+  [22, "viewChange"],
+  [23, "summary"],
 ] as const);
 const CERTIFICATE = 32;
+const VOTES = 39;
 const SYNC_KINDS = ["hello", "block", "blockRequest", "blockResponse"] as const;
 
 /** Throws for what no node sends. */
@@ -90,6 +106,7 @@ function payloadOf(parts: readonly Uint8Array[]): Uint8Array {
 function readPayload(payload: Uint8Array): WireMessage {
   const number = payload[0] as number;
   if (number === CERTIFICATE) return readCertificate(payload.subarray(1));
+  if (number === VOTES) return readVotes(payload.subarray(1));
   const kind = SIGNED.get(number as 16);
   if (kind === undefined) return { kind: "transactions" };
   const outer = new FieldReader(payload.subarray(1));
@@ -108,6 +125,8 @@ function readPayload(payload: Uint8Array): WireMessage {
       };
     case "requestVote":
       return { kind: "requestVote", signer, view, preVote: content.number(3) === 1 };
+    case "viewChange":
+      return { kind: "viewChange", signer, view, reported: readRef(content.only(2)) };
     case "ack":
       return { kind: "ack", signer, view, height: content.number(2), id: content.hex(3) };
     default:
@@ -116,13 +135,31 @@ function readPayload(payload: Uint8Array): WireMessage {
 }
 
 /** As it is broadcast and persisted: `view`, header path from the certified block upwards, acks. */
-export function readCertificate(bytes: Uint8Array): Extract<WireMessage, { kind: "certificate" }> {
+export function readCertificate(bytes: Uint8Array): Extract<WireMessage, { kind: "certificate" | "quorum" }> {
   const fields = new FieldReader(bytes);
+  // BFT's has one header where Raft's has a list of acks; its signers are indices.
+  const first = fields.all(3)[0];
+  if (first !== undefined && new FieldReader(first).all(1).length === 0)
+    return { kind: "quorum", commit: fields.number(1) === 1, id: sha256Hex(fields.only(2)) };
   const acks = fields.all(3).map((ack) => {
     const inner = new FieldReader(ack);
     return { signer: inner.hex(1), position: inner.number(2) };
   });
   return { kind: "certificate", view: fields.number(1), path: fields.all(2), acks };
+}
+
+function readVotes(bytes: Uint8Array): WireMessage {
+  const fields = new FieldReader(bytes);
+  const votes = fields.all(2).map((each) => {
+    const inner = new FieldReader(each);
+    return { commit: inner.number(1) === 1, ...readRef(inner.only(2)) };
+  });
+  return { kind: "votes", signer: fields.hex(1), votes };
+}
+
+function readRef(bytes: Uint8Array): WireRef {
+  const fields = new FieldReader(bytes);
+  return { view: fields.number(1), height: fields.number(2), id: fields.hex(3) };
 }
 
 class FieldReader {
@@ -179,6 +216,32 @@ export interface WireRecord {
   readonly view: number;
   readonly votedFor: string | undefined;
   readonly acked: { readonly view: number; readonly height: number; readonly id: string };
+}
+
+/** BFT's durable record. */
+export interface WireBftRecord {
+  readonly view: number;
+  readonly viewChangeSent: number;
+  readonly prepared: WireRef | undefined;
+  readonly highQc: WireRef;
+  readonly committed: WireRef | undefined;
+  readonly acked: WireRef;
+}
+
+export function readBftRecord(bytes: Uint8Array): WireBftRecord {
+  const fields = new FieldReader(bytes);
+  const ref = (field: number): WireRef | undefined => {
+    const content = fields.all(field)[0];
+    return content && readRef(content);
+  };
+  return {
+    view: fields.number(1),
+    viewChangeSent: fields.number(2),
+    prepared: ref(3),
+    highQc: readRef(fields.only(4)),
+    committed: ref(6),
+    acked: readRef(fields.only(7)),
+  };
 }
 
 export function readRecord(bytes: Uint8Array): WireRecord {

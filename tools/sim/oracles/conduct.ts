@@ -9,7 +9,13 @@ import { RuleBroken } from "../violation.ts";
 /** Reasons for closing a link that a correct peer never gives. */
 const FAULTS = new Set(["undecodable", "misbehaviour", "finalityConflict", "frameTooLarge", "badInit", "wrongChain"]);
 /** Log messages that find fault with a peer, or with oneself. */
-const COMPLAINTS = new Set(["a producer misbehaves", "a block is not valid", "a block on disk is not valid"]);
+const COMPLAINTS = new Set([
+  "a producer misbehaves",
+  "a block is not valid",
+  "a block on disk is not valid",
+  "evidence: two votes at one place",
+  "evidence: two blocks at one place",
+]);
 
 const NEVER_REJECTED = "what a correct node sends is never rejected by a correct one";
 

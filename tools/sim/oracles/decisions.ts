@@ -21,8 +21,9 @@ export class DecisionOracle {
   /** First blocks of views. */
   readonly #openers = new Map<number, SeenBlock>();
 
-  constructor(producers: number, blockOf: (id: string) => SeenBlock | undefined) {
-    this.#majority = Math.floor(producers / 2) + 1;
+  /** @param quorum of producers decides */
+  constructor(quorum: number, blockOf: (id: string) => SeenBlock | undefined) {
+    this.#majority = quorum;
     this.#blockOf = blockOf;
   }
 

@@ -3,11 +3,11 @@
  * proof code, sees the same irreversible chain as the full nodes, and the transactions that are in it.
  */
 import type { Block } from "../../../chain/block.ts";
-import type { Configuration } from "../../../chain/configuration.ts";
 import { HistoryTree } from "../../../chain/historyTree.ts";
 import { inclusionProof, leafHash, verifyInclusion } from "../../../chain/merkle.ts";
 import type { SignatureClaim } from "../../../chain/signing.ts";
-import { type Certificate, decodeCertificate } from "../../../consensus/certificate.ts";
+import type { Certificate } from "../../../consensus/certificate.ts";
+import type { EngineKit } from "../../../consensus/engines.ts";
 import { hexBytes } from "../../../src/base/bytes.ts";
 import { HASH_BYTES, sha256Hex } from "../../../src/base/hash.ts";
 import { RuleBroken } from "../violation.ts";
@@ -22,28 +22,26 @@ export interface Source {
 }
 
 export class LightClientOracle {
-  readonly #chainId: string;
-  readonly #configuration: Configuration;
+  readonly #decode: EngineKit["decodeCertificate"];
   readonly #verify: (claim: SignatureClaim) => boolean;
   /** The one chain that full nodes call irreversible. */
   readonly #idAt: (height: number) => string | undefined;
 
   constructor(
-    chainId: string,
-    configuration: Configuration,
+    decode: EngineKit["decodeCertificate"],
     verify: (claim: SignatureClaim) => boolean,
     idAt: (height: number) => string | undefined,
   ) {
-    this.#chainId = chainId;
-    this.#configuration = configuration;
+    this.#decode = decode;
     this.#verify = verify;
     this.#idAt = idAt;
   }
 
   /** A certificate of a node convinces, and of nothing but what is irreversible. */
   certificate(node: number, bytes: Uint8Array): Certificate {
-    const decoded = decodeCertificate(bytes, this.#chainId, this.#configuration);
+    const decoded = this.#decode(bytes);
     if (!decoded.ok) return fail(node, `its certificate is refused: ${decoded.error.detail}`);
+    if (!decoded.value.isFinal) return fail(node, "its certificate proves nothing irreversible");
     const { height, id, claims } = decoded.value;
     if (!claims.every(this.#verify))
       fail(node, `its certificate of height ${height} has a signature that is not valid`);

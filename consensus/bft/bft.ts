@@ -1,0 +1,436 @@
+/**
+ * Byzantine fault tolerance over a chain: two-phase votes on streamed blocks, leaders by turns (docs/protocol.md, section
+ * 7). Views, leading and fork choice are here, votes in `voting.ts`, what may be promised in `rules.ts`.
+ */
+import { isProducer } from "../../chain/configuration.ts";
+import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
+import type { BlockRef, Header } from "../../chain/header.ts";
+import type { Certificate } from "../certificate.ts";
+import type { DurableAction, Engine, EngineView, ProductionPermit } from "../engine.ts";
+import type { ConsensusMessage } from "../messages.ts";
+import { handoffEntry, type Judgement, preparedBy } from "./certificates.ts";
+import { HeldRecord } from "./heldRecord.ts";
+import type { BftHost } from "./host.ts";
+import type { Votes } from "./messages.ts";
+import { Pacemaker } from "./pacemaker.ts";
+import {
+  afterEntering,
+  afterViewChange,
+  faultsOf,
+  isGreater,
+  isReport,
+  leaderOf,
+  quorumOf,
+  reportOf,
+  viewToJoin,
+} from "./rules.ts";
+import { type HeldViewChange, type OpeningPermit, ViewChanges } from "./viewChanges.ts";
+import { Voting } from "./voting.ts";
+
+/** Summaries, and what may have been lost, go out every so many heartbeats. */
+const REPEAT_HEARTBEATS = 2;
+
+export class Bft implements Engine {
+  readonly #host: BftHost;
+  readonly #judgement: Judgement;
+  readonly #isMember: boolean;
+  readonly #record: HeldRecord;
+  readonly #voting: Voting;
+  readonly #viewChanges: ViewChanges;
+  readonly #pacemaker: Pacemaker;
+  /** No votes until what was prepared before the restart is here again [S6]. */
+  #recovering = true;
+  /** The first block of my view that came; others of its place count only when certified. */
+  #opener: BlockNode | undefined;
+  /** Why I may open my view; it counts once the record that enters the view is on disk. */
+  #permit: (OpeningPermit & { isDurable: boolean }) | undefined;
+  /** A leader that restarted in its own view makes no block of it any more [S7]. */
+  #silentIn = -1;
+  #repeatAt = 0;
+  /** Root when it was looked at last: without progress votes are said again. */
+  #rootSeen = "";
+  #isLeaving = false;
+  #viewHandedOver: number | undefined;
+
+  constructor(host: BftHost, judgement: Judgement, record: Uint8Array | undefined) {
+    this.#host = host;
+    this.#judgement = judgement;
+    this.#isMember = isProducer(host.configuration, host.self);
+    this.#record = new HeldRecord(record, judgement.genesis, host.ledger.head);
+    this.#viewChanges = new ViewChanges(host.configuration);
+    this.#pacemaker = new Pacemaker(host, quorumOf(host.configuration));
+    this.#voting = new Voting({
+      engine: host,
+      record: this.#record,
+      mayVote: () => this.#takesPart() && !this.#recovering,
+      viewRaised: () => this.#entered(),
+      certified: (node, certificate) => this.#certified(node, certificate),
+      isLeading: () => this.#leads(),
+    });
+  }
+
+  get state(): EngineView {
+    const { view } = this.#record;
+    // Who restarted in its own view leads it no more, and has to find another to give its transactions to [S7].
+    const leader = this.#silentIn === view ? undefined : this.#opener?.block.header.producer;
+    return { view, leader, status: this.#status() };
+  }
+
+  get deadline(): number {
+    return this.#takesPart() ? Math.min(this.#repeatAt, this.#pacemaker.at) : Number.POSITIVE_INFINITY;
+  }
+
+  /** The greatest certificate whose block is here: with it hellos are compared. */
+  get certifiedRoot(): { readonly ref: BlockRef; readonly bytes: Uint8Array } | undefined {
+    const { highQc } = this.#record.promises;
+    const node = this.#host.ledger.get(highQc.id);
+    if (node === undefined || !isGreater(highQc, this.#host.ledger.root)) return undefined;
+    return { ref: highQc, bytes: this.#record.highQcBytes };
+  }
+
+  encodeRecord(): Uint8Array {
+    return this.#record.encode();
+  }
+
+  start(): void {
+    const { ledger, self, configuration } = this.#host;
+    // Of blocks held, those of abandoned branches too: a valid header of a higher view moves every engine [S7].
+    for (const node of ledger.nodes()) this.#record.promises = afterEntering(this.#record.promises, node.view);
+    const { view } = this.#record;
+    if (view > 0 && leaderOf(configuration, view) === self) this.#silentIn = view;
+    this.#findOpener();
+    this.#checkRecovered();
+    this.#choose();
+    if (this.#takesPart()) this.#voting.renew();
+    if (view === 0 && leaderOf(configuration, 1) === self) this.#handedTo(1, this.#judgement.genesis, NOTHING);
+  }
+
+  tick(): void {
+    if (!this.#takesPart()) return;
+    const now = this.#host.now();
+    if (now >= this.#pacemaker.at) this.#suspect();
+    if (now < this.#repeatAt) return;
+    this.#repeatAt = now + REPEAT_HEARTBEATS * this.#host.settings.heartbeatMs;
+    this.#sendSummary();
+    for (const id of this.#voting.missing()) this.#host.want(id);
+    this.#wantHighest();
+    const root = this.#host.ledger.root.id;
+    if (root === this.#rootSeen) this.#voting.repeat();
+    this.#rootSeen = root;
+    if (this.#isChanging()) this.#sendViewChange();
+  }
+
+  receive(message: ConsensusMessage): void {
+    // One's own, given back, tells nothing that is not on disk: a restored backup is not noticed under BFT yet.
+    if (!this.#isMember || message.signer === this.#host.self) return;
+    if (!isProducer(this.#host.configuration, message.signer)) return;
+    if (message.kind === "summary") this.#pacemaker.seen(message.signer, message.content.view);
+    else if (message.kind === "viewChange") this.#onViewChange(message);
+  }
+
+  receiveVotes(votes: Votes): void {
+    if (!this.#isMember || !isProducer(this.#host.configuration, votes.signer)) return;
+    for (const { vote } of votes.votes) this.#pacemaker.seen(votes.signer, vote.view);
+    this.#voting.receive(votes);
+  }
+
+  certificateSeen({ header, id, bytes }: Certificate): boolean {
+    const isNews = this.#voting.seen({ ref: { view: header.view, height: header.height, id }, bytes });
+    if (isNews) this.#choose();
+    return isNews;
+  }
+
+  isCertificateNews(block: BlockRef): boolean {
+    return this.#voting.isNews(block);
+  }
+
+  durable(action: DurableAction): void {
+    switch (action.kind) {
+      case "ownVotes":
+        return this.#voting.durable(action.votes);
+      case "ownViewChange":
+        if (action.view === this.#record.view) this.#countViewChange(this.#host.self, this.#ownViewChange());
+        return;
+      case "entered":
+        if (this.#permit?.view === action.view) this.#permit.isDurable = true;
+        return;
+      default:
+        return;
+    }
+  }
+
+  headerSeen(header: Header, node: BlockNode): void {
+    if (header.view > this.#record.view) this.#enter(header.view);
+    this.#noteOpener(node);
+    for (const sibling of node.parent?.children ?? []) {
+      if (sibling === node || sibling.view !== node.view) continue;
+      this.#host.log("warn", "evidence: two blocks at one place", {
+        producer: header.producer,
+        view: node.view,
+        height: node.height,
+      });
+    }
+    this.#voting.arrived(node);
+    this.#choose();
+  }
+
+  headMoved(to: BlockNode, applied: readonly BlockNode[]): void {
+    this.#checkRecovered();
+    this.#voting.prepareUpTo(applied.at(-1) ?? to);
+  }
+
+  invalidated(node: BlockNode): void {
+    if (node.id === this.#record.promises.highQc.id)
+      this.#host.halt(`block ${node.id} is certified and not valid here: ${node.invalid?.detail ?? ""}`);
+    this.#choose();
+  }
+
+  /** A leader would make a second block of one view and height. */
+  rejected(): void {
+    if (this.#leads()) {
+      this.#silentIn = this.#record.view;
+      this.#changeView(this.#record.view + 1);
+    }
+    this.#choose();
+  }
+
+  irreversibleMoved(node: BlockNode): void {
+    this.#voting.settled(node.height);
+    this.#pacemaker.calm();
+    this.#pacemaker.stop();
+    this.#checkRecovered();
+    this.#choose();
+    this.#voting.prepareUpTo(this.#host.ledger.head);
+  }
+
+  linkBroke(peer: string): void {
+    if (peer === leaderOf(this.#host.configuration, this.#record.view)) this.#pacemaker.leaderLost();
+  }
+
+  linkUp(peer: string): void {
+    if (!this.#takesPart() || !isProducer(this.#host.configuration, peer)) return;
+    this.#sendSummary(peer);
+    if (this.#isChanging()) this.#sendViewChange(peer);
+    this.#voting.repeat(peer);
+  }
+
+  read(read: number): void {
+    this.#host.readAnswered([read], undefined);
+  }
+
+  handOver(): void {
+    this.#isLeaving = true;
+    if (this.#leads()) this.#viewHandedOver = this.#record.view;
+  }
+  get isHandingOver(): boolean {
+    return this.#viewHandedOver !== undefined && this.#host.ledger.bottom.view <= this.#viewHandedOver;
+  }
+
+  production(): ProductionPermit | undefined {
+    const { ledger, self, configuration, settings } = this.#host;
+    const { view } = this.#record;
+    if (!this.#takesPart() || this.#recovering || leaderOf(configuration, view) !== self) return undefined;
+    if (this.#silentIn === view) return undefined;
+    const { head } = ledger;
+    if (this.#opener === undefined) {
+      const permit = this.#permit;
+      if (permit?.view !== view || !permit.isDurable) return undefined;
+      if (ancestorAt(head, permit.highest.height)?.id !== permit.highest.id || head.view >= view) return undefined;
+      return { view, opening: true, closing: this.#isLeaving, entry: permit.entry, irreversible: this.#proven(head) };
+    }
+    if (head.view !== view || head.block.header.closing) return undefined;
+    if (head.height - ledger.root.height >= settings.windowBlocks) return undefined;
+    const closing = this.#isLeaving || head.height - this.#opener.height >= settings.tenureBlocks;
+    return { view, opening: closing, closing, irreversible: this.#proven(head) };
+  }
+
+  produced(): void {
+    this.#permit = undefined;
+  }
+
+  /** At the end of every step. */
+  proceed(): void {
+    this.#voting.flush();
+    if (this.#takesPart()) this.#pacemaker.update(this.#record.view, this.#hasWork());
+  }
+
+  // Views
+
+  #enter(view: number): void {
+    this.#record.promises = afterEntering(this.#record.promises, view);
+    this.#entered();
+  }
+
+  /** The view is another one now. */
+  #entered(): void {
+    this.#opener = undefined;
+    this.#permit = undefined;
+    this.#findOpener();
+    if (this.#takesPart()) this.#host.persistRecord();
+    this.#pacemaker.stop();
+  }
+
+  /** In a leader's own words nothing came for too long. */
+  #suspect(): void {
+    this.#pacemaker.stop();
+    const { best, root } = this.#host.ledger;
+    if (best.height === root.height && !this.#isChanging() && !this.#host.canInclude()) return;
+    this.#pacemaker.grow();
+    this.#changeView(this.#record.view + 1);
+  }
+
+  #changeView(view: number): void {
+    if (this.#recovering) return;
+    this.#host.log("info", "asks for another view", { view });
+    this.#record.promises = afterViewChange(this.#record.promises, view);
+    this.#entered();
+    this.#host.whenDurable({ kind: "ownViewChange", view });
+    this.#sendViewChange();
+    this.#choose();
+  }
+
+  #ownViewChange(): HeldViewChange {
+    const { view } = this.#record;
+    const highQc = reportOf(this.#record.promises);
+    const signature = this.#host.sign({ kind: "viewChange", content: { view, highQc } });
+    return { view, highQc, signature, certificate: this.#record.highQcBytes };
+  }
+
+  #sendViewChange(to?: string): void {
+    const content = { view: this.#record.view, highQc: reportOf(this.#record.promises) };
+    const options = { durable: true, attachment: this.#record.highQcBytes };
+    if (to === undefined) this.#host.multicast({ kind: "viewChange", content }, options);
+    else this.#host.unicast(to, { kind: "viewChange", content }, options);
+  }
+
+  #sendSummary(to?: string): void {
+    const { view } = this.#record;
+    const content = { view, round: this.#host.now(), irreversibleHeight: this.#host.ledger.bottom.height };
+    if (to === undefined) this.#host.multicast({ kind: "summary", content }, { durable: true });
+    else this.#host.unicast(to, { kind: "summary", content }, { durable: true });
+  }
+
+  #onViewChange(message: Extract<ConsensusMessage, { kind: "viewChange" }>): void {
+    const { signer, signature, attachment, content } = message;
+    const certificate = preparedBy(attachment, this.#judgement);
+    if (!certificate.ok || !isReport(content, certificate.value?.ref ?? this.#judgement.genesis)) return;
+    this.#pacemaker.seen(signer, content.view);
+    if (certificate.value !== undefined && this.#voting.seen(certificate.value)) this.#choose();
+    this.#countViewChange(signer, { ...content, signature, certificate: attachment });
+  }
+
+  #countViewChange(signer: string, viewChange: HeldViewChange): void {
+    if (!this.#viewChanges.record(signer, viewChange) || !this.#takesPart()) return;
+    const { configuration, self } = this.#host;
+    const join = viewToJoin(this.#viewChanges.viewsOfOthers(self), this.#record.view, faultsOf(configuration));
+    if (join !== undefined) this.#changeView(join);
+    const { view } = viewChange;
+    if (view < this.#record.view || (this.#opener !== undefined && view === this.#record.view)) return;
+    const permit = this.#viewChanges.permit(view);
+    if (permit === undefined) return;
+    if (view > this.#record.view) this.#enter(view);
+    if (leaderOf(configuration, view) === self && this.#permit === undefined) this.#mayOpen(permit);
+  }
+
+  // Leading
+
+  /** A certified block closes the view before mine. */
+  #handedTo(view: number, closing: BlockRef, certificate: Uint8Array): void {
+    if (!this.#takesPart() || this.#record.view >= view) return;
+    this.#enter(view);
+    this.#mayOpen({ view, highest: closing, entry: handoffEntry(certificate) });
+  }
+
+  #mayOpen(permit: OpeningPermit): void {
+    this.#permit = { ...permit, isDurable: false };
+    this.#host.persistRecord();
+    this.#host.whenDurable({ kind: "entered", view: permit.view });
+    this.#wantHighest();
+    this.#choose();
+  }
+
+  #wantHighest(): void {
+    const highest = this.#permit?.highest.id;
+    if (highest !== undefined && this.#host.ledger.get(highest) === undefined) this.#host.want(highest);
+  }
+
+  /** What the next block may say to be irreversible [S9]. */
+  #proven(head: BlockNode): NonNullable<ProductionPermit["irreversible"]> {
+    const said = head.block.header.irreversibleHeight;
+    const proof = this.#host.finalityProof();
+    if (proof === undefined || proof.height <= said || ancestorAt(head, proof.height)?.id !== proof.id)
+      return { height: said, proof: undefined };
+    return { height: proof.height, proof: proof.bytes };
+  }
+
+  #leads(): boolean {
+    const { self } = this.#host;
+    return this.#opener?.block.header.producer === self && this.#silentIn !== this.#record.view;
+  }
+
+  // Fork choice
+
+  /** Among the blocks held; below them it is known by what followed it. */
+  #findOpener(): void {
+    const { bottom } = this.#host.ledger;
+    if (bottom.view === this.#record.view && bottom.height > 0) this.#opener = bottom;
+    for (const node of this.#host.ledger.nodes()) this.#noteOpener(node);
+  }
+
+  #noteOpener(node: BlockNode): void {
+    const opens = node.view === this.#record.view && node.parent !== undefined && node.parent.view < node.view;
+    if (opens && this.#opener === undefined && node.invalid === undefined) this.#opener = node;
+  }
+
+  #certified(node: BlockNode, certificate: Uint8Array): void {
+    const { closing } = node.block.header;
+    if (closing && leaderOf(this.#host.configuration, node.view + 1) === this.#host.self)
+      this.#handedTo(node.view + 1, node, certificate);
+    this.#choose();
+  }
+
+  /** The head descends from the block that opened my view, unless as much is certified elsewhere; else from that. */
+  #choose(): void {
+    const { ledger } = this.#host;
+    const { highQc } = this.#record.promises;
+    const opener = this.#opener;
+    const isOpen = opener !== undefined && opener.invalid === undefined && highQc.view < opener.view;
+    const highest = this.#permit && ledger.get(this.#permit.highest.id);
+    ledger.choose((isOpen ? opener : undefined) ?? highest ?? ledger.get(highQc.id) ?? ledger.root);
+  }
+
+  // Shared
+
+  /** Something to decide: an undecided block, a view that is not open, a transaction. */
+  #hasWork(): boolean {
+    const { best, root } = this.#host.ledger;
+    return best.height > root.height || this.#isChanging() || this.#host.hasPending();
+  }
+
+  /** I asked for my view, and nobody has opened it. */
+  #isChanging(): boolean {
+    const { view, viewChangeSent } = this.#record.promises;
+    return viewChangeSent === view && view > 0 && this.#opener === undefined;
+  }
+
+  #checkRecovered(): void {
+    if (!this.#recovering || !this.#record.isKept) return;
+    const { ackedHead } = this.#record;
+    const { head, bottom } = this.#host.ledger;
+    const holds = head.invalid === undefined && !isGreater(ackedHead, head);
+    this.#recovering = !holds && bottom.height < ackedHead.height && this.#host.ledger.get(ackedHead.id) === undefined;
+  }
+
+  #takesPart(): boolean {
+    return this.#isMember && this.#record.isKept;
+  }
+
+  #status(): EngineView["status"] {
+    if (!this.#isMember) return "observer";
+    if (this.#recovering) return "recovering";
+    if (this.#leads()) return "leader";
+    return this.#isChanging() ? "candidate" : "follower";
+  }
+}
+
+const NOTHING = new Uint8Array(0);

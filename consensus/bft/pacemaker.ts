@@ -1,0 +1,83 @@
+/**
+ * When a producer suspects the leader: a time without progress while there is something to decide and a quorum is seen in
+ * this view or a later one. Longer after each attempt, back with progress, sooner when the link to the leader broke.
+ */
+import { type ConsensusSettings, TIMEOUT_GROWTH, TIMEOUT_GROWTH_MAX } from "../constants.ts";
+
+/** Jitter of a timeout, as a share of it: not all ask at once. */
+const JITTER = 0.2;
+/** A producer not heard for so many view timeouts does not count as seen. */
+const SEEN_TIMEOUTS = 3;
+
+export interface PacemakerHost {
+  readonly settings: ConsensusSettings;
+  now(): number;
+  random(): number;
+}
+
+export class Pacemaker {
+  readonly #host: PacemakerHost;
+  readonly #quorum: number;
+  /** By producer: its view, and when it was heard. */
+  readonly #seen = new Map<string, { view: number; at: number }>();
+  #growth = 1;
+  #at = Number.POSITIVE_INFINITY;
+
+  /** @param quorum of producers that have to be seen, this one included */
+  constructor(host: PacemakerHost, quorum: number) {
+    this.#host = host;
+    this.#quorum = quorum;
+  }
+
+  /** Time of the suspicion, ms; Infinity: none is due. */
+  get at(): number {
+    return this.#at;
+  }
+
+  seen(producer: string, view: number): void {
+    const before = this.#seen.get(producer);
+    this.#seen.set(producer, { view: Math.max(view, before?.view ?? 0), at: this.#host.now() });
+  }
+
+  viewOf(producer: string): number {
+    return this.#seen.get(producer)?.view ?? 0;
+  }
+
+  /** Runs, or stops, by what there is to do. */
+  update(view: number, hasWork: boolean): void {
+    if (!hasWork || !this.#seesQuorum(view)) this.#at = Number.POSITIVE_INFINITY;
+    else if (this.#at === Number.POSITIVE_INFINITY) this.restart();
+  }
+
+  /** Progress, or a new view: all of the time again. */
+  restart(): void {
+    const timeout = this.#host.settings.viewTimeoutMs * this.#growth;
+    this.#at = this.#host.now() + timeout * (1 + JITTER * this.#host.random());
+  }
+
+  stop(): void {
+    this.#at = Number.POSITIVE_INFINITY;
+  }
+
+  calm(): void {
+    this.#growth = 1;
+  }
+
+  grow(): void {
+    this.#growth = Math.min(TIMEOUT_GROWTH_MAX, this.#growth * TIMEOUT_GROWTH);
+  }
+
+  /** The link to the leader broke. */
+  leaderLost(): void {
+    if (this.#at === Number.POSITIVE_INFINITY) return;
+    const { brokenLinkJitterMs } = this.#host.settings;
+    this.#at = Math.min(this.#at, this.#host.now() + this.#host.random() * brokenLinkJitterMs);
+  }
+
+  #seesQuorum(view: number): boolean {
+    const since = this.#host.now() - SEEN_TIMEOUTS * this.#host.settings.viewTimeoutMs;
+    let seen = 1;
+    for (const each of this.#seen.values()) if (each.view >= view && each.at >= since) seen++;
+    return seen >= this.#quorum;
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * Prepares and commits of one producer, and what those of all prove. What it may promise is for the rules to say
+ * (`rules.ts`); the record goes to disk before a vote leaves [B5], and an own vote counts when it is there [S5].
+ */
+import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
+import type { BlockRef } from "../../chain/header.ts";
+import type { BftHost } from "./host.ts";
+import { encodeQuorumCertificate, type QuorumCertificate } from "./certificates.ts";
+import type { HeldRecord } from "./heldRecord.ts";
+import { type SignedVote, type Votes, VOTES_MAX } from "./messages.ts";
+import {
+  afterCommit,
+  afterPrepare,
+  isGreater,
+  knowing,
+  mayCommit,
+  mayPrepare,
+  type Precedes,
+  quorumOf,
+} from "./rules.ts";
+import { type Tally, VoteTable } from "./voteTable.ts";
+
+export interface VotingHost {
+  readonly engine: BftHost;
+  readonly record: HeldRecord;
+  /** Takes part, and has all that it promised before a restart [S6]. */
+  mayVote(): boolean;
+  /** A commit has raised the view. */
+  viewRaised(): void;
+  /** A block that is here was prepare-certified. */
+  certified(node: BlockNode, certificate: Uint8Array): void;
+  isLeading(): boolean;
+}
+
+export class Voting {
+  readonly #host: VotingHost;
+  readonly #table = new VoteTable();
+  readonly #quorum: number;
+  /** Index in the producer set; -1: none. */
+  readonly #self: number;
+  #outgoing: SignedVote[] = [];
+  /** Certificates of blocks that are not here, by id: the newest few. */
+  readonly #early = new Map<string, Uint8Array>();
+
+  constructor(host: VotingHost) {
+    this.#host = host;
+    const { configuration, self } = host.engine;
+    this.#quorum = quorumOf(configuration);
+    this.#self = configuration.producers.indexOf(self);
+  }
+
+  /** Votes kept. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Prepares what is new on the branch of an executed head, lowest first. */
+  prepareUpTo(head: BlockNode): void {
+    const { record } = this.#host;
+    if (!this.#host.mayVote() || head.view !== record.view) return;
+    const { root } = this.#host.engine.ledger;
+    const nodes: BlockNode[] = [];
+    const last = record.promises.lastPrepared?.id;
+    for (let at: BlockNode | undefined = head; at !== undefined && at.id !== last; at = at.parent) {
+      if (at.view !== record.view || at.height <= root.height) break;
+      nodes.unshift(at);
+    }
+    for (const node of nodes) {
+      if (!mayPrepare(record.promises, refOf(node), this.#precedes)) return;
+      record.promises = afterPrepare(record.promises, refOf(node));
+      record.prepared(node);
+      this.#vote(false, node);
+    }
+  }
+
+  receive({ signer, votes }: Votes): void {
+    const { engine } = this.#host;
+    const { configuration, ledger } = engine;
+    const index = configuration.producers.indexOf(signer);
+    const touched = new Set<Tally>();
+    for (const signed of votes) {
+      if (signed.vote.height <= ledger.root.height) continue;
+      const recorded = this.#table.record(index, signed);
+      if (recorded === undefined) continue;
+      if ("second" in recorded) {
+        const { view, height } = signed.vote;
+        engine.log("warn", "evidence: two votes at one place", { producer: signer, view, height });
+      } else touched.add(recorded);
+    }
+    for (const tally of touched) this.#judge(tally);
+  }
+
+  /** Own votes count from now on. */
+  durable(votes: readonly SignedVote[]): void {
+    const { self } = this.#host.engine;
+    if (this.#host.mayVote()) this.receive({ signer: self, votes });
+  }
+
+  /** A block was added: what was said of it before counts now. */
+  arrived(node: BlockNode): void {
+    const early = this.#early.get(node.id);
+    this.#early.delete(node.id);
+    if (early !== undefined) this.#certified(node, early);
+    const tally = this.#table.tally(node);
+    if (tally !== undefined) this.#judge(tally);
+  }
+
+  /** A prepare certificate whose signatures were checked. @returns whether it was news */
+  seen({ ref, bytes }: Pick<QuorumCertificate, "ref" | "bytes">): boolean {
+    const node = this.#host.engine.ledger.get(ref.id);
+    if (!this.isNews(ref)) return false;
+    if (node !== undefined) this.#certified(node, bytes);
+    else {
+      this.#early.set(ref.id, bytes);
+      if (this.#early.size > EARLY_MAX) this.#early.delete(this.#early.keys().next().value as string);
+      this.#know(ref, bytes);
+    }
+    return true;
+  }
+
+  isNews(ref: BlockRef): boolean {
+    return isGreater(ref, this.#host.record.promises.highQc);
+  }
+
+  settled(height: number): void {
+    this.#table.settled(height);
+  }
+
+  /** Blocks that a quorum prepared and that are not here. */
+  missing(): string[] {
+    const { ledger } = this.#host.engine;
+    const missing: string[] = [...this.#early.keys()];
+    for (const { ref, prepares } of this.#table.tallies()) if (prepares.size >= this.#quorum) missing.push(ref.id);
+    return missing.filter((id) => ledger.get(id) === undefined);
+  }
+
+  /** Own votes that are not settled, for who may not have them. */
+  repeat(to?: string): void {
+    const { engine } = this.#host;
+    const votes = this.#table.saidBy(this.#self, engine.ledger.root.height, 0).slice(0, VOTES_MAX);
+    if (votes.length > 0) engine.sendVotes(votes, { durable: true, ...(to !== undefined && { to }) });
+  }
+
+  /** What was promised before a restart is said again: the signatures are the same. */
+  renew(): void {
+    const { lastPrepared, lastCommitted } = this.#host.record.promises;
+    const { ledger, self } = this.#host.engine;
+    const votes: SignedVote[] = [];
+    const prepared = lastPrepared && ledger.get(lastPrepared.id);
+    for (
+      let at = prepared;
+      at !== undefined && at.view === prepared?.view && at.height > ledger.root.height;
+      at = at.parent
+    )
+      votes.unshift(this.#sign(false, at));
+    const committed = lastCommitted && ledger.get(lastCommitted.id);
+    if (committed !== undefined && committed.height > ledger.root.height) votes.push(this.#sign(true, committed));
+    this.receive({ signer: self, votes });
+  }
+
+  /** At the end of a step: all its votes in one frame, after the record. */
+  flush(): void {
+    if (this.#outgoing.length === 0) return;
+    const { engine, record } = this.#host;
+    const votes = this.#outgoing.slice(0, VOTES_MAX);
+    this.#outgoing = [];
+    engine.persistRecord();
+    engine.whenDurable({ kind: "ownVotes", view: record.view, votes });
+    engine.sendVotes(votes, { durable: true });
+  }
+
+  #judge(tally: Tally): void {
+    const { ref, prepares, commits } = tally;
+    const node = this.#host.engine.ledger.get(ref.id);
+    if (node === undefined || node.view !== ref.view || node.height !== ref.height) return;
+    if (prepares.size >= this.#quorum && !tally.isCertified) {
+      tally.isCertified = true;
+      this.#certified(node, this.#certificate(false, node, prepares));
+    }
+    if (commits.size >= this.#quorum) this.#decide(node, commits);
+  }
+
+  #certified(node: BlockNode, bytes: Uint8Array): void {
+    if (node.invalid !== undefined)
+      return this.#host.engine.halt(`block ${node.id} is certified and not valid here: ${node.invalid.detail}`);
+    const { highQc } = this.#host.record.promises;
+    const greatest = this.#host.engine.ledger.get(highQc.id);
+    if (greatest !== undefined && highQc.view === node.view && !isOneChain(greatest, node))
+      return this.#host.engine.halt(`blocks ${node.id} and ${greatest.id} of view ${node.view} are both certified`);
+    this.#know(refOf(node), bytes);
+    this.#commit(node);
+    this.#host.certified(node, bytes);
+  }
+
+  #know(ref: BlockRef, bytes: Uint8Array): void {
+    const { record, engine } = this.#host;
+    if (!isGreater(ref, record.promises.highQc)) return;
+    record.promises = knowing(record.promises, ref);
+    record.highQcBytes = bytes;
+    if (record.isKept) engine.persistRecord();
+  }
+
+  #commit(node: BlockNode): void {
+    const { record } = this.#host;
+    if (!this.#host.mayVote() || node.height <= this.#host.engine.ledger.root.height) return;
+    if (record.promises.lastCommitted?.id === node.id) return;
+    if (!mayCommit(record.promises, refOf(node), this.#precedes)) return;
+    const before = record.view;
+    record.promises = afterCommit(record.promises, refOf(node));
+    this.#vote(true, node);
+    if (record.view > before) this.#host.viewRaised();
+  }
+
+  #decide(node: BlockNode, commits: ReadonlyMap<number, Uint8Array>): void {
+    const { engine } = this.#host;
+    if (node.height <= engine.ledger.root.height) return;
+    engine.certified(node, this.#certificate(true, node, commits), this.#host.isLeading());
+  }
+
+  #vote(commit: boolean, node: BlockNode): void {
+    this.#outgoing.push(this.#sign(commit, node));
+  }
+
+  #sign(commit: boolean, node: BlockNode): SignedVote {
+    const vote = refOf(node);
+    return { commit, vote, signature: this.#host.engine.signVote(commit, vote) };
+  }
+
+  #certificate(commit: boolean, node: BlockNode, signatures: ReadonlyMap<number, Uint8Array>): Uint8Array {
+    const chosen = [...signatures].slice(0, this.#quorum).map(([signer, signature]) => ({ signer, signature }));
+    return encodeQuorumCertificate(commit, node.block.headerBytes, chosen);
+  }
+
+  readonly #precedes: Precedes = (ancestor, block) => {
+    const node = this.#host.engine.ledger.get(block.id);
+    return node !== undefined && ancestorAt(node, ancestor.height)?.id === ancestor.id;
+  };
+}
+
+/** Certificates of blocks that are not here yet; the oldest leave. */
+const EARLY_MAX = 64;
+
+function isOneChain(a: BlockNode, b: BlockNode): boolean {
+  return a.height <= b.height ? ancestorAt(b, a.height) === a : ancestorAt(a, b.height) === b;
+}
+
+function refOf({ view, height, id }: BlockRef): BlockRef {
+  return { view, height, id };
+}

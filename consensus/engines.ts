@@ -1,0 +1,103 @@
+/** What differs from engine to engine, in one place: the genesis names the engine, and the rest of the node asks here. */
+import type { Block } from "../chain/block.ts";
+import type { Genesis } from "../chain/genesis.ts";
+import type { BlockRef } from "../chain/header.ts";
+import type { HeaderRule } from "../chain/ledger.ts";
+import type { SignatureClaim } from "../chain/signing.ts";
+import { ok, type Result } from "../src/base/result.ts";
+import { Bft } from "./bft/bft.ts";
+import { decodeQuorumCertificate, type Judgement, preparedBy } from "./bft/certificates.ts";
+import { attachmentClaims, bftHeaderRule } from "./bft/headerRule.ts";
+import { initialBftRecord } from "./bft/heldRecord.ts";
+import type { BftHost } from "./bft/host.ts";
+import { bftRecordMessage } from "./bft/messages.ts";
+import { type Certificate, type CertificateError, decodeCertificate } from "./certificate.ts";
+import type { Engine } from "./engine.ts";
+import type { ConsensusMessage } from "./messages.ts";
+import { raftHeaderRule } from "./raft/headerRule.ts";
+import { type RaftRecord, raftRecordMessage } from "./raft/messages.ts";
+import { Raft } from "./raft/raft.ts";
+
+type Claims = Result<readonly SignatureClaim[], CertificateError>;
+
+export interface EngineKit {
+  readonly headerRule: HeaderRule;
+  /** Everything of a certificate but its signatures is checked. */
+  decodeCertificate(encoded: Uint8Array): Result<Certificate, CertificateError>;
+  /** Signatures in what the engine attached to a block. */
+  attachmentClaims(block: Block): Claims;
+  /** The certificate by which a block proves an ancestor irreversible. */
+  proofOf(block: Block): Certificate | undefined;
+  /** Signatures beside the signer's own. */
+  messageClaims(message: ConsensusMessage): Claims;
+  /** The first record of a producer. */
+  initialRecord(): Uint8Array;
+  /** @param record as it was on disk; undefined: lost */
+  makeEngine(host: BftHost, record: Uint8Array | undefined): Engine;
+  /** What a peer calls its root is irreversible there; else it may be certified only. */
+  readonly rootsAreFinal: boolean;
+  /** A transaction that is not included in time goes to all producers, who then watch the leader. */
+  readonly forwardsToAll: boolean;
+}
+
+/** @param genesisId id of block 0 */
+export function engineKit(genesis: Genesis, genesisId: string): EngineKit {
+  const root = { view: 0, height: 0, id: genesisId };
+  switch (genesis.engine) {
+    case "raft":
+      return raftKit(genesis, root);
+    case "bft":
+      return bftKit(genesis, root);
+    default:
+      throw new Error(`engine ${genesis.engine} is not built yet`);
+  }
+}
+
+function raftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit {
+  return {
+    headerRule: raftHeaderRule(configuration),
+    decodeCertificate: (encoded) => decodeCertificate(encoded, chainId, configuration),
+    attachmentClaims: () => NO_CLAIMS,
+    proofOf: () => undefined,
+    messageClaims: () => NO_CLAIMS,
+    initialRecord: () => raftRecordMessage.encode({ view: 0, ackedHead: root }),
+    makeEngine: (host, record) => new Raft(host, decodeRaftRecord(record)),
+    rootsAreFinal: true,
+    forwardsToAll: false,
+  };
+}
+
+function bftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit {
+  const judgement: Judgement = { chainId, configuration, genesis: root };
+  const decode = (encoded: Uint8Array): Result<Certificate, CertificateError> => {
+    const decoded = decodeQuorumCertificate(encoded, judgement);
+    if (!decoded.ok) return decoded;
+    const { ref, header, bytes, claims, commit } = decoded.value;
+    return ok({ height: ref.height, id: ref.id, view: ref.view, header, bytes, claims, isFinal: commit });
+  };
+  return {
+    headerRule: bftHeaderRule(judgement),
+    decodeCertificate: decode,
+    attachmentClaims: (block) => attachmentClaims(block, judgement),
+    proofOf: ({ proof }) => {
+      const decoded = proof && decode(proof);
+      return decoded?.ok ? decoded.value : undefined;
+    },
+    messageClaims: ({ attachment }) => {
+      const certificate = preparedBy(attachment, judgement);
+      return certificate.ok ? ok(certificate.value?.claims ?? []) : certificate;
+    },
+    initialRecord: () => bftRecordMessage.encode(initialBftRecord(root)),
+    makeEngine: (host, record) => new Bft(host, judgement, record),
+    rootsAreFinal: false,
+    forwardsToAll: true,
+  };
+}
+
+const NO_CLAIMS: Claims = ok([]);
+
+/** A record that does not decode counts as lost. */
+function decodeRaftRecord(bytes: Uint8Array | undefined): RaftRecord | undefined {
+  const decoded = bytes && raftRecordMessage.decode(bytes);
+  return decoded?.ok ? decoded.value : undefined;
+}
