@@ -238,7 +238,8 @@ export class RawClient {
       for (const piece of data instanceof Uint8Array ? [data] : data) reader.push(piece);
       const grants = this.#grants.get(lane);
       for (const piece of data instanceof Uint8Array ? [data] : data) grants?.read(piece.length);
-      if (this.givesCredit && lane !== "urgent" && grants?.isDue === true) {
+      const canSay = this.givesCredit && this.lanes.urgent?.writeStatus === "writable";
+      if (canSay && lane !== "urgent" && grants?.isDue === true) {
         this.send("urgent", FRAME.credit, encodeCredit(lane, grants.take()));
       }
     });
