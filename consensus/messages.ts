@@ -18,6 +18,7 @@ import {
 } from "../src/base/codec.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { type Block, decodeBlock } from "../chain/block.ts";
+import type { BlockRef } from "../chain/header.ts";
 import { HARD_LIMITS, SIGNATURE_BYTES, VIEW_MAX } from "../chain/constants.ts";
 import type { SignatureClaim, SignedKind } from "../chain/signing.ts";
 import { signingDigest } from "../chain/signing.ts";
@@ -78,6 +79,8 @@ export const helloMessage = message("Hello", {
 export type Hello = Decoded<typeof helloMessage>;
 
 export const blockRequestMessage = message("BlockRequest", { id: hash(1) });
+/** Over a backup link: the newest block of the sender's best chain. */
+export const blockAnnouncementMessage = message("BlockAnnouncement", { block: nested(1, refMessage) });
 
 /** One rejected transaction. */
 const transactionResultMessage = message("TransactionResult", {
@@ -167,9 +170,10 @@ export type SyncMessage =
   | { readonly kind: "hello"; readonly hello: Hello }
   | { readonly kind: "block"; readonly block: Block }
   | { readonly kind: "blockRequest"; readonly id: string }
-  | { readonly kind: "blockResponse"; readonly block: Block };
+  | { readonly kind: "blockResponse"; readonly block: Block }
+  | { readonly kind: "blockAnnouncement"; readonly announced: BlockRef };
 
-const KIND = { hello: 1, block: 2, blockRequest: 3, blockResponse: 4 } as const;
+const KIND = { hello: 1, block: 2, blockRequest: 3, blockResponse: 4, blockAnnouncement: 5 } as const;
 const PAYLOAD = {
   certificate: 32,
   transactionForward: 33,
@@ -205,6 +209,10 @@ export function encodeBlockRequest(id: string): Uint8Array {
   return withKind(KIND.blockRequest, blockRequestMessage.encode({ id }));
 }
 
+export function encodeBlockAnnouncement({ view, height, id }: BlockRef): Uint8Array {
+  return withKind(KIND.blockAnnouncement, blockAnnouncementMessage.encode({ block: { view, height, id } }));
+}
+
 /** Decodes a frame of the chain lane. */
 export function decodeSyncMessage(frame: Uint8Array): Result<SyncMessage, FrameError> {
   const content = frame.subarray(1);
@@ -222,6 +230,10 @@ export function decodeSyncMessage(frame: Uint8Array): Result<SyncMessage, FrameE
     case KIND.blockRequest: {
       const request = blockRequestMessage.decode(content);
       return request.ok ? ok({ kind: "blockRequest", id: request.value.id }) : request;
+    }
+    case KIND.blockAnnouncement: {
+      const announcement = blockAnnouncementMessage.decode(content);
+      return announcement.ok ? ok({ kind: "blockAnnouncement", announced: announcement.value.block }) : announcement;
     }
     default:
       return undecodable(`kind ${frame[0]} on the chain lane`);

@@ -4,10 +4,14 @@
  *
  * Roles come only from a matched pair of hellos, my newest and one of theirs that echoes it [H1]. What to send follows
  * from what the peer is known to have [H3], so a fork switch needs no case of its own.
+ *
+ * Over a backup link nothing is streamed: my newest block is announced, and what they announce and does not come by
+ * another link is grafted for. What was announced counts as not sent; that they announced it tells that they have it.
  */
 import { type BlockRef, compareRefs } from "../../chain/header.ts";
 import type { Hello } from "../messages.ts";
 import type { BestChain, RawBlock } from "./bestChain.ts";
+import { AnnouncedBlocks } from "./announcedBlocks.ts";
 import { IDLE_HELLO_MS, PUSH_BLOCKS_MAX, SEARCH_STALL_MS, SEND_BUDGET_BYTES } from "./constants.ts";
 import { type Interval, isExact, locate, type LocatorEntry, makeLocator, narrowLocator } from "./locator.ts";
 import { PeerKnowledge } from "./peerKnowledge.ts";
@@ -21,7 +25,7 @@ export type SyncPhase =
   | "initHigh"
   /** I am sending what they lack, or they pull it. */
   | "syncing"
-  /** Nothing is missing; what is new is pushed. */
+  /** Nothing is missing, or they get it by another link; what is new is pushed, or announced. */
   | "idle";
 
 /** All that a connection remembers. */
@@ -32,6 +36,9 @@ export interface ConnectionState {
   readonly theirs: Hello | undefined;
   readonly lastSent: BlockRef | undefined;
   readonly lastReceived: BlockRef | undefined;
+  /** The newest block that I announced, and that they did. */
+  readonly announced: string | undefined;
+  readonly theirAnnounced: BlockRef | undefined;
   /** What the peer is known to have: my irreversible chain up to a height, and blocks above it. */
   readonly settledHeight: number | undefined;
   readonly tips: readonly BlockRef[];
@@ -45,6 +52,11 @@ export interface ConnectionOutput {
   hello(hello: Hello): void;
   /** @returns bytes sent */
   block(block: RawBlock): number;
+  announce(block: BlockRef): void;
+  /** Is this link one of those over which blocks are streamed? Else they are announced. */
+  isActive(): boolean;
+  /** Is the block here in any way? */
+  isKnown(id: string): boolean;
   /** The peer holds another block irreversible than I do. */
   finalityConflict(height: number, theirs: string, mine: string): void;
 }
@@ -61,6 +73,9 @@ export class Connection {
   #theirs: Hello | undefined;
   #lastSent: BlockRef | undefined;
   #lastReceived: BlockRef | undefined;
+  /** The block that I announced last. */
+  #announced: string | undefined;
+  readonly #awaited: AnnouncedBlocks;
   readonly #known: PeerKnowledge;
   #budgetBytes = SEND_BUDGET_BYTES;
   #hasMore = false;
@@ -74,6 +89,7 @@ export class Connection {
     this.#out = out;
     this.#rootCertificate = rootCertificate;
     this.#progressAt = now;
+    this.#awaited = new AnnouncedBlocks((block) => this.#lacks(block));
   }
 
   get phase(): SyncPhase {
@@ -86,6 +102,8 @@ export class Connection {
       theirs: this.#theirs,
       lastSent: this.#lastSent,
       lastReceived: this.#lastReceived,
+      announced: this.#announced,
+      theirAnnounced: this.#awaited.newest,
       settledHeight: this.#known.settledHeight,
       tips: this.#known.tips,
       budgetBytes: this.#budgetBytes,
@@ -95,7 +113,7 @@ export class Connection {
   }
   /** The best chain the peer is known to have. */
   get peerHead(): BlockRef | undefined {
-    return [this.#theirs?.head, this.#lastReceived, this.#lastSent].reduce(greater, undefined);
+    return [this.#theirHead(), this.#lastSent].reduce(greater, undefined);
   }
   /** The peer's root as of its last hello. */
   get peerRoot(): BlockRef | undefined {
@@ -107,6 +125,11 @@ export class Connection {
     return this.#phase === "initLow" && root !== undefined && this.#chain.isFarAhead(root);
   }
   get deadline(): number {
+    // Who pulls waits for nobody's stream.
+    return this.isFarAhead ? this.#stallsAt() : Math.min(this.#stallsAt(), this.#awaited.deadline);
+  }
+
+  #stallsAt(): number {
     return this.#progressAt + (this.#isCalm() ? IDLE_HELLO_MS : SEARCH_STALL_MS);
   }
 
@@ -123,7 +146,7 @@ export class Connection {
    * @returns a block of theirs that should have come and did not
    */
   tick(now: number): BlockRef | undefined {
-    if (now < this.deadline) return undefined;
+    if (now < this.#stallsAt()) return undefined;
     this.#progressAt = now;
     this.#sendHello(this.#fullLocator());
     return this.#phase === "initLow" && !this.isFarAhead ? this.#theirHead() : undefined;
@@ -155,8 +178,30 @@ export class Connection {
     this.#progressAt = now;
   }
 
+  /** They have this block, and its ancestors; they send it if I graft. */
+  announcementReceived(block: BlockRef, now: number): void {
+    this.#learnAgain();
+    this.#awaited.announced(refOf(block), now);
+    if (this.#isCalm()) this.#progressAt = now;
+  }
+
+  /** What they announced and has not come in time: ask for it, or it is asked for elsewhere first. */
+  overdue(now: number): BlockRef | undefined {
+    return this.isFarAhead ? undefined : this.#awaited.overdue(now);
+  }
+
+  /** What is overdue was asked for, here (by a graft) or elsewhere. */
+  asked(now: number, here: boolean): void {
+    this.#awaited.asked(now, here);
+  }
+  /** How often it was asked for here. */
+  get asks(): number {
+    return this.#awaited.asks;
+  }
+
   /** My head moved. */
   headMoved(now: number): void {
+    this.#awaited.review(now);
     // Progress here is none with a peer that is being searched or waited for.
     if (this.#isCalm()) this.#progressAt = now;
     if (this.#mine === undefined) return;
@@ -190,6 +235,7 @@ export class Connection {
   push(): void {
     this.#hasMore = false;
     if (!this.#isCalm() || this.#isPulled) return;
+    if (!this.#out.isActive()) return this.#announce();
     for (let sent = 0; this.#budgetBytes > 0; sent++) {
       // Reading thousands of small blocks at once would hold up consensus messages.
       this.#hasMore = sent === PUSH_BLOCKS_MAX;
@@ -206,6 +252,23 @@ export class Connection {
       this.#lastSent = refOf(next);
       this.#known.learnHeight(next.height);
     }
+  }
+
+  /** Nothing is sent, and *last sent* does not move: they may have it from elsewhere. */
+  #announce(): void {
+    const known = this.#knownHeight();
+    if (this.#fallsFarBehind(known)) return;
+    this.#phase = "idle";
+    const { head } = this.#chain;
+    if (known === undefined || known >= head.height || head.id === this.#announced) return;
+    this.#announced = head.id;
+    this.#out.announce(refOf(head));
+  }
+
+  /** Better than what I have, as far as can be told from outside, and not here. */
+  #lacks(block: BlockRef): boolean {
+    if (block.height <= this.#chain.irreversibleHeight || this.#out.isKnown(block.id)) return false;
+    return this.#phase === "initLow" || compareRefs(block, this.#chain.head) > 0;
   }
 
   /** A push was cut short, and not by the budget: it goes on in the next step. */
@@ -229,7 +292,7 @@ export class Connection {
 
   /** What they told of may have become known here since. */
   #learnAgain(): void {
-    const toldOf = [this.#lastReceived, this.#theirs?.head];
+    const toldOf = [this.#lastReceived, this.#theirs?.head, this.#awaited.newest];
     for (const block of toldOf) if (block !== undefined) this.#known.learn(block);
   }
 
@@ -309,7 +372,7 @@ export class Connection {
 
   /** The head of their own chain. Not what I sent: that they have it does not make it their best chain. */
   #theirHead(): BlockRef | undefined {
-    return greater(this.#theirs?.head, this.#lastReceived);
+    return [this.#lastReceived, this.#awaited.newest].reduce(greater, this.#theirs?.head);
   }
 
   /** @returns true when the peer holds another block irreversible at a height that is irreversible here, too */

@@ -9,6 +9,13 @@ export const SEARCH_STALL_MS = 2_000;
 /** Without progress while both have the same chain: a new hello after this, ms. */
 export const IDLE_HELLO_MS = 10_000;
 
+/**
+ * What a peer announced and has not come by another link is grafted for after this, ms: whole blocks take longer over
+ * more links than an announcement over one. Again after twice as long, up to the maximum.
+ */
+export const GRAFT_AFTER_MS = 250;
+export const GRAFT_AFTER_MAX_MS = 4_000;
+
 /** A requested block that has not come is asked for again after this, ms. */
 export const REQUEST_AGAIN_MS = 2_000;
 

@@ -11,14 +11,25 @@ import { Connection } from "./connection.ts";
 import { REQUEST_AGAIN_MS, REQUESTS_MAX } from "./constants.ts";
 import { HelloAllowance } from "./helloAllowance.ts";
 
+/** Which links blocks are streamed over, as far as the sync machine sees it. */
+export interface BlockLinks {
+  isActive(peer: PeerKey): boolean;
+  /** A whole block came on its stream: when it came by another link first, this one is pruned. */
+  arrived(id: string, from: PeerKey): unknown;
+  /** The peer is asked to stream. */
+  graft(peer: PeerKey): void;
+}
+
 /** What the replica does for its sync machine. */
 export interface SyncHost {
   readonly chain: BestChain;
+  readonly links: BlockLinks;
   now(): number;
   sendHello(to: PeerKey, hello: Hello): void;
   /** @returns bytes sent */
   sendBlock(to: PeerKey, block: RawBlock, requested: boolean): number;
   sendBlockRequest(to: PeerKey, id: string): void;
+  sendBlockAnnouncement(to: PeerKey, block: BlockRef): void;
   /** Takes a certificate in; it was checked, and proves something new. */
   adopt(certificate: Certificate): void;
   /** Takes in a block whose signature was checked; "held" when its time has not come. */
@@ -75,6 +86,9 @@ export class Sync {
       {
         hello: (hello) => this.#host.sendHello(peer, hello),
         block: (block) => this.#host.sendBlock(peer, block, false),
+        announce: (block) => this.#host.sendBlockAnnouncement(peer, block),
+        isActive: () => this.#host.links.isActive(peer),
+        isKnown: (id) => this.#host.isKnown(id),
         finalityConflict: (height, theirs, mine) =>
           this.#host.finalityConflict(peer, `block ${height} is ${mine} here and ${theirs} there, both irreversible`),
       },
@@ -105,6 +119,8 @@ export class Sync {
       case "blockResponse":
         if (this.#requests.delete(message.block.id)) this.#accept(from, message.block);
         return;
+      case "blockAnnouncement":
+        return connection.announcementReceived(message.announced, this.#host.now());
       case "blockRequest": {
         // The budget first: a peer that does not read must not make this node read its disk.
         const block = connection.hasBudget ? this.#host.chain.byId(message.id) : undefined;
@@ -120,6 +136,11 @@ export class Sync {
     const verdict = this.#allowances.get(from)?.admits(hello, this.#host.now());
     if (verdict === "now") connection.receiveHello(hello, this.#host.now());
     else if (verdict === "tooMany") this.#host.fault(from, "hellos", "faster than they are looked at");
+  }
+
+  /** Its link is another now: what is to be streamed is, or is announced. */
+  linkChanged(peer: PeerKey): void {
+    this.#connections.get(peer)?.push();
   }
 
   headMoved(): void {
@@ -143,12 +164,24 @@ export class Sync {
       const missing = connection.tick(now);
       if (missing !== undefined && !this.#host.isKnown(missing.id)) this.#request(missing.id, peer);
     }
+    this.#graft(now);
     for (const [id, request] of this.#requests) {
       if (now >= request.askedAt + REQUEST_AGAIN_MS) this.#ask(id, request);
     }
   }
 
+  /** Of those who announced what has not come, one streams it: whoever was asked least. */
+  #graft(now: number): void {
+    const overdue = [...this.#connections]
+      .filter(([, connection]) => connection.overdue(now) !== undefined)
+      .sort(([, a], [, b]) => a.asks - b.asks);
+    const [first] = overdue;
+    for (const [, connection] of overdue) connection.asked(now, connection === first?.[1]);
+    if (first !== undefined) this.#host.links.graft(first[0]);
+  }
+
   #receiveBlock(from: PeerKey, connection: Connection, block: Block): void {
+    this.#host.links.arrived(block.id, from);
     const outcome = this.#host.acceptBlock(from, block);
     // What is held back tells nothing of the peer's chain until it is taken in: its ancestors may be held, too.
     if (outcome.kind !== "held") connection.blockReceived(refOf(block), this.#host.now());

@@ -125,7 +125,7 @@ export class BroadcastTree {
   }
 
   #announced(from: PeerKey, id: string): void {
-    if (this.#host.links.hasArrived(id)) return;
+    if (this.#host.links.firstFrom(id) !== undefined) return;
     const awaited = this.#awaited.get(id);
     if (awaited === undefined) {
       if (this.#awaited.size >= AWAITED_MAX) this.#awaited.delete(this.#awaited.keys().next().value as string);

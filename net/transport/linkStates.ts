@@ -31,7 +31,7 @@ export const ARRIVALS_MAX = 2 * GENERATION_MAX;
  * After a prune what was under way still comes: that it does says nothing of the other end's state. As long as a block
  * takes to cross a slow link, ms.
  */
-const PRUNE_SETTLES_MS = 250;
+export const PRUNE_SETTLES_MS = 250;
 
 interface Link {
   state: "backup" | "active";
@@ -67,7 +67,7 @@ export class LinkStates {
   isActive(peer: PeerKey): boolean {
     return this.#links.get(peer)?.state === "active";
   }
-  links(): Iterable<readonly [PeerKey, { readonly state: LinkState }]> {
+  links(): Iterable<readonly [PeerKey, Readonly<Link>]> {
     return this.#links;
   }
 
@@ -86,19 +86,19 @@ export class LinkStates {
     this.graft(next);
   }
 
-  /** Whether something came before, in the two generations that are remembered. */
-  hasArrived(id: string): boolean {
-    return this.#arrivals.has(id) || this.#arrivalsBefore.has(id);
+  /** By which link something came first, in the two generations that are remembered; "": it is this node's own. */
+  firstFrom(id: string): PeerKey | undefined {
+    return this.#arrivals.get(id) ?? this.#arrivalsBefore.get(id);
   }
 
   /** This node is the first to have it. */
   own(id: string): void {
-    if (!this.hasArrived(id)) this.#remember(id, OWN);
+    if (this.firstFrom(id) === undefined) this.#remember(id, OWN);
   }
 
   /** A whole copy came. @returns whether it was the first */
   arrived(id: string, from: PeerKey): boolean {
-    const first = this.#arrivals.get(id) ?? this.#arrivalsBefore.get(id);
+    const first = this.firstFrom(id);
     if (first === undefined) this.#remember(id, from);
     const link = this.#links.get(from);
     if (link === undefined) return first === undefined;

@@ -41,6 +41,7 @@ export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
   hello: { from: ANYBODY, while: RUNNING, by: "link" },
   // A stream begins with a matched pair of hellos.
   block: { from: INTRODUCED, while: RUNNING, by: "link" },
+  blockAnnouncement: { from: INTRODUCED, while: RUNNING, by: "link" },
   blockRequest: { from: ANYBODY, while: RUNNING, by: "link" },
   blockResponse: { from: ANYBODY, while: RUNNING, by: "link" },
   // What is served is public; what comes is checked against an anchor.

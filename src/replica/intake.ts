@@ -159,6 +159,7 @@ export class Intake {
       case "hello":
         return this.#judgeHello(message);
       case "blockRequest":
+      case "blockAnnouncement":
         return { arrival: { kind: "sync", message, certificate: undefined }, claims: [] };
       default:
         return unreachable(message);

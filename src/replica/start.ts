@@ -33,4 +33,6 @@ export interface ReplicaStart {
   readonly seed: number;
   /** The simulator draws small ones; all nodes of a chain have the same. */
   readonly syncLimits?: SyncLimits;
+  /** No link is pruned: what is for everyone is flooded, for measurements beside the tree. Default false. */
+  readonly floods?: boolean;
 }

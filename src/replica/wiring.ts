@@ -14,6 +14,7 @@ import { Mempool } from "../../consensus/mempool/mempool.ts";
 import {
   BLOCK_PREFIX,
   BLOCK_RESPONSE_PREFIX,
+  encodeBlockAnnouncement,
   encodeBlockRequest,
   encodeHello,
   encodeReadIndex,
@@ -119,17 +120,20 @@ function bottomCertificate({ bottom, certificate }: ReplicaStart): ConstructorPa
 }
 
 function transport(start: ReplicaStart, core: Core, parts: Parts): RoutedTransport {
-  const { self, genesis, sign } = start;
-  return new RoutedTransport({
-    self,
-    now: core.now,
-    send: (to, lane, frame, { durable }) => parts.outbox.send(to, lane, frame, durable),
-    isDestination: (key) => isProducer(genesis.configuration, key),
-    signSeqno: (seqno) => sign(signingDigest("seqno", genesis.chainId, seqno)),
-    // As when its link breaks: a hint that it may have died.
-    linkChanged: () => undefined,
-    lost: (lostProducer) => parts.engine.linkBroke(lostProducer),
-  });
+  const { self, genesis, sign, floods = false } = start;
+  return new RoutedTransport(
+    {
+      self,
+      now: core.now,
+      send: (to, lane, frame, { durable }) => parts.outbox.send(to, lane, frame, durable),
+      isDestination: (key) => isProducer(genesis.configuration, key),
+      signSeqno: (seqno) => sign(signingDigest("seqno", genesis.chainId, seqno)),
+      linkChanged: (peer) => parts.sync.linkChanged(peer),
+      // As when its link breaks: a hint that it may have died.
+      lost: (lostProducer) => parts.engine.linkBroke(lostProducer),
+    },
+    !floods,
+  );
 }
 
 function admission(start: ReplicaStart, core: Core, parts: Parts): Admission {
@@ -188,14 +192,16 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
 }
 
 function sync(core: Core, parts: Parts): Sync {
-  const { chain, outbox, ledger, admission, finality } = parts;
+  const { chain, outbox, ledger, admission, finality, transport } = parts;
   const sendBlock = blockSender(outbox);
   return new Sync({
     chain,
+    links: transport.links,
     now: core.now,
     sendHello: (to, hello) => outbox.send(to, "chain", [encodeHello(hello)], false),
     sendBlock,
     sendBlockRequest: (to, id) => outbox.send(to, "chain", [encodeBlockRequest(id)], false),
+    sendBlockAnnouncement: (to, block) => outbox.send(to, "chain", [encodeBlockAnnouncement(block)], false),
     adopt: (certificate) => void admission.adopt(certificate),
     acceptBlock: (from, block) => admission.accept(from, block),
     isKnown: (id) => admission.isKnown(id),
@@ -293,7 +299,7 @@ function leaving(start: ReplicaStart, core: Core, { engine, mempool, outbox }: P
 
 function producer(start: ReplicaStart, core: Core, parts: Parts): BlockProducer {
   const { self, sign, settings, genesis } = start;
-  const { ledger, mempool, engine, admission: blocks, submissions: submitted } = parts;
+  const { ledger, mempool, engine, transport, admission: blocks, submissions: submitted } = parts;
   return new BlockProducer({
     self,
     ledger,
@@ -303,6 +309,9 @@ function producer(start: ReplicaStart, core: Core, parts: Parts): BlockProducer 
     now: core.now,
     signBlock: (id) => sign(signingDigest("block", genesis.chainId, hexBytes(id))),
     produced: (node) => {
+      transport.links.own(node.id);
+      // Who opens a view is where blocks come from now: the direct way is the shortest, unless somebody knows a better one.
+      if (node.view !== node.parent?.view) transport.links.activateAll();
       blocks.added(node);
       engine.produced(node);
     },

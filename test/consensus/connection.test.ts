@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Block } from "../../chain/block.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
-import { compareRefs } from "../../chain/header.ts";
+import { type BlockRef, compareRefs } from "../../chain/header.ts";
 import type { Hello } from "../../consensus/messages.ts";
 import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import { Connection } from "../../consensus/sync/connection.ts";
@@ -24,6 +24,9 @@ class Peer {
   readonly chain = new BestChain(this.ledger, this.#log());
   readonly outgoing: Message[] = [];
   readonly blocksSent: string[] = [];
+  /** The state of the link at this end. */
+  isActive = true;
+  readonly announced: string[] = [];
   conflicts = 0;
   certified: string | undefined;
   connection = this.#connect();
@@ -36,6 +39,9 @@ class Peer {
         this.blocksSent.push(block.id);
         return 1;
       },
+      announce: ({ id }: BlockRef) => void this.announced.push(id),
+      isActive: () => this.isActive,
+      isKnown: (id: string) => this.ledger.get(id) !== undefined,
       finalityConflict: () => void this.conflicts++,
     };
     return new Connection(

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Hello, SyncMessage } from "../../consensus/messages.ts";
 import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import {
+  GRAFT_AFTER_MS,
   PUSH_BLOCKS_MAX,
   REQUEST_AGAIN_MS,
   REQUESTS_MAX,
@@ -25,10 +26,20 @@ class Node {
   readonly requests: [to: string, id: string][] = [];
   readonly blocks: { to: string; id: string; requested: boolean }[] = [];
   readonly faults: string[] = [];
+  readonly announcements: [to: string, id: string][] = [];
+  /** Peers over whose links nothing is streamed. */
+  readonly backups = new Set<string>();
+  readonly arrivals: [from: string, id: string][] = [];
+  readonly grafts: string[] = [];
   diskReads = 0;
   bytesABlock = 1;
   readonly sync = new Sync({
     chain: new BestChain(this.ledger, this.#log()),
+    links: {
+      isActive: (peer) => !this.backups.has(peer),
+      arrived: (id, from) => void this.arrivals.push([from, id]),
+      graft: (peer) => void this.grafts.push(peer),
+    },
     now: () => this.now,
     sendHello: () => undefined,
     sendBlock: (to, { id }, requested) => {
@@ -36,6 +47,7 @@ class Node {
       return this.bytesABlock;
     },
     sendBlockRequest: (to, id) => void this.requests.push([to, id]),
+    sendBlockAnnouncement: (to, { id }) => void this.announcements.push([to, id]),
     adopt: () => undefined,
     acceptBlock: (_from, block) => {
       const outcome = this.ledger.add(block);
@@ -106,6 +118,85 @@ describe("a request for a block (docs/protocol.md, section 3)", () => {
   it("for a block that is not held is answered with nothing", () => {
     node.sync.receive(A, { kind: "blockRequest", id: root.id.replace(/./g, "0") });
     expect(node.blocks).toEqual([]);
+  });
+});
+
+describe("over a backup link (docs/protocol.md, section 2, Broadcast)", () => {
+  const line = grow(3);
+  const [first, second, third] = line as [NaiveBlock, NaiveBlock, NaiveBlock];
+  const announce = (from: string, { view, height, id }: NaiveBlock): void =>
+    node.sync.receive(from, { kind: "blockAnnouncement", announced: { view, height, id } });
+  beforeEach(() => {
+    for (const peer of [A, B, C]) node.hello(peer, root);
+    for (const peer of [B, C]) node.backups.add(peer);
+  });
+
+  it("a new block is announced, once, and streamed over the active one", () => {
+    node.hold([first, second]);
+    node.sync.headMoved();
+    node.sync.headMoved();
+    expect(node.blocks.map(({ to, id }) => [to, id])).toEqual([
+      [A, first.id],
+      [A, second.id],
+    ]);
+    expect(node.announcements).toEqual([
+      [B, second.id],
+      [C, second.id],
+    ]);
+  });
+
+  it("what was announced counts as not sent: when the link is grafted all of it is streamed [H3]", () => {
+    node.hold([first, second]);
+    node.sync.headMoved();
+    node.backups.delete(B);
+    node.blocks.length = 0;
+    node.sync.linkChanged(B);
+    expect(node.blocks.map(({ to, id }) => [to, id])).toEqual([
+      [B, first.id],
+      [B, second.id],
+    ]);
+  });
+
+  it("who announces a block has it and its ancestors: nothing of that is announced or streamed to them", () => {
+    announce(B, second);
+    node.hold([first, second]);
+    node.sync.headMoved();
+    expect(node.announcements).toEqual([[C, second.id]]);
+    node.hold([third]);
+    node.backups.delete(B);
+    node.sync.headMoved();
+    expect(node.blocks.filter(({ to }) => to === B).map(({ id }) => id)).toEqual([third.id]);
+  });
+
+  it("what is announced and does not come in time is grafted for at one announcer, then at the next", () => {
+    for (const peer of [B, C]) announce(peer, first);
+    node.pass(GRAFT_AFTER_MS - 1);
+    expect(node.grafts).toEqual([]);
+    node.pass(1);
+    expect(node.grafts).toEqual([B]);
+    node.pass(2 * GRAFT_AFTER_MS);
+    expect(node.grafts).toEqual([B, C]);
+  });
+
+  it("what comes by another link in time is not grafted for, nor is what ranks below the head", () => {
+    announce(B, first);
+    node.block(A, first);
+    node.hold([second]);
+    announce(C, naiveChild(genesis, root, { time: first.block.header.time + 1 }));
+    node.pass(2 * GRAFT_AFTER_MS);
+    expect(node.grafts).toEqual([]);
+    expect(node.arrivals).toEqual([[A, first.id]]);
+  });
+
+  it("a peer that announces what it never sends is asked ever more rarely", () => {
+    announce(B, first);
+    const asked: number[] = [];
+    for (let at = 0; at < 20_000; at += GRAFT_AFTER_MS) {
+      node.pass(GRAFT_AFTER_MS);
+      if (node.grafts.length > asked.length) asked.push(node.now);
+    }
+    expect(asked.length).toBeLessThan(9);
+    expect(asked.length).toBeGreaterThan(3);
   });
 });
 

@@ -13,14 +13,22 @@ import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/be
 import type { Connection } from "../../consensus/sync/connection.ts";
 import { SEND_BUDGET_BYTES } from "../../consensus/sync/constants.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
+import { LinkStates, PRUNE_SETTLES_MS } from "../../net/transport/linkStates.ts";
 import { fromUtf8, utf8 } from "../../src/base/bytes.ts";
 import type { Result } from "../../src/base/result.ts";
 import { makeSetting, settle } from "../fixtures/memoryLedger.ts";
 import { toyApplication } from "../fixtures/toyApplication.ts";
 import { descends, GENESIS, GENESIS_BLOCK, type Universe, type UniverseBlock } from "./universe.ts";
 
-/** What goes over the link. Certificates travel on the urgent lane, everything else on the chain lane. */
-export type Message = SyncMessage | { readonly kind: "certificate"; readonly id: string };
+/** What goes over the link. Certificates, prunes and grafts travel on the urgent lane, everything else on the chain lane. */
+export type Message =
+  | SyncMessage
+  | { readonly kind: "certificate"; readonly id: string }
+  | { readonly kind: "prune"; readonly id: string }
+  | { readonly kind: "graft" };
+
+/** Kinds of messages that travel on the urgent lane. */
+export const URGENT: ReadonlySet<Message["kind"]> = new Set(["certificate", "prune", "graft"] as const);
 
 /** What may happen to a node. */
 export type Input =
@@ -30,6 +38,8 @@ export type Input =
   | { readonly kind: "gain" | "learn"; readonly block: UniverseBlock };
 
 const PEER = "peer";
+/** The link by which blocks come from elsewhere. */
+const ELSEWHERE = "elsewhere";
 /** Never written to: nothing is flushed here. */
 const { database: DATABASE } = makeSetting(GENESIS);
 
@@ -47,6 +57,12 @@ export class ModelNode {
   );
   readonly #finality = new Finality(this.#ledger, undefined);
   readonly #chain = new BestChain(this.#ledger, this.#log());
+  readonly #links = new LinkStates({
+    now: () => this.#now,
+    sendPrune: (to, id) => void (to === PEER && this.#outgoing.push({ kind: "prune", id })),
+    sendGraft: (to) => void (to === PEER && this.#outgoing.push({ kind: "graft" })),
+    changed: (peer) => void (peer === PEER && this.#sync.linkChanged(PEER)),
+  });
   readonly #sync: Sync;
   /** Bytes of a block to the send budget. */
   readonly #blockBytes: number;
@@ -70,10 +86,12 @@ export class ModelNode {
     this.#blockBytes = paced ? SEND_BUDGET_BYTES : 0;
     this.#sync = new Sync({
       chain: this.#chain,
+      links: this.#links,
       now: () => this.#now,
       sendHello: (_to, hello) => void this.#outgoing.push({ kind: "hello", hello }),
       sendBlock: (_to, block, requested) => this.#sendBlock(block, requested),
       sendBlockRequest: (_to, id) => void this.#outgoing.push({ kind: "blockRequest", id }),
+      sendBlockAnnouncement: (_to, announced) => void this.#outgoing.push({ kind: "blockAnnouncement", announced }),
       adopt: ({ id }) => void this.#adopt(universe.of(id)),
       acceptBlock: (_from, block) => this.#accept(block),
       isKnown: (id) => this.#ledger.get(id) !== undefined || this.#ledger.isOrphan(id),
@@ -82,6 +100,7 @@ export class ModelNode {
       fault: (_peer, _what, detail) => void this.#faults.push(`a correct node is blamed: ${detail}`),
       finalityConflict: (_peer, detail) => void this.#faults.push(`a finality conflict is seen: ${detail}`),
     });
+    this.#links.up(ELSEWHERE);
   }
 
   /** @returns what it sends, in order, and the rules that are broken by it */
@@ -135,11 +154,13 @@ export class ModelNode {
       case "up":
         this.#sent = new Set();
         this.#received = new Set();
+        this.#links.up(PEER);
         this.#sync.peerUp(PEER);
         if (this.#finality.newest !== undefined) this.#tellCertificate(this.#finality.newest.id);
         return;
       case "down":
         this.#undrained = 0;
+        this.#links.down(PEER);
         return this.#sync.peerDown(PEER);
       case "tick":
         this.#now = Math.max(this.#now, this.#sync.deadline);
@@ -152,6 +173,7 @@ export class ModelNode {
       case "message":
         return this.#receive(input.message);
       case "gain":
+        this.#links.arrived(input.block.block.id, ELSEWHERE);
         return void this.#accept(input.block.block);
       case "learn":
         if (this.#adopt(input.block)) this.#tellCertificate(input.block.block.id);
@@ -160,6 +182,8 @@ export class ModelNode {
   }
 
   #receive(message: Message): void {
+    if (message.kind === "prune") return this.#links.pruned(PEER);
+    if (message.kind === "graft") return this.#links.grafted(PEER);
     if (message.kind === "certificate") return void this.#adopt(this.#universe.of(message.id));
     if (message.kind === "blockResponse" && !this.#sync.asked(message.block.id)) return;
     if (message.kind === "hello") return this.#receiveHello(message);
@@ -248,6 +272,7 @@ export class ModelNode {
     this.#outgoing.push({ kind: requested ? "blockResponse" : "block", block });
     this.#undrained += this.#blockBytes;
     if (requested) return this.#blockBytes;
+    if (!this.#links.isActive(PEER)) this.#faults.push(`block ${name} is streamed over a backup link`);
     if (this.#sent.has(id)) this.#faults.push(`block ${name} is streamed twice over one connection`);
     if (this.#received.has(id)) this.#faults.push(`block ${name} is streamed back to where it came from [H3]`);
     this.#sent.add(id);
@@ -314,10 +339,23 @@ export class ModelNode {
       state.settledHeight ?? "-",
       state.budgetBytes,
       state.hasMore,
+      universe.nameOf(state.announced),
+      universe.nameOf(state.theirAnnounced?.id),
+      connection.asks,
+      this.#linksKey(),
       connection.deadline - this.#now,
       names(this.#sent),
       names(this.#received),
     ].join(";");
+  }
+
+  /** Since when a prune was sent counts only while what was under way may still come. */
+  #linksKey(): string {
+    const states = [...this.#links.links()].map(
+      ([, { state, prunedAt }]) => `${state}${Math.max(0, prunedAt + PRUNE_SETTLES_MS - this.#now)}`,
+    );
+    const firsts = this.#universe.blocks.map(({ block }) => this.#links.firstFrom(block.id)?.charAt(0) ?? "-");
+    return [...states, ...firsts].join();
   }
 }
 
@@ -335,7 +373,12 @@ export function describeMessage(universe: Universe, message: Message): string {
     case "block":
     case "blockResponse":
       return `${message.kind} ${universe.nameOf(message.block.id)}`;
+    case "blockAnnouncement":
+      return `announcement of ${universe.nameOf(message.announced.id)}`;
+    case "graft":
+      return "graft";
     case "blockRequest":
+    case "prune":
     case "certificate":
       return `${message.kind} ${universe.nameOf(message.id)}`;
   }

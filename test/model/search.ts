@@ -2,7 +2,7 @@
  * Two nodes and the link between them, in every order of everything that may happen. Breadth first, so that a
  * counterexample is as short as there is one.
  */
-import type { Input } from "./node.ts";
+import { type Input, URGENT } from "./node.ts";
 import { Machine, type NodeState, type Transition } from "./machine.ts";
 import { onOneBranch, Universe, type Shape, type UniverseBlock } from "./universe.ts";
 
@@ -212,8 +212,7 @@ export class Search {
     };
     let { urgent, chain } = world;
     for (const message of outgoing) {
-      if (this.#machine.message(message).kind === "certificate")
-        urgent = replaced(urgent, side, [...urgent[side], message]);
+      if (URGENT.has(this.#machine.message(message).kind)) urgent = replaced(urgent, side, [...urgent[side], message]);
       else chain = replaced(chain, side, [...chain[side], message]);
     }
     return { text, faults, world: { ...world, nodes: replaced(world.nodes, side, to), urgent, chain } };

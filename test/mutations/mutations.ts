@@ -2,6 +2,7 @@
  * Deliberate faults, at least one for each safety rule of docs/protocol.md that the code has so far. The simulator must
  * find each within `maxSeeds` seeds; one that it does not find is a hole in the simulator.
  */
+import { BROADCAST_TREE } from "./broadcastTree.ts";
 import { BY_TESTS } from "./byTests.ts";
 import { BEYOND_TAGS } from "./beyondTags.ts";
 import { FAR_BEHIND } from "./farBehind.ts";
@@ -302,4 +303,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BEYOND_TAGS,
   ...FAR_BEHIND,
   ...BY_TESTS,
+  ...BROADCAST_TREE,
 ];

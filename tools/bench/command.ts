@@ -7,6 +7,7 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { NetworkProcesses } from "../network/processes.ts";
+import { run as runBroadcast } from "./broadcast/command.ts";
 import { run as runLanes } from "./lanes/command.ts";
 import { type Limits, measureLimits } from "./limits.ts";
 import { quantile, round } from "./statistics.ts";
@@ -35,6 +36,7 @@ interface Report {
 /** @returns exit status */
 export async function run(argv: readonly string[]): Promise<number> {
   if (argv[0] === "lanes") return runLanes(argv.slice(1));
+  if (argv[0] === "broadcast") return runBroadcast(argv.slice(1));
   const command = new Command("bench")
     .description("Measures irreversible transactions a second and their latency on a network of real processes.")
     .option("--producers <n>", "producers", integer(1, 9), 3)
@@ -48,7 +50,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     .option("--json", "the report as JSON")
     .addHelpText(
       "after",
-      "\ncairn bench lanes --help: the cost of bulk transfer to a consensus message.\n\nExamples:\n  cairn bench --seconds 3 --inflight 1,1024 --sizes 256\n  cairn bench --json > report.json",
+      "\ncairn bench lanes --help: the cost of bulk transfer to a consensus message.\ncairn bench broadcast --help: what a block costs on the wire.\n\nExamples:\n  cairn bench --seconds 3 --inflight 1,1024 --sizes 256\n  cairn bench --json > report.json",
     );
   command.exitOverride();
   try {

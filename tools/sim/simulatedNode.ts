@@ -34,6 +34,7 @@ export interface World {
   readonly application: () => Application;
   readonly settings: ConsensusSettings;
   readonly syncLimits: SyncLimits;
+  readonly floods: boolean;
   readonly nodes: readonly SimulatedNode[];
   readonly network: Network;
   readonly profile: FaultProfile;
@@ -171,6 +172,7 @@ export class SimulatedNode implements Station {
         record: disk.record,
         seed: dice.seed(),
         syncLimits: world.syncLimits,
+        floods: world.floods,
       },
       this.clockMs,
     );

@@ -52,8 +52,10 @@ export interface SimulationOptions {
   readonly syncLimits?: "default" | SyncLimits;
   /** Nodes keep backups, so that they can be restored. Default: when the faults want it. */
   readonly backsUp?: boolean;
-  /** Which pairs may have a link; default: all. */
+  /** Which pairs of nodes may have a link. Default: all. */
   readonly wired?: (a: number, b: number) => boolean;
+  /** Nodes flood what is for everyone. Default false. */
+  readonly floods?: boolean;
   /** Gets the trace as lines to read. */
   readonly print?: (line: string) => void;
   /** Looks on beside the oracles. */
@@ -78,6 +80,7 @@ export class Simulation implements World {
   readonly genesisBlock: Block;
   readonly settings: ConsensusSettings;
   readonly syncLimits: SyncLimits;
+  readonly floods: boolean;
   readonly nodes: readonly SimulatedNode[];
   readonly network: Network;
   readonly profile: FaultProfile;
@@ -109,6 +112,7 @@ export class Simulation implements World {
     this.settings = { ...CONSENSUS_DEFAULTS, ...options.settings };
     const { syncLimits = SYNC_LIMITS } = options;
     this.syncLimits = syncLimits === "default" ? drawSyncLimits(new Dice(~options.seed)) : syncLimits;
+    this.floods = options.floods === true;
     const keys = Array.from({ length: producers + followers }, (_, index) => this.keys.makeKey(`node ${index}`));
     this.engine = options.engine ?? "raft";
     this.genesis = makeGenesis(options.seed, this.engine, keys.slice(0, producers));

@@ -35,7 +35,7 @@ export type WireMessage =
   | { readonly kind: "quorum"; readonly commit: boolean; readonly id: string }
   | { readonly kind: "block"; readonly requested: boolean; readonly id: string; readonly header: WireHeader }
   | { readonly kind: "hello"; readonly seq: number; readonly echo: number }
-  | { readonly kind: "blockRequest" | "transactions" };
+  | { readonly kind: "blockRequest" | "blockAnnouncement" | "transactions" };
 
 export interface WireRef {
   readonly view: number;
@@ -66,11 +66,19 @@ const SIGNED = new Map([
 ] as const);
 const CERTIFICATE = 32;
 const VOTES = 39;
-const SYNC_KINDS = ["hello", "block", "blockRequest", "blockResponse"] as const;
+/** Announcement, graft, prune. */
+const TREE_KINDS = new Set([56, 57, 58]);
+const SYNC_KINDS = ["hello", "block", "blockRequest", "blockResponse", "blockAnnouncement"] as const;
 
 /** Throws for what no node sends. */
 export function readWire(lane: "urgent" | "chain" | "bulk", parts: readonly Uint8Array[]): WireMessage {
   return lane === "chain" ? readChainFrame(parts) : readPayload(payloadOf(parts));
+}
+
+/** Whether a frame of the urgent lane is a broadcast, or keeps the tree of links. */
+export function isBroadcastFrame(parts: readonly Uint8Array[]): boolean {
+  const [number] = payloadOf(parts);
+  return number === CERTIFICATE || TREE_KINDS.has(number as number);
 }
 
 /** Whether a block on the chain lane was asked for. */
@@ -81,7 +89,7 @@ export function isResponse(parts: readonly Uint8Array[]): boolean {
 function readChainFrame(parts: readonly Uint8Array[]): WireMessage {
   const kind = SYNC_KINDS[((parts[0] as Uint8Array)[0] as number) - 1];
   if (kind === undefined) throw new Error(`kind ${parts[0]?.[0]} on the chain lane`);
-  if (kind === "blockRequest") return { kind };
+  if (kind === "blockRequest" || kind === "blockAnnouncement") return { kind };
   const content = (parts[0] as Uint8Array).length > 1 ? (parts[0] as Uint8Array).subarray(1) : (parts[1] as Uint8Array);
   const fields = new FieldReader(content);
   if (kind === "hello") return { kind, seq: fields.number(1), echo: fields.number(2) };
