@@ -26,7 +26,7 @@ export const FAR_BEHIND: readonly Mutation[] = [
   edited("an anchor's certificate is taken without its signatures", [
     {
       file: "src/replica/intake.ts",
-      find: 'return { arrival: { kind: "certificate", certificate }, claims: certificate.claims };',
+      find: 'return { arrival: { kind: "certificate", certificate }, claims: this.#unverified(certificate.claims) };',
       replace: 'return { arrival: { kind: "certificate", certificate }, claims: [] };',
     },
   ]),

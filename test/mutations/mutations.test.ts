@@ -23,6 +23,7 @@ const TAGS = [
   "sync",
   "record",
   "range",
+  "routing",
 ];
 /** Found within some seconds each. */
 const FAST = new Set(["S2", "S4", "S5", "S6", "R1", "H1"]);

@@ -313,9 +313,9 @@ export class Simulation implements World {
 
   /** Under BFT a dead leader is nobody's concern while there is nothing to decide. */
   #whyNotCalm(nodes: readonly SimulatedNode[]): string | undefined {
-    // One cut-off producer may ask for another view, and a leader that restarted is silent; more than f make a view change.
+    // One cut-off producer may ask for another view; more than f make a view change.
     const asking = nodes.filter(
-      ({ isProducer, replica }) => isProducer && replica.status().engine.leader === undefined,
+      ({ isProducer, replica }) => isProducer && replica.status().engine.status === "candidate",
     );
     const bearable = Math.floor((this.genesis.configuration.producers.length - 1) / 3);
     if (asking.length > bearable) return "a view change is under way";
