@@ -9,6 +9,7 @@ import { runSimulation, type SimulationResult } from "./run.ts";
 import { describeFault } from "./schedule.ts";
 import { optionsOf, RATES, shrink, type Shrunk } from "./shrink.ts";
 import { commandOf, planSweep, runOne, sweep, type SweepRun } from "./sweep.ts";
+import { TOPOLOGIES, type Topology } from "./topologies.ts";
 import type { Violation } from "./violation.ts";
 
 interface Flags {
@@ -16,6 +17,7 @@ interface Flags {
   readonly seeds?: number;
   readonly producers?: readonly [number, number];
   readonly followers?: readonly [number, number];
+  readonly topology: Topology;
   readonly until: number;
   readonly faults: string;
   readonly jobs: number;
@@ -49,6 +51,7 @@ export async function run(argv: string[]): Promise<number> {
     producers: flags.producers,
     followers: flags.followers,
     faults: flags.faults,
+    topology: flags.topology,
     durationMs: flags.until,
   });
   const total = flags.seeds ?? (flags.seed === undefined ? 100 : 1);
@@ -75,6 +78,9 @@ function makeProgram(): Command {
     .option("--followers <n|n..m>", "nodes that only follow (default: mixed, 0 to 2)", range(0, FOLLOWERS_MAX))
     .option("--until <time>", "virtual time with faults, as 20s or 1500ms", time, 20_000)
     .option("--faults <name>", `default (any kind), none, ${PROFILE_NAMES.join(", ")}`, faults, "default")
+    .addOption(
+      new Option("--topology <name>", "who may have a link with whom").choices([...TOPOLOGIES]).default("mesh"),
+    )
     .option("--jobs <n>", "threads", wholeNumber(1, 256), availableParallelism())
     .option("--json", "one result a line")
     .option("--trace", "print everything that happens in one run")
@@ -118,9 +124,10 @@ const SHRINK_RUNS = 300;
 
 function showShrunk(run: SweepRun, result: SimulationResult, save: string | undefined): void {
   if (process.stderr.isTTY) process.stderr.write("looks for a smaller run that fails ...");
-  const { seed, engine = "raft", producers, followers, durationMs } = run;
+  const { seed, engine = "raft", producers, followers, topology, durationMs } = run;
   const { schedule, drawnProfile: profile } = result;
-  const start = { seed, engine, producers, followers, durationMs, profile, schedule };
+  const sizes = { producers, followers, ...(topology && { topology }) };
+  const start = { seed, engine, ...sizes, durationMs, profile, schedule };
   const shrunk = shrink(start, (result.violation as Violation).oracle, SHRINK_RUNS);
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   process.stdout.write(
@@ -157,6 +164,7 @@ function traceOne(flags: Flags): number {
     producers: flags.producers,
     followers: flags.followers,
     faults: flags.faults,
+    topology: flags.topology,
     durationMs: flags.until,
   });
   const result = runOne(plan as SweepRun, (line) => process.stdout.write(`${line}\n`));

@@ -13,6 +13,7 @@ import { FinalityOracle } from "./oracles/finality.ts";
 import { PromiseOracle } from "./oracles/promises.ts";
 import { LightClientOracle } from "./oracles/lightClient.ts";
 import { ReadOracle } from "./oracles/reads.ts";
+import { assertNoLoop, type Routers } from "./oracles/routes.ts";
 import { TransactionOracle } from "./oracles/transactions.ts";
 import { ViewOracle } from "./oracles/views.ts";
 import type { Damage } from "./schedule.ts";
@@ -21,7 +22,7 @@ import type { Simulation } from "./simulation.ts";
 import { short } from "./trace.ts";
 import { isResponse, readBftRecord, readRecord, readWire, type WireMessage, type WireRef } from "./wire.ts";
 
-/** Sizes are looked at in every so many steps: they are dearer than most steps. */
+/** Sizes and routes are looked at in every so many steps: they are dearer than most steps. */
 const SIZES_EVERY_STEPS = 32;
 
 /** A block that arrived so long ago has had its signature checked and was looked at, microseconds. */
@@ -47,11 +48,17 @@ export class Observer implements Watch {
   readonly #read = new WeakMap<Uint8Array, WireMessage>();
   /** Keys of scripted peers: the oracles judge correct nodes only. */
   readonly #distrusted = new Set<string>();
+  readonly #routers: Routers;
   #steps = 0;
   #blocksProduced = 0;
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
+    this.#routers = {
+      nodes: simulation.nodes,
+      indexOf: (key) => simulation.indexOf(key),
+      isLinked: (a, b) => simulation.network.isLinked(a, b),
+    };
     const { genesisBlock, genesis, nodes } = simulation;
     const { id, header } = genesisBlock;
     this.#blocks.set(id, genesisBlock);
@@ -146,7 +153,9 @@ export class Observer implements Watch {
     }
     // Last, because the same step may have made irreversible what it tells of.
     for (const effect of effects) workload.effect(index, effect);
-    if (++this.#steps % SIZES_EVERY_STEPS === 0) assertBounded(index, replica.sizes, this.#bounds);
+    if (++this.#steps % SIZES_EVERY_STEPS !== 0) return;
+    assertBounded(index, replica.sizes, this.#bounds);
+    assertNoLoop(this.#routers);
   }
 
   persisted(node: SimulatedNode, persist: Persist): void {

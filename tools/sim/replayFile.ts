@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { NO_FAULTS } from "./profile.ts";
 import type { ExplicitRun } from "./shrink.ts";
+import { TOPOLOGIES } from "./topologies.ts";
 
 const count = z.number().int().nonnegative();
 const fileSchema = z.object({
@@ -10,6 +11,7 @@ const fileSchema = z.object({
   engine: z.enum(["raft", "bft"]).optional(),
   producers: count.min(1),
   followers: count,
+  topology: z.enum(TOPOLOGIES).optional(),
   durationMs: z.number().positive(),
   profile: z.looseObject({ name: z.string() }),
   schedule: z.array(z.object({ atUs: count, fault: z.looseObject({ kind: z.string() }) })),

@@ -5,6 +5,7 @@
 import type { EngineName } from "../../chain/genesis.ts";
 import { NO_FAULTS, type FaultProfile } from "./profile.ts";
 import { concernsOnly, type ScheduledFault } from "./schedule.ts";
+import type { Topology } from "./topologies.ts";
 import { runSimulation, type RunOptions, type SimulationResult } from "./run.ts";
 
 /** A run whose faults are all written down. */
@@ -14,6 +15,7 @@ export interface ExplicitRun {
   readonly engine?: EngineName;
   readonly producers: number;
   readonly followers: number;
+  readonly topology?: Topology;
   readonly durationMs: number;
   readonly profile: FaultProfile;
   readonly schedule: readonly ScheduledFault[];

@@ -32,6 +32,7 @@ import {
 } from "./profile.ts";
 import { KeyedHashes } from "./signatures.ts";
 import { SimulatedNode, START_TIME_MS, type Watch, type World } from "./simulatedNode.ts";
+import { type Topology, type Wired, wiredAs } from "./topologies.ts";
 import { Trace } from "./trace.ts";
 import { RuleBroken } from "./violation.ts";
 import { Workload } from "./workload.ts";
@@ -52,7 +53,9 @@ export interface SimulationOptions {
   readonly syncLimits?: "default" | SyncLimits;
   /** Nodes keep backups, so that they can be restored. Default: when the faults want it. */
   readonly backsUp?: boolean;
-  /** Which pairs of nodes may have a link. Default: all. */
+  /** Who may have a link with whom, drawn from the seed. Default "mesh". */
+  readonly topology?: Topology;
+  /** The same by hand. */
   readonly wired?: (a: number, b: number) => boolean;
   /** Nodes flood what is for everyone. Default false. */
   readonly floods?: boolean;
@@ -125,7 +128,7 @@ export class Simulation implements World {
     const bearable = Math.floor((producers - 1) / (this.engine === "bft" ? 3 : 2));
     for (const node of this.dice.shuffled(this.nodes.slice(0, producers)).slice(0, bearable)) node.mayFail = true;
     for (const node of this.nodes) if (!node.isProducer) node.mayFail = true;
-    this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, options.wired ?? (() => true));
+    this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, this.#wiring(options));
     this.trace = new Trace(this.nodes.length, options.print);
     this.watch = new Observer(this);
     const last = this.nodes.at(-1) as SimulatedNode;
@@ -156,6 +159,11 @@ export class Simulation implements World {
   }
 
   readonly application = createKvApplication;
+
+  /** Its own dice: the same seed means the same faults in every topology. */
+  #wiring({ wired, topology = "mesh", seed }: SimulationOptions): Wired {
+    return wired ?? wiredAs(topology, this.nodes.length, new Dice(seed ^ 0x707));
+  }
 
   get nowMs(): number {
     return this.queue.now / 1000;

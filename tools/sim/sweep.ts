@@ -4,6 +4,7 @@ import type { EngineName } from "../../chain/genesis.ts";
 import { Dice } from "./dice.ts";
 import { LATER_NAMES } from "./profile.ts";
 import { runSimulation, type SimulationResult } from "./run.ts";
+import type { Topology } from "./topologies.ts";
 
 /** One run of a sweep: what can be sent to a worker and printed as a command. */
 export interface SweepRun {
@@ -14,6 +15,8 @@ export interface SweepRun {
   readonly followers: number;
   /** "default", "none", or a kind of profile. */
   readonly faults: string;
+  /** Default "mesh". */
+  readonly topology?: Topology;
   readonly durationMs: number;
 }
 
@@ -26,6 +29,8 @@ export interface SweepOptions {
   readonly producers: readonly [number, number] | undefined;
   readonly followers: readonly [number, number] | undefined;
   readonly faults: string;
+  /** Default "mesh". */
+  readonly topology?: Topology;
   readonly durationMs: number;
 }
 
@@ -45,6 +50,7 @@ export function* planSweep({
   producers,
   followers,
   faults,
+  topology,
   durationMs,
 }: SweepOptions): Generator<SweepRun> {
   for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
@@ -63,6 +69,7 @@ export function* planSweep({
       followers: followers === undefined ? drawn.followers : dice.integer(...followers),
       faults: faults === "default" ? later : faults,
       durationMs,
+      ...(topology && { topology }),
     };
   }
 }
@@ -72,9 +79,10 @@ export function runOne(run: SweepRun, print?: (line: string) => void): Simulatio
 }
 
 /** The command that replays a run. */
-export function commandOf({ seed, engine, producers, followers, faults, durationMs }: SweepRun): string {
+export function commandOf({ seed, engine, producers, followers, faults, topology, durationMs }: SweepRun): string {
   const named = engine === undefined || engine === "raft" ? "" : `--engine ${engine} `;
-  return `cairn sim ${named}--seed ${seed} --producers ${producers} --followers ${followers} --faults ${faults} --until ${durationMs}ms`;
+  const links = topology === undefined || topology === "mesh" ? "" : ` --topology ${topology}`;
+  return `cairn sim ${named}--seed ${seed} --producers ${producers} --followers ${followers} --faults ${faults}${links} --until ${durationMs}ms`;
 }
 
 /**

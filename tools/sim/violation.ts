@@ -21,6 +21,7 @@ export type OracleName =
   | "conduct"
   | "sync"
   | "bounds"
+  | "routes"
   | "liveness"
   | "exception";
 

@@ -1,0 +1,248 @@
+/**
+ * `npm run test:netns`: real node processes, each in a network namespace of its own (root, iproute2). Five producers in a
+ * line of followers, so that no two producers share a network; then links with loss and delay, a bridge cut and mended, and
+ * corruption. Commits go on or resume, and all chains are equal in the end.
+ */
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import type { NodeStatus } from "../../src/node/api.ts";
+import { createNetwork, type NetworkNode, nodePorts } from "../../src/node/network.ts";
+import { CAIRN, poll } from "./processes.ts";
+
+const run = promisify(execFile);
+const PRODUCERS = 5;
+const FOLLOWERS = 4;
+/** The path is eight links long. */
+const ELECTION_TIMEOUT_MS = 3_000;
+/** From the cut of a bridge to commits on the greater side: pings run out, an election; long, for a busy machine. */
+const RECOVERY_MS = 240_000;
+
+/** Why namespaces cannot be made here; undefined: they can. */
+export function whyNoNamespaces(): string | undefined {
+  if (process.getuid?.() !== 0) return "not root";
+  try {
+    const probe = `cairn-probe-${process.pid}`;
+    execFileSync("ip", ["netns", "add", probe], { stdio: "pipe" });
+    execFileSync("ip", ["netns", "delete", probe], { stdio: "pipe" });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? (error.message.split("\n")[0] ?? "ip netns add failed") : String(error);
+  }
+}
+
+/** One network between two namespaces. */
+interface Wire {
+  readonly ends: readonly [number, number];
+  readonly addresses: readonly [string, string];
+}
+
+class Line {
+  readonly #prefix = `cairn${process.pid}`;
+  /** Producers and followers in turn: P0 F5 P1 F6 P2 F7 P3 F8 P4. */
+  readonly wires: readonly Wire[];
+  readonly #count: number;
+  readonly #nodes: readonly NetworkNode[];
+  readonly #basePort: number;
+  readonly #children = new Map<number, ChildProcess>();
+
+  constructor(dir: string, basePort: number) {
+    const made = createNetwork(dir, {
+      name: "netns",
+      engine: "raft",
+      producers: PRODUCERS,
+      followers: FOLLOWERS,
+      basePort,
+      hosts: ["127.0.0.1"],
+      time: Date.now() - 1_000,
+    });
+    if (!made.ok) throw new Error(made.error.messages.join("; "));
+    this.#nodes = made.value;
+    this.#basePort = basePort;
+    this.#count = PRODUCERS + FOLLOWERS;
+    const order = Array.from({ length: this.#count }, (_, i) => (i % 2 === 0 ? i / 2 : PRODUCERS + (i - 1) / 2));
+    this.wires = order.slice(1).map((node, i) => ({
+      ends: [order[i] as number, node],
+      addresses: [`10.77.${i}.1`, `10.77.${i}.2`],
+    }));
+  }
+
+  namespace(node: number): string {
+    return `${this.#prefix}-${node}`;
+  }
+
+  lay(): void {
+    for (let node = 0; node < this.#count; node++) {
+      ip("netns", "add", this.namespace(node));
+      ip("-n", this.namespace(node), "link", "set", "lo", "up");
+    }
+    for (const [i, { ends, addresses }] of this.wires.entries()) {
+      const [a, b] = ends.map((node) => this.namespace(node)) as [string, string];
+      ip("link", "add", `w${i}`, "netns", a, "type", "veth", "peer", "name", `w${i}`, "netns", b);
+      for (const [side, namespace] of [a, b].entries()) {
+        ip("-n", namespace, "address", "add", `${addresses[side]}/24`, "dev", `w${i}`);
+        ip("-n", namespace, "link", "set", `w${i}`, "up");
+      }
+    }
+  }
+
+  async clear(): Promise<void> {
+    for (const child of this.#children.values()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+    }
+    for (let node = 0; node < this.#count; node++) {
+      try {
+        ip("netns", "delete", this.namespace(node));
+      } catch {
+        // It was never made.
+      }
+    }
+  }
+
+  /** What leaves either end of a wire; no words: as it should be. */
+  disturb(wire: number, ...netem: readonly string[]): void {
+    for (const end of (this.wires[wire] as Wire).ends) {
+      const how = netem.length === 0 ? ["del"] : ["replace"];
+      const tail = netem.length === 0 ? ["root"] : ["root", "netem", ...netem];
+      ip("netns", "exec", this.namespace(end), "tc", "qdisc", ...how, "dev", `w${wire}`, ...tail);
+    }
+  }
+
+  cut(wire: number, state: "up" | "down"): void {
+    const { ends, addresses } = this.wires[wire] as Wire;
+    for (const [side, end] of ends.entries()) {
+      ip("-n", this.namespace(end), "link", "set", `w${wire}`, state);
+      if (state === "up")
+        execIgnoring("ip", "-n", this.namespace(end), "address", "add", `${addresses[side]}/24`, "dev", `w${wire}`);
+    }
+  }
+
+  /** Each node dials its neighbours in the line and no one else is there. */
+  async start(node: number): Promise<void> {
+    const peers = this.wires.flatMap(({ ends, addresses }) =>
+      [0, 1].flatMap((side) =>
+        ends[side] === node
+          ? [`${addresses[1 - side]}:${nodePorts(this.#basePort, ends[1 - side] as number).peers}`]
+          : [],
+      ),
+    );
+    const { dir } = this.#nodes[node] as NetworkNode;
+    const log = createWriteStream(`${dir}.log`, { flags: "a" });
+    const child = spawn("ip", ["netns", "exec", this.namespace(node), process.execPath, CAIRN, "start", dir], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: {
+        ...process.env,
+        CAIRN_P2P_LISTEN: `0.0.0.0:${nodePorts(this.#basePort, node).peers}`,
+        CAIRN_P2P_PEERS: peers.join(","),
+        CAIRN_CONSENSUS_ELECTION_TIMEOUT_MS: String(ELECTION_TIMEOUT_MS),
+      },
+    });
+    this.#children.set(node, child);
+    child.stderr.pipe(log);
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on("data", (chunk: Buffer) => {
+        if (chunk.toString().includes("listening ")) resolve();
+      });
+      child.once("exit", (code, signal) => reject(new Error(`node ${node} ended (${code ?? signal}): ${dir}.log`)));
+    });
+  }
+
+  async cairn(node: number, ...words: readonly string[]): Promise<string> {
+    const url = `http://127.0.0.1:${nodePorts(this.#basePort, node).http}`;
+    const command = [process.execPath, CAIRN, ...words, "--url", url, "--json"];
+    const { stdout } = await run("ip", ["netns", "exec", this.namespace(node), ...command]);
+    return stdout;
+  }
+
+  async status(node: number): Promise<NodeStatus> {
+    return JSON.parse(await this.cairn(node, "status")) as NodeStatus;
+  }
+
+  /** Irreversible, told by that node; tried again while nobody leads. @returns ms */
+  async commit(node: number, key: string, boundMs: number): Promise<number> {
+    const began = Date.now();
+    await poll(`node ${node} commits ${key}`, boundMs, () =>
+      this.cairn(node, "kv", "put", key, "x", "--timeout", "10000").catch(() => undefined),
+    );
+    return Date.now() - began;
+  }
+
+  async awaitEqual(): Promise<number> {
+    const nodes = Array.from({ length: this.#count }, (_, node) => node);
+    return poll("equal chains", RECOVERY_MS, async () => {
+      const statuses = await Promise.all(nodes.map((node) => this.status(node).catch(() => undefined)));
+      const [first] = statuses;
+      const isEqual = statuses.every(
+        (status) =>
+          status !== undefined && status.head.id === first?.head.id && status.irreversible.id === status.head.id,
+      );
+      return isEqual ? first?.head.height : undefined;
+    });
+  }
+}
+
+function ip(...words: readonly string[]): void {
+  execFileSync("ip", words, { stdio: "pipe" });
+}
+
+function execIgnoring(command: string, ...words: readonly string[]): void {
+  try {
+    execFileSync(command, words, { stdio: "pipe" });
+  } catch {
+    // The address is still there.
+  }
+}
+
+/** Throws when something does not come in time. */
+export async function runNamespaces(basePort: number, note: (text: string) => void): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "cairn-netns-"));
+  const line = new Line(dir, basePort);
+  const everywhere = async (name: string, nodes: readonly number[], boundMs: number): Promise<void> => {
+    const took: string[] = [];
+    for (const node of nodes) took.push(`${node}: ${await line.commit(node, `${name}-${node}`, boundMs)} ms`);
+    note(`${name}: commits at node ${took.join(", ")}`);
+  };
+  const ends = [0, 4, 6];
+  let failed = true;
+  try {
+    line.lay();
+    await Promise.all(Array.from({ length: PRODUCERS + FOLLOWERS }, (_, node) => line.start(node)));
+    note("five producers in a line of followers: no two producers share a network");
+    await everywhere("line", ends, RECOVERY_MS);
+    note(`equal chains at height ${await line.awaitEqual()}`);
+
+    for (const wire of line.wires.keys()) line.disturb(wire, "delay", "50ms", "loss", "5%");
+    await everywhere("loss", ends, RECOVERY_MS);
+    for (const wire of line.wires.keys()) line.disturb(wire);
+    note(`5 % loss and 50 ms each way on every link: equal chains at height ${await line.awaitEqual()}`);
+
+    line.cut(3, "down");
+    await everywhere("cut", [4], RECOVERY_MS);
+    line.cut(3, "up");
+    await everywhere("mended", ends, RECOVERY_MS);
+    note(`a bridge cut and mended: equal chains at height ${await line.awaitEqual()}`);
+
+    line.disturb(4, "corrupt", "2%");
+    await everywhere("corruption", ends, RECOVERY_MS);
+    line.disturb(4);
+    note(`2 % of packets corrupted on a link: equal chains at height ${await line.awaitEqual()}`);
+    failed = false;
+  } finally {
+    await line.clear();
+    if (failed) note(`logs: ${dir}`);
+    else rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const why = whyNoNamespaces();
+  if (why === undefined) await runNamespaces(Number(process.argv[2] ?? 25_000), (text) => console.log(text));
+  else console.log(`skipped: network namespaces cannot be made here (${why})`);
+}
