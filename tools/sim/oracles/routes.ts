@@ -13,8 +13,8 @@ export interface Router {
 
 export interface Routers {
   readonly nodes: readonly Router[];
-  indexOf(key: string): number;
-  isLinked(a: number, b: number): boolean;
+  readonly indexOf: (key: string) => number;
+  readonly isLinked: (a: number, b: number) => boolean;
 }
 
 export function assertNoLoop({ nodes, indexOf, isLinked }: Routers): void {
