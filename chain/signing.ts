@@ -16,6 +16,9 @@ export type SignedKind =
   | "commit"
   | "viewChange"
   | "summary"
+  | "nodeStarting"
+  | "nodePresence"
+  | "nodeStopping"
   | "seqno"
   | "transactionResults"
   | "readIndexReply";

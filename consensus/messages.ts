@@ -22,6 +22,7 @@ import type { BlockRef } from "../chain/header.ts";
 import { HARD_LIMITS, SIGNATURE_BYTES, VIEW_MAX } from "../chain/constants.ts";
 import type { SignatureClaim, SignedKind } from "../chain/signing.ts";
 import { signingDigest } from "../chain/signing.ts";
+import { type Notice, noticeKind, NOTICES, readNotice } from "./notice.ts";
 import { type ByteList, decodeList } from "../chain/byteList.ts";
 import {
   type Ack,
@@ -157,6 +158,7 @@ export type ConsensusMessage = SignedContent & {
 export type Payload =
   | { readonly kind: "signed"; readonly message: ConsensusMessage; readonly claim: SignatureClaim }
   | { readonly kind: "votes"; readonly votes: Votes }
+  | { readonly kind: "notice"; readonly notice: Notice; readonly claim: SignatureClaim }
   | { readonly kind: "certificate"; readonly bytes: Uint8Array }
   | { readonly kind: "transactionForward"; readonly transactions: ByteList }
   | { readonly kind: "transactionResults"; readonly answer: TransactionResults; readonly claim: SignatureClaim }
@@ -263,6 +265,18 @@ export function encodeVotes(votes: Votes): Uint8Array {
   return withKind(PAYLOAD.votes, votesMessage.encode(votes));
 }
 
+/** As {@link encodeSigned}, of a notice of this node itself. */
+export function encodeNotice(
+  chainId: string,
+  { kind, signer, at }: Notice,
+  signDigest: (digest: Uint8Array) => Uint8Array,
+): Uint8Array {
+  const { number, codec } = NOTICES[kind];
+  const content = codec.encode({ at });
+  const signature = signDigest(signingDigest(kind, chainId, content));
+  return withKind(number, signedMessage.encode({ signer, content, signature, attachment: new Uint8Array(0) }));
+}
+
 export function encodeCertificatePayload(certificate: Uint8Array): Uint8Array {
   return withKind(PAYLOAD.certificate, certificate);
 }
@@ -317,6 +331,13 @@ export function decodePayload(chainId: string, payload: Uint8Array): Result<Payl
   const content = payload.subarray(1);
   const signedKind = number === undefined ? undefined : SIGNED_BY_NUMBER.get(number);
   if (signedKind !== undefined) return decodeSigned(chainId, signedKind, content);
+  const announced = number === undefined ? undefined : noticeKind(number);
+  if (announced !== undefined) {
+    const outer = signedMessage.decode(content);
+    if (outer.ok && outer.value.attachment.length > 0) return undecodable("a notice with an attachment");
+    const read = outer.ok ? readNotice(chainId, announced, outer.value) : outer;
+    return read.ok ? ok({ kind: "notice", ...read.value }) : read;
+  }
   switch (number) {
     case PAYLOAD.certificate:
       return content.length <= CERTIFICATE_MAX_BYTES

@@ -102,7 +102,10 @@ export class Dialer {
     target.linkedAtMs = undefined;
     if (livedMs !== undefined && livedMs >= this.#options.limits.stableLinkMs) target.failures = 0;
     else if (reason !== "duplicateLink") this.#failed(target, reason, `${reason}: ${detail}`);
-    this.#reschedule(target);
+    // Nobody is there for a while; who comes back dials itself, or has it announced.
+    if (reason === "shutdown")
+      this.#schedule(target, this.#options.limits.departedRedialMs * (0.5 + this.#options.random() / 2));
+    else this.#reschedule(target);
   }
 
   /** There is no link to `peer` any more, or it may be dialed again: whoever it was that dialed, we may have to now. */

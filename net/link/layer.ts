@@ -139,6 +139,11 @@ export class LinkLayer {
     this.#dialer.remove(parseAddress(address).text);
   }
 
+  /** Dials the peer's addresses now, whatever the past, if it has no link. */
+  redial(peer: PeerKey): void {
+    this.#dialer.retry(peer);
+  }
+
   /** Switches links to a peer off (closes and refuses them) or on again, by an operator's hand; twice is once. */
   setOff(peer: PeerKey, off: boolean): void {
     if (this.#off.has(peer) === off) return;

@@ -28,6 +28,8 @@ export const DEFAULT_LIMITS: LinkLimits = {
   closeLingerMs: 1_000,
   redialMinMs: 250,
   redialMaxMs: 30_000,
+  // A restart of a process takes a second or two.
+  departedRedialMs: 4_000,
   breakerFailures: 6,
   breakerOpenMs: 30_000,
   stableLinkMs: 1_000,

@@ -84,6 +84,8 @@ export interface LinkLimits {
   readonly closeLingerMs: number;
   readonly redialMinMs: number;
   readonly redialMaxMs: number;
+  /** Longest wait before a peer that said it stops is dialed again. */
+  readonly departedRedialMs: number;
   /** Failures in a row that open an address's circuit breaker, and how long it stays open. */
   readonly breakerFailures: number;
   readonly breakerOpenMs: number;

@@ -4,7 +4,7 @@
  */
 import type { Block } from "../../chain/block.ts";
 import type { SubmitAnswer, TransactionPlace } from "../replica/types.ts";
-import type { PeerKey } from "../../net/link/types.ts";
+import type { Lane, LaneInfo, PeerKey } from "../../net/link/types.ts";
 import type { ProofAnswer } from "./transactionProofs.ts";
 import type { ReadVerdict } from "./readDesk.ts";
 import type { GenesisFile } from "./genesisFile.ts";
@@ -25,6 +25,8 @@ export interface NodeStatus {
     readonly view: number;
     readonly leader: string | null;
     readonly producers: readonly { readonly name: string; readonly key: string }[];
+    /** Keys of producers that are faulty as seen from here. */
+    readonly faulty: readonly PeerKey[];
     readonly status: "leader" | "follower" | "candidate" | "recovering" | "observer" | "halted";
   };
   readonly head: { readonly height: number; readonly id: string; readonly view: number; readonly time: number };
@@ -109,6 +111,15 @@ export interface PeerView {
   readonly direction: "inbound" | "outbound";
   readonly rttMs: number | undefined;
   readonly connectedAt: number;
+  /** Of a slowed one few requests are looked at. */
+  readonly state: "up" | "slowed";
+  /** Of its faults; at 50 it is slowed, at 100 a non-producer loses its link. It decays. */
+  readonly score: number;
+  /** A producer that is faulty, although there is a link. */
+  readonly faulty: boolean;
+  /** Links to it are switched off; the link is about to end. */
+  readonly off: boolean;
+  readonly lanes: Readonly<Record<Lane, LaneInfo>>;
   /** Phase of the hello/block machine with it. */
   readonly phase: string;
   /** Head height it is known to have. */
@@ -136,6 +147,20 @@ export interface RouteJson {
   readonly seqno: string | null;
   /** All that neighbours told. */
   readonly candidates: readonly { readonly via: PeerKey; readonly metric: number; readonly feasible: boolean }[];
+}
+
+/** A producer as it looks from this node. */
+export interface ProducerView {
+  readonly key: PeerKey;
+  readonly name: string;
+  readonly address: string;
+  readonly state: "self" | "active" | "faulty" | "stopped";
+  /** When that began. */
+  readonly since?: number;
+  /** When a signed message of it came last; since the start at the earliest. */
+  readonly heardAt?: number;
+  /** Of a faulty one: "silent", or what it did. */
+  readonly because?: string;
 }
 
 export interface NodeApi {
@@ -174,6 +199,7 @@ export interface NodeApi {
   /** Links that are up. */
   peers(): PeerView[];
   routes(): RouteJson[];
+  producers(): ProducerView[];
   /** Closes and refuses links to a peer, known or not, or takes that back; on disk when it returns. */
   setPeerOff(key: PeerKey, off: boolean): "done" | "self" | "full";
   offPeers(): readonly OffPeer[];

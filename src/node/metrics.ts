@@ -116,6 +116,16 @@ export class Metrics {
       },
     });
     new Gauge({
+      name: "cairn_consensus_faulty_producers",
+      help: "1 for a producer of which no signed message came for 10 s, or that evidence names.",
+      labelNames: ["producer"],
+      registers,
+      collect() {
+        for (const { key, state } of sources.status().producers)
+          this.set({ producer: key }, Number(state === "faulty"));
+      },
+    });
+    new Gauge({
       name: "cairn_p2p_peer_faults",
       help: "Faults of peers since the start, by class.",
       labelNames: ["fault"],

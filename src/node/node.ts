@@ -13,8 +13,8 @@ import { fromBinaryString, toBinaryString, toHex } from "../base/bytes.ts";
 import { LEAVING_TIMEOUTS } from "../replica/constants.ts";
 import { Replica } from "../replica/replica.ts";
 import { supersedingKey } from "../replica/supersedes.ts";
-import type { Effect } from "../replica/types.ts";
-import type { NodeApi, OffPeer, PeerView, RouteJson } from "./api.ts";
+import type { Effect, ProducerState } from "../replica/types.ts";
+import type { NodeApi, OffPeer, PeerView, ProducerView, RouteJson } from "./api.ts";
 import { submitGenuine } from "./authorSignatures.ts";
 import { createKvApplication } from "./applications/kv.ts";
 import { type Clock, makeClock } from "./clock.ts";
@@ -389,6 +389,8 @@ class Node implements RunningNode {
       case "head":
         if (effect.undone > 0) this.#forkSwitched(effect);
         return;
+      case "redial":
+        return this.#link.redial(effect.peer);
       case "disconnect":
         return this.#link.close(effect.peer, effect.reason, effect.detail);
       case "log":
@@ -520,6 +522,7 @@ class Node implements RunningNode {
       rejectedBlocks: () => this.#rejected.ids,
       peers: () => this.#peers(),
       routes: () => this.#routes(),
+      producers: () => producerViews(genesis.producers, this.#replica.status().producers),
       setPeerOff: (peer, off) => this.#setPeerOff(peer, off),
       offPeers: () => this.#off.ids.map((peer) => this.#offPeer(peer)),
       metrics: () => this.#metrics.registry.metrics(),
@@ -571,7 +574,9 @@ class Node implements RunningNode {
   }
 
   #peers(): PeerView[] {
-    const phases = new Map(this.#replica.status().peers.map((each) => [each.peer, each]));
+    const { peers, producers } = this.#replica.status();
+    const phases = new Map(peers.map((each) => [each.peer, each]));
+    const faulty = new Set(producers.filter(({ state }) => state === "faulty").map(({ key }) => key));
     return this.#link.peers().map((info) => {
       const lanes = Object.values(info.lanes);
       const sync = phases.get(info.key);
@@ -583,6 +588,11 @@ class Node implements RunningNode {
         direction: info.direction,
         rttMs: info.rttMs,
         connectedAt: info.connectedAtMs,
+        state: sync?.slowed === true ? "slowed" : "up",
+        score: Math.round(sync?.score ?? 0),
+        faulty: faulty.has(info.key),
+        off: this.#off.has(info.key),
+        lanes: info.lanes,
         phase: sync?.phase ?? "start",
         height: sync?.height,
         bytesIn: lanes.reduce((sum, lane) => sum + lane.bytesIn, 0),
@@ -590,6 +600,14 @@ class Node implements RunningNode {
       };
     });
   }
+}
+
+function producerViews(
+  producers: StartOptions["genesis"]["producers"],
+  states: readonly ProducerState[],
+): ProducerView[] {
+  const byKey = new Map(states.map((state) => [state.key, state]));
+  return producers.map(({ key, name, address }) => ({ key, name, address, ...(byKey.get(key) ?? { state: "self" }) }));
 }
 
 function applicationOf(name: string): Application {

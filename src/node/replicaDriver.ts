@@ -33,6 +33,7 @@ export type TellEffect = Extract<
       | "readable"
       | "readRefused"
       | "handedOver"
+      | "redial"
       | "disconnect"
       | "log"
       | "halt";
@@ -157,6 +158,7 @@ export class ReplicaDriver {
       case "readable":
       case "readRefused":
       case "handedOver":
+      case "redial":
       case "disconnect":
       case "log":
       case "halt":

@@ -66,6 +66,7 @@ export class StatusReporter {
         view: engine.view,
         leader: engine.leader ?? null,
         producers: genesis.producers.map(({ name, key: producerKey }) => ({ name, key: producerKey })),
+        faulty: replica.producers.filter(({ state }) => state === "faulty").map(({ key: faultyKey }) => faultyKey),
         status: engine.status,
       },
       head: { height: head.height, id: head.id, view: head.view, time: head.time },

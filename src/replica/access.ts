@@ -2,10 +2,12 @@
  * Which message is accepted from whom in which status (docs/protocol.md, section 1, "Access"): the one table of it. What
  * it does not name is refused; a new kind of message does not compile without an entry.
  */
+import type { NoticeKind } from "../../consensus/notice.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
 import type { Payload, SignedContentKind, SyncMessage } from "../../consensus/messages.ts";
 
-export type MessageKind = SyncMessage["kind"] | Exclude<Payload["kind"], "signed"> | SignedContentKind;
+export type MessageKind =
+  SyncMessage["kind"] | Exclude<Payload["kind"], "signed" | "notice"> | SignedContentKind | NoticeKind;
 
 /**
  * Who says it. A stranger has not told of its chain on this link and holds no producer's key; a follower has told; the
@@ -54,6 +56,10 @@ export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
   readIndex: { from: ANYBODY, while: LEADING, by: "routes" },
   // What counts is that it comes from the leader that was asked, which may lead no more.
   readIndexReply: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  // Of its signer, whoever passes it on.
+  nodeStarting: { from: PRODUCERS, while: RUNNING, by: "broadcast" },
+  nodePresence: { from: PRODUCERS, while: RUNNING, by: "broadcast" },
+  nodeStopping: { from: PRODUCERS, while: RUNNING, by: "broadcast" },
   requestVote: { from: PRODUCERS, while: MEMBER, by: "routes" },
   vote: { from: PRODUCERS, while: MEMBER, by: "routes" },
   ack: { from: PRODUCERS, while: LEADING, by: "routes" },

@@ -63,3 +63,14 @@ export const DUPLICATES_BEYOND_REASON = 512;
 
 /** Faults of one producer go to the log this often, ms. */
 export const FAULT_REPORT_EVERY_MS = 10_000;
+
+/** A producer that is there says so this often, ms: some hundred bytes a producer and link. */
+export const PRESENCE_EVERY_MS = 3_000;
+/** Of whom no signed message came for so long is faulty: three of its notices are lost or late, ms. */
+export const SILENT_AFTER_MS = 10_000;
+/** How often it is looked at who is silent, ms. */
+export const WATCH_EVERY_MS = 1_000;
+/** An notice counts while its time is so near to the clock here, ms: what is older may be a replay. */
+export const NOTICE_CLOCK_MS = 60_000;
+/** A node that has started says so on every new link for so long, ms. */
+export const STARTING_ANNOUNCED_MS = 10_000;

@@ -26,6 +26,7 @@ import type { RangeRequest, RangeResponse } from "../../consensus/sync/range.ts"
 import type { CloseReason, Lane } from "../../net/link/types.ts";
 import { decodeRouting, encodeSeqno, isRouting, type RoutingMessage } from "../../net/transport/routeMessages.ts";
 import type { Delivery, Transport } from "../../net/transport/types.ts";
+import type { Notice } from "../../consensus/notice.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
 import { access, isRouted, type MessageKind, type Sender } from "./access.ts";
 import type { Conduct, FaultClass } from "./conduct.ts";
@@ -40,6 +41,8 @@ export type Arrival =
   | { readonly kind: "consensus"; readonly message: ConsensusMessage }
   | { readonly kind: "votes"; readonly votes: Votes }
   | { readonly kind: "certificate"; readonly certificate: Certificate }
+  /** `payload`: as it came, to be passed on. */
+  | { readonly kind: "notice"; readonly notice: Notice; readonly payload: Uint8Array }
   | { readonly kind: "transactions"; readonly transactions: ByteList }
   | { readonly kind: "results"; readonly answer: TransactionResults }
   | { readonly kind: "readIndex"; readonly number: number }
@@ -63,6 +66,8 @@ export interface IntakeHost {
   irreversibleHeight(): number;
   /** Would this certificate prove anything new? */
   isNews(certificate: Certificate): boolean;
+  /** Would this notice tell anything new? */
+  isNoticeNews(notice: Notice): boolean;
   status(): EngineStatus;
   senderOf(peer: PeerKey): Sender;
   /** Has this node a use for transactions that others forward, though it does not lead? */
@@ -207,11 +212,21 @@ export class Intake {
     const decoded = decodePayload(genesis.chainId, delivery.payload);
     if (!decoded.ok) return undecodable(decoded.error);
     if (delivery.broadcast) this.#host.conduct.news();
+    if (decoded.value.kind === "notice") return this.#judgeNotice(decoded.value, delivery);
     return this.#judgeDelivery(from, delivery, decoded.value);
   }
 
+  #judgeNotice({ notice, claim }: Extract<Payload, { kind: "notice" }>, delivery: Delivery): Judged | Refused {
+    const { kind, signer } = notice;
+    const { payload, broadcast } = delivery;
+    const verdict = access(kind, this.#host.senderOf(signer), this.#host.status(), broadcast);
+    if (verdict === "refuse") return { fault: "refusedMessage", detail: `${kind} of ${signer}` };
+    if (verdict === "ignore" || !this.#host.isNoticeNews(notice)) return "drop";
+    return { arrival: { kind: "notice", notice, payload }, claims: [claim] };
+  }
+
   /** For this node, for others, or both; what is for others has to be as valid as if it were for this one. */
-  #judgeDelivery(from: PeerKey, delivery: Delivery, payload: Payload): Judged | Refused {
+  #judgeDelivery(from: PeerKey, delivery: Delivery, payload: Exclude<Payload, { kind: "notice" }>): Judged | Refused {
     const { source, broadcast, isMine, onward } = delivery;
     const kind = payload.kind === "signed" ? payload.message.kind : payload.kind;
     if (!broadcast && (source !== from || onward.length > 0) && !isRouted(kind))
@@ -246,7 +261,7 @@ export class Intake {
   }
 
   /** Without an arrival it says nothing to this node. */
-  #judgePayload(payload: Payload, source: PeerKey): Judged | Refused {
+  #judgePayload(payload: Exclude<Payload, { kind: "notice" }>, source: PeerKey): Judged | Refused {
     switch (payload.kind) {
       case "signed": {
         const { message, claim } = payload;

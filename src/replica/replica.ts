@@ -92,6 +92,7 @@ export class Replica {
         score: this.#parts.conduct.score(peer),
         slowed: this.#parts.conduct.isSlowed(peer),
       })),
+      producers: this.#parts.watch.states(),
       faults: this.#parts.conduct.counts,
       halted: this.#halted,
       sizes: this.sizes,
@@ -132,12 +133,14 @@ export class Replica {
         this.#parts.sync.tick();
         this.#parts.catchUp.tick();
         this.#parts.reads.tick();
+        this.#parts.watch.tick();
         return this.#parts.submissions.tick();
       case "peerUp":
         this.#parts.conduct.peerUp(input.peer);
         this.#parts.transport.peerUp(input.peer);
         this.#parts.engine.linkUp(input.peer);
         this.#parts.sync.peerUp(input.peer);
+        this.#parts.watch.peerUp();
         if (this.#parts.finality.newest) this.#sendCertificate(input.peer, this.#parts.finality.newest.bytes);
         return;
       case "peerDown":
@@ -307,9 +310,14 @@ export class Replica {
       case "sync":
         return this.#parts.sync.receive(from, arrival.message, arrival.certificate);
       case "consensus":
+        // Of a neighbour: what others pass on may be a replay.
+        if (this.#parts.sync.connections().has(arrival.message.signer)) this.#parts.watch.heard(arrival.message.signer);
         return this.#parts.engine.receive(arrival.message);
       case "votes":
         return this.#parts.engine.receiveVotes?.(arrival.votes);
+      case "notice":
+        if (this.#parts.watch.receive(arrival.notice)) this.#parts.transport.broadcast("urgent", arrival.payload, from);
+        return;
       case "certificate":
         if (this.#parts.admission.adopt(arrival.certificate) && arrival.certificate.isFinal) {
           this.#parts.transport.broadcast("urgent", encodeCertificatePayload(arrival.certificate.bytes), from);
@@ -347,6 +355,7 @@ export class Replica {
       this.#parts.submissions.deadline,
       this.#parts.reads.deadline,
       this.#parts.leaving.deadline,
+      this.#parts.watch.deadline,
       this.#parts.producer.deadline,
       this.#parts.admission.deadline,
       this.#parts.flusher.deadline,

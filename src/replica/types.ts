@@ -75,6 +75,8 @@ export type Effect =
   | { readonly kind: "readRefused"; readonly requests: readonly number[]; readonly why: ReadRefusal }
   /** The node may stop: it leads no more, or nobody can take over. `undecided`: transactions submitted here, not yet in the chain. */
   | { readonly kind: "handedOver"; readonly undecided: number }
+  /** A peer is there again: dial it now, if there is no link. */
+  | { readonly kind: "redial"; readonly peer: PeerKey }
   | { readonly kind: "disconnect"; readonly peer: PeerKey; readonly reason: CloseReason; readonly detail: string }
   | {
       readonly kind: "log";
@@ -150,6 +152,17 @@ export type TransactionOutcome =
   /** The leader's execution refused it: it is in no block. */
   | { readonly status: "rejected"; readonly id: string; readonly code: string; readonly detail: string };
 
+/** How a producer looks from here. */
+export interface ProducerState {
+  readonly key: PeerKey;
+  readonly state: "active" | "faulty" | "stopped";
+  /** When that began, and when a signed message of it came last, ms. */
+  readonly since: number;
+  readonly heardAt: number;
+  /** Of a faulty one: "silent", or what it did. */
+  readonly because?: string;
+}
+
 export interface ReplicaStatus {
   readonly engine: { readonly view: number; readonly leader: string | undefined; readonly status: EngineStatus };
   readonly head: BlockRef & { readonly time: number };
@@ -170,6 +183,8 @@ export interface ReplicaStatus {
     readonly score: number;
     readonly slowed: boolean;
   }[];
+  /** All other producers. */
+  readonly producers: readonly ProducerState[];
   /** Faults of peers since the start. */
   readonly faults: Readonly<Record<FaultClass, number>>;
   readonly halted: string | undefined;

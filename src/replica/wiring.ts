@@ -15,6 +15,7 @@ import {
   BLOCK_PREFIX,
   BLOCK_RESPONSE_PREFIX,
   encodeBlockAnnouncement,
+  encodeNotice,
   encodeBlockRequest,
   encodeHello,
   encodeReadIndex,
@@ -39,6 +40,7 @@ import { Leaving } from "./leaving.ts";
 import { LinearizableReads } from "./linearizableReads.ts";
 import { Outbox } from "./outbox.ts";
 import type { ReplicaStart } from "./start.ts";
+import { ProducerWatch } from "./producerWatch.ts";
 import { StateFlusher } from "./stateFlusher.ts";
 import { Submissions } from "./submissions.ts";
 import type { LogLevel, ReadRefusal } from "./types.ts";
@@ -73,6 +75,7 @@ export interface Parts {
   readonly leaving: Leaving;
   readonly producer: BlockProducer;
   readonly conduct: Conduct;
+  readonly watch: ProducerWatch;
   readonly intake: Intake;
   readonly flusher: StateFlusher;
 }
@@ -107,6 +110,7 @@ export function wire(start: ReplicaStart, core: Core): Parts {
   parts.catchUp = catchUp(start, core, parts);
   parts.submissions = submissions(start, core, parts);
   parts.reads = reads(start, core, parts);
+  parts.watch = watch(start, core, parts);
   parts.leaving = leaving(start, core, parts);
   parts.producer = producer(start, core, parts);
   parts.intake = intake(start, core, parts);
@@ -180,6 +184,7 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     kit,
     isNews: ({ height, id, view, isFinal }) =>
       isFinal ? finality.isNews(height, id) : engine.isCertificateNews?.({ height, id, view }) === true,
+    isNoticeNews: (notice) => parts.watch.isNews(notice),
     status: () => engine.state.status,
     senderOf: (peer) => senderOf(peer, start.genesis.configuration, parts),
     watchesLeader: () => kit.forwardsToAll && isProducer(start.genesis.configuration, start.self),
@@ -287,13 +292,30 @@ function reads(start: ReplicaStart, core: Core, parts: Parts): LinearizableReads
   return new LinearizableReads(host, Math.floor(seededRandom(~start.seed).next() * FIRST_NUMBERS));
 }
 
-function leaving(start: ReplicaStart, core: Core, { engine, mempool, outbox }: Parts): Leaving {
+function watch({ self, sign, genesis }: ReplicaStart, core: Core, parts: Parts): ProducerWatch {
+  const { chainId, configuration } = genesis;
+  const { transport, sync: live, outbox } = parts;
+  return new ProducerWatch({
+    self,
+    producers: configuration.producers,
+    now: core.now,
+    hasLinks: () => live.connections().size > 0,
+    announce: (kind, at) => transport.broadcast("urgent", encodeNotice(chainId, { kind, signer: self, at }, sign)),
+    redial: (peer) => outbox.effect({ kind: "redial", peer }),
+    log: (level, message, fields) => core.log(level, "consensus", message, fields),
+  });
+}
+
+function leaving(start: ReplicaStart, core: Core, { engine, mempool, outbox, watch: announcer }: Parts): Leaving {
   return new Leaving({
     engine,
     mempool,
     boundMs: LEAVING_TIMEOUTS * start.settings.electionTimeoutMs,
     now: core.now,
-    handedOver: (undecided) => outbox.effect({ kind: "handedOver", undecided }),
+    handedOver: (undecided) => {
+      announcer.leave();
+      outbox.effect({ kind: "handedOver", undecided });
+    },
   });
 }
 

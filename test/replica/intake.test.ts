@@ -54,6 +54,7 @@ class Node {
   irreversibleHeight = 0;
   certifiedHeight = 0;
   status: EngineStatus = "leader";
+  noticedAt = 0;
   readonly strangers = new Set<string>();
   leader: string | undefined;
   streamedFrom = 0;
@@ -87,6 +88,7 @@ class Node {
     irreversibleHeight: () => this.irreversibleHeight,
     kit: engineKit(genesis, "00".repeat(32)),
     isNews: ({ height }) => height > this.certifiedHeight,
+    isNoticeNews: ({ at }) => at > this.noticedAt,
     status: () => this.status,
     senderOf: (peer) => {
       if ([SELF, A, B].includes(peer)) return peer === this.leader ? "leader" : "producer";

@@ -350,6 +350,7 @@ export class SimulatedNode implements Station {
       case "readable":
       case "readRefused":
       case "handedOver":
+      case "redial":
       case "log":
       case "halt":
         return;

@@ -35,7 +35,7 @@ export type WireMessage =
   | { readonly kind: "quorum"; readonly commit: boolean; readonly id: string }
   | { readonly kind: "block"; readonly requested: boolean; readonly id: string; readonly header: WireHeader }
   | { readonly kind: "hello"; readonly seq: number; readonly echo: number }
-  | { readonly kind: "blockRequest" | "blockAnnouncement" | "transactions" };
+  | { readonly kind: "blockRequest" | "blockAnnouncement" | "transactions" | "notice" };
 
 export interface WireRef {
   readonly view: number;
@@ -69,6 +69,8 @@ const VOTES = 39;
 /** Announcement, graft, prune. */
 const TREE_KINDS = new Set([56, 57, 58]);
 const SYNC_KINDS = ["hello", "block", "blockRequest", "blockResponse", "blockAnnouncement"] as const;
+/** A producer's notices of itself. */
+const NOTICES = new Set([64, 65, 66]);
 
 /** Throws for what no node sends. */
 export function readWire(lane: "urgent" | "chain" | "bulk", parts: readonly Uint8Array[]): WireMessage {
@@ -115,6 +117,7 @@ function readPayload(payload: Uint8Array): WireMessage {
   const number = payload[0] as number;
   if (number === CERTIFICATE) return readCertificate(payload.subarray(1));
   if (number === VOTES) return readVotes(payload.subarray(1));
+  if (NOTICES.has(number)) return { kind: "notice" };
   const kind = SIGNED.get(number as 16);
   if (kind === undefined) return { kind: "transactions" };
   const outer = new FieldReader(payload.subarray(1));

@@ -19,11 +19,25 @@ function peerTable({ peers, off }: Peers): string {
     peer.address,
     peer.direction,
     peer.rttMs === undefined ? "-" : peer.rttMs.toFixed(1),
-    peer.phase,
+    peer.faulty ? "faulty" : peer.state === "slowed" ? "slowed" : peer.phase,
+    String(peer.score),
     peer.height === undefined ? "-" : String(peer.height),
   ]);
-  const offRows = off.map(({ key, name = "-" }) => [printable(name), shortId(key), "-", "-", "-", "-", "off", "-"]);
-  return table(["NAME", "KEY", "ROLE", "ADDRESS", "DIRECTION", "RTT MS", "PHASE", "HEIGHT"], [...rows, ...offRows]);
+  const offRows = off.map(({ key, name = "-" }) => [
+    printable(name),
+    shortId(key),
+    "-",
+    "-",
+    "-",
+    "-",
+    "off",
+    "-",
+    "-",
+  ]);
+  return table(
+    ["NAME", "KEY", "ROLE", "ADDRESS", "DIRECTION", "RTT MS", "STATE", "SCORE", "HEIGHT"],
+    [...rows, ...offRows],
+  );
 }
 
 export async function peersSwitchCommand(word: "off" | "on", key: string, flags: ClientFlags): Promise<ExitStatus> {

@@ -18,12 +18,21 @@ function statusText({ chainId, name, node, consensus, head, irreversible, sync, 
     ["chain", `${printable(name)} (${shortId(chainId)})`],
     ["node", `${printable(node.name)} (${shortId(node.key)}), ${node.role}, version ${node.version}`],
     ["consensus", `${consensus.engine}, view ${consensus.view}, ${consensus.status}; leader ${printable(leader)}`],
+    ...faultyLine(consensus),
     ["head", `${head.height}  ${head.id}  ${timeText(head.time)}`],
     ["irreversible", `${irreversible.height}  ${irreversible.id}  ${timeText(irreversible.time)}`],
     ["sync", syncText(sync)],
     ["peers", String(peers)],
     ["mempool", `${mempool.count} transactions, ${mempool.bytes} bytes`],
   ]);
+}
+
+/** Only when there is one. */
+function faultyLine({ producers, faulty }: NodeStatus["consensus"]): [string, string][] {
+  // A node of an earlier version does not say.
+  if (faulty === undefined || faulty.length === 0) return [];
+  const names = faulty.map((key) => printable(producers.find((each) => each.key === key)?.name ?? shortId(key)));
+  return [["faulty", names.join(", ")]];
 }
 
 function syncText({ state, target, rate, timeLeftSeconds, stalledBecause }: NodeStatus["sync"]): string {

@@ -225,6 +225,7 @@ export const statusSchema = z.object({
     view: count,
     leader: hex.nullable(),
     producers: z.array(z.object({ name: z.string(), key: hex })),
+    faulty: z.array(hex).describe("producers of which no signed message came for 10 s, or that evidence names"),
     status: z.enum(["leader", "follower", "candidate", "recovering", "observer", "halted"]),
   }),
   head: z.object({ height, id: hex, view: count, time }),
@@ -240,6 +241,28 @@ export const statusSchema = z.object({
   mempool: z.object({ count: count, bytes: count }),
 });
 
+const laneSchema = z.object({
+  queuedBytes: count,
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+  framesIn: z.number(),
+  framesOut: z.number(),
+});
+
+export const producersSchema = z.object({
+  producers: z.array(
+    z.object({
+      key: hex,
+      name: z.string(),
+      address: z.string(),
+      state: z.enum(["self", "active", "faulty", "stopped"]),
+      since: z.number().optional().describe("when that began, ms since the epoch"),
+      heardAt: z.number().optional().describe("when a signed message of it came last"),
+      because: z.string().optional().describe("of a faulty one: silent, or what it did"),
+    }),
+  ),
+});
+
 export const peersSchema = z.object({
   peers: z.array(
     z.object({
@@ -250,6 +273,11 @@ export const peersSchema = z.object({
       direction: z.enum(["inbound", "outbound"]),
       rttMs: z.number().optional(),
       connectedAt: time,
+      state: z.enum(["up", "slowed"]),
+      score: z.number().describe("of its faults, decaying; at 50 it is slowed, at 100 a non-producer loses its link"),
+      faulty: z.boolean().describe("a producer of which no signed message comes, or that evidence names"),
+      off: z.boolean(),
+      lanes: z.object({ urgent: laneSchema, chain: laneSchema, bulk: laneSchema }),
       phase: z.string(),
       height: height.optional(),
       bytesIn: z.number(),

@@ -16,6 +16,7 @@ import type {
   RouteJson,
   SubmitResult,
   WaitFor,
+  ProducerView,
 } from "../../../src/node/api.ts";
 import { createKvApplication } from "../../../src/node/applications/kv.ts";
 import { encodeKvReceipt, encodeKvValue } from "../../../src/node/applications/kvPayload.ts";
@@ -114,6 +115,7 @@ export class FakeNode implements NodeApi {
         view: 1,
         leader: PRODUCER,
         producers: [{ name: "node0", key: PRODUCER }],
+        faulty: [],
         status: "leader",
       },
       head: { height: header.height, id, view: header.view, time: header.time },
@@ -222,6 +224,9 @@ export class FakeNode implements NodeApi {
     return [...this.rejected];
   }
 
+  producers(): ProducerView[] {
+    return [{ key: PRODUCER, name: "node0", address: "127.0.0.1:26600", state: "self" }];
+  }
   peers(): [] {
     return [];
   }

@@ -34,7 +34,7 @@ export function labelOf(message: WireMessage): string {
 
 /** Messages that come again and again and say the same. */
 export function isPulse(message: WireMessage): boolean {
-  return message.kind === "heartbeat" || message.kind === "heartbeatReply";
+  return message.kind === "notice" || message.kind === "heartbeat" || message.kind === "heartbeatReply";
 }
 
 /** Words for what a person wants to see; undefined for the rest. */

@@ -11,7 +11,14 @@ export const STATUS = {
   chainId: CHAIN_ID,
   name: "devnet",
   node: { id: KEY, key: KEY, name: "node0", role: "producer", version: "0.1.0" },
-  consensus: { engine: "raft", view: 1, leader: KEY, producers: [{ name: "node0", key: KEY }], status: "leader" },
+  consensus: {
+    engine: "raft",
+    view: 1,
+    leader: KEY,
+    producers: [{ name: "node0", key: KEY }],
+    faulty: [],
+    status: "leader",
+  },
   head: { height: 2, id: BLOCK_ID, view: 1, time: 1795634729256 },
   irreversible: { height: 2, id: BLOCK_ID, time: 1795634729256 },
   sync: { state: "synced", target: 2, rate: 0 },
@@ -89,6 +96,15 @@ export const PEERS = {
       direction: "inbound",
       rttMs: 0.9,
       connectedAt: 1795634729028,
+      state: "up",
+      score: 0,
+      faulty: false,
+      off: false,
+      lanes: {
+        urgent: { queuedBytes: 0, bytesIn: 4132, bytesOut: 6001, framesIn: 31, framesOut: 40 },
+        chain: { queuedBytes: 0, bytesIn: 3142, bytesOut: 4040, framesIn: 9, framesOut: 12 },
+        bulk: { queuedBytes: 0, bytesIn: 0, bytesOut: 0, framesIn: 0, framesOut: 0 },
+      },
       phase: "idle",
       height: 2,
       bytesIn: 7274,
@@ -107,6 +123,21 @@ export const ROUTES = {
       metric: 103,
       seqno: "01a2131a2b3c0001",
       candidates: [{ via: PEER_KEY, metric: 103, feasible: true }],
+    },
+  ],
+};
+
+export const PRODUCERS = {
+  producers: [
+    { key: KEY, name: "node0", address: "127.0.0.1:26600", state: "self" },
+    {
+      key: PEER_KEY,
+      name: "node1",
+      address: "127.0.0.1:26610",
+      state: "faulty",
+      because: "silent",
+      since: 1795634739256,
+      heardAt: 1795634729256,
     },
   ],
 };

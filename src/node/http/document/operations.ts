@@ -12,6 +12,7 @@ import {
   METRICS,
   PEER_KEY,
   PEERS,
+  PRODUCERS,
   RESULT,
   ROUTES,
   STATUS,
@@ -60,6 +61,13 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
     tag: "node",
     summary: "Ways to the other producers, by which messages to them go",
     example: ROUTES,
+    errors: [],
+  },
+  "get /v1/producers": {
+    operationId: "producers",
+    tag: "node",
+    summary: "The producers, and which of them are faulty as seen from this node",
+    example: PRODUCERS,
     errors: [],
   },
   "post /v1/peers/{peer}/off": {
