@@ -355,6 +355,8 @@ test("the OpenAPI document names every path and the bodies of submissions", asyn
     "/v1/peers",
     "/v1/peers/{peer}/off",
     "/v1/peers/{peer}/on",
+    "/v1/producers",
+    "/v1/routes",
     "/v1/status",
     "/v1/stream",
     "/v1/transactions",
