@@ -81,9 +81,9 @@ export class BestChain {
     return height + this.#limits.farBehindBlocks < anchorHeight;
   }
 
-  /** Once this node has caught up it streams blocks from this height on; those below are pulled from it. */
-  get streamedFrom(): number {
-    return this.#certifiedHeight() - this.#limits.farBehindBlocks;
+  /** Once a pull has reached this anchor, blocks from this height on are streamed; those below are pulled. */
+  streamedFrom(anchorHeight: number): number {
+    return anchorHeight - this.#limits.farBehindBlocks;
   }
 
   /** A chain whose root is so far above mine is pulled, not streamed. */

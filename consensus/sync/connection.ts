@@ -44,14 +44,15 @@ export interface ConnectionState {
   readonly tips: readonly BlockRef[];
   readonly budgetBytes: number;
   readonly hasMore: boolean;
+  readonly isPulled: boolean;
   readonly progressAt: number;
 }
 
 /** What a connection does to the world. */
 export interface ConnectionOutput {
   hello(hello: Hello): void;
-  /** @returns bytes sent */
-  block(block: RawBlock): number;
+  /** @returns bytes sent; undefined: its signature is false here, and nobody would take it */
+  block(block: RawBlock): number | undefined;
   announce(block: BlockRef): void;
   /** Is this link one of those over which blocks are streamed? Else they are announced. */
   isActive(): boolean;
@@ -108,6 +109,7 @@ export class Connection {
       tips: this.#known.tips,
       budgetBytes: this.#budgetBytes,
       hasMore: this.#hasMore,
+      isPulled: this.#isPulled,
       progressAt: this.#progressAt,
     };
   }
@@ -248,7 +250,10 @@ export class Connection {
         return;
       }
       this.#phase = "syncing";
-      this.#budgetBytes -= this.#out.block(next);
+      const bytes = this.#out.block(next);
+      // The stream ends here. Once they are far behind they pull what is proven without signatures.
+      if (bytes === undefined) return;
+      this.#budgetBytes -= bytes;
       this.#lastSent = refOf(next);
       this.#known.learnHeight(next.height);
     }

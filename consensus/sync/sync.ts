@@ -26,8 +26,8 @@ export interface SyncHost {
   readonly links: BlockLinks;
   now(): number;
   sendHello(to: PeerKey, hello: Hello): void;
-  /** @returns bytes sent */
-  sendBlock(to: PeerKey, block: RawBlock, requested: boolean): number;
+  /** @returns bytes sent; undefined: its signature is false here */
+  sendBlock(to: PeerKey, block: RawBlock, requested: boolean): number | undefined;
   sendBlockRequest(to: PeerKey, id: string): void;
   sendBlockAnnouncement(to: PeerKey, block: BlockRef): void;
   /** Takes a certificate in; it was checked, and proves something new. */
@@ -124,7 +124,7 @@ export class Sync {
       case "blockRequest": {
         // The budget first: a peer that does not read must not make this node read its disk.
         const block = connection.hasBudget ? this.#host.chain.byId(message.id) : undefined;
-        if (block !== undefined) connection.spend(this.#host.sendBlock(from, block, true));
+        if (block !== undefined) connection.spend(this.#host.sendBlock(from, block, true) ?? 0);
         return;
       }
       default:

@@ -236,6 +236,7 @@ class Node implements RunningNode {
         settings: config.consensus,
         self: key.publicKey,
         sign: (digest) => key.sign(digest),
+        verify: verifySignature,
         execution,
         bottom,
         certificate,

@@ -14,6 +14,8 @@ import type { LogLevel } from "./types.ts";
 export type Admitted = AddOutcome | { readonly kind: "held" };
 
 export interface AdmissionHost {
+  /** Height of the highest block on disk: of those below, some came by a pull, and which is not written down. */
+  readonly uncheckedUpTo: number;
   readonly ledger: Ledger;
   readonly finality: Finality;
   readonly outbox: Outbox;
@@ -34,9 +36,16 @@ export interface AdmissionHost {
 export class Admission {
   readonly #host: AdmissionHost;
   readonly #held = new HeldBlocks();
+  #uncheckedUpTo: number;
 
   constructor(host: AdmissionHost) {
     this.#host = host;
+    this.#uncheckedUpTo = host.uncheckedUpTo;
+  }
+
+  /** No producer's signature may be taken for checked up to this height; above, all were when the block came. */
+  get uncheckedUpTo(): number {
+    return this.#uncheckedUpTo;
   }
 
   /** Blocks that wait for their time. */
@@ -88,7 +97,9 @@ export class Admission {
         return halt(`block ${block.header.height} ${block.id} is certified and does not fit what is here: ${why}`);
       }
     }
-    const last = ledger.get((blocks.at(-1) as Block).id);
+    const top = blocks.at(-1) as Block;
+    this.#uncheckedUpTo = Math.max(this.#uncheckedUpTo, top.header.height);
+    const last = ledger.get(top.id);
     if (last !== undefined) this.haltUnless(ledger.setIrreversible(last));
   }
 

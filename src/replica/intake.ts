@@ -5,7 +5,7 @@
 import { unreachable } from "../base/result.ts";
 import type { PeerKey } from "../base/key.ts";
 import { type Block, blockClaim, claimOfEncoded } from "../../chain/block.ts";
-import { type ByteList, elementAt } from "../../chain/byteList.ts";
+import { type ByteList, elementAt, EMPTY_LIST } from "../../chain/byteList.ts";
 import { isProducer } from "../../chain/configuration.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
@@ -72,8 +72,8 @@ export interface IntakeHost {
   senderOf(peer: PeerKey): Sender;
   /** Has this node a use for transactions that others forward, though it does not lead? */
   watchesLeader(): boolean;
-  /** Blocks from this height on may be streamed to a peer, now or later. */
-  streamedFrom(): number;
+  /** When an anchor is reached, blocks from this height on are streamed, not pulled. */
+  streamedFrom(anchorHeight: number): number;
   checkSignatures(batch: number, claims: readonly SignatureClaim[]): void;
   /** @param source the neighbour; of an envelope, who sent it first by its own account, proven where it matters */
   deliver(source: PeerKey, arrival: Arrival): void;
@@ -136,9 +136,17 @@ export class Intake {
     for (const { item, valid: isValid } of this.#gate.checked(batch, valid)) {
       const { from, lane, judged } = item;
       if (isValid && isConsensus(judged.arrival)) for (const claim of judged.claims) this.#verified.add(claim);
-      if (!isValid) this.#host.conduct.fault(from, "badSignature", "a signature is not valid");
+      if (!isValid) this.#refuse(from, judged);
       else if (judged.claims.length > 0 || this.#needsNoCheck(judged)) this.#pass(from, lane, judged);
     }
+  }
+
+  /** Who passes on a range may not have checked it: it counts as one that its source does not hold. */
+  #refuse(from: PeerKey, { arrival, source }: Judged): void {
+    if (arrival?.kind !== "rangeResponse")
+      return this.#host.conduct.fault(from, "badSignature", "a signature is not valid");
+    const response = { blocks: EMPTY_LIST, proof: arrival.response.proof };
+    this.#host.deliver(source ?? from, { kind: "rangeResponse", response });
   }
 
   /** It is valid: what is for others goes on, what is for this node is delivered. */
@@ -301,7 +309,7 @@ export class Intake {
       case "rangeRequest":
         return { arrival: payload, claims: [] };
       case "rangeResponse":
-        return { arrival: payload, claims: this.#rangeClaims(payload.response.blocks) };
+        return { arrival: payload, claims: this.#rangeClaims(payload.response) };
       default:
         return unreachable(payload);
     }
@@ -342,15 +350,16 @@ export class Intake {
   }
 
   /**
-   * A range is proven by hash, which does not cover the producers' signatures. Those of blocks that this node may later
-   * stream to a peer, who will check them, are checked here: a liar must not make an honest node pass on a bad one.
+   * A range is proven by hash, which does not cover the producers' signatures. Those of blocks that this node may have to
+   * stream to a peer, who will check them, are checked here: it must have a good copy to pass on.
    */
-  #rangeClaims(blocks: ByteList): SignatureClaim[] {
+  #rangeClaims({ blocks, proof }: RangeResponse): SignatureClaim[] {
+    const from = this.#host.streamedFrom(proof.anchorHeight);
     const claims: SignatureClaim[] = [];
     for (let i = blocks.count - 1; i >= 0; i--) {
       const each = claimOfEncoded(this.#host.genesis.chainId, elementAt(blocks, i));
       // What does not decode is judged when the range is opened.
-      if (each === undefined || each.height < this.#host.streamedFrom()) break;
+      if (each === undefined || each.height < from) break;
       claims.push(each.claim);
     }
     return claims;

@@ -4,6 +4,7 @@ import type { Block } from "../../chain/block.ts";
 import type { ExecutionSetting } from "../../chain/execution.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import type { Frontier } from "../../chain/merkle.ts";
+import type { SignatureClaim } from "../../chain/signing.ts";
 import type { ConsensusSettings } from "../../consensus/constants.ts";
 import type { BlockLog } from "../../consensus/sync/bestChain.ts";
 import type { SyncLimits } from "../../consensus/sync/constants.ts";
@@ -18,6 +19,8 @@ export interface ReplicaStart {
   readonly self: PeerKey;
   /** Signs a 32-byte digest with this node's key; the key stays in the shell. */
   readonly sign: (digest: Uint8Array) => Uint8Array;
+  /** Whether a signature is valid, at once: for what is sent, and rarely. What comes is checked by `checkSignatures`. */
+  readonly verify: (claim: SignatureClaim) => boolean;
   /** State as of `bottom`, flushed; the duplicate window up to `bottom`. */
   readonly execution: ExecutionSetting;
   /** The irreversible block promised on disk, and the history up to it. */

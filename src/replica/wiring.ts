@@ -2,11 +2,12 @@
 import { hexBytes, toHex } from "../base/bytes.ts";
 import type { PeerKey } from "../base/key.ts";
 import { seededRandom } from "../base/random.ts";
-import { encodeBlockParts } from "../../chain/block.ts";
+import { blockClaim, encodeBlockParts } from "../../chain/block.ts";
 import { type Configuration, isProducer } from "../../chain/configuration.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
+import { headerMessage } from "../../chain/header.ts";
 import { Ledger } from "../../chain/ledger.ts";
-import { signingDigest } from "../../chain/signing.ts";
+import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import type { Engine } from "../../consensus/engine.ts";
 import { type EngineKit, engineKit } from "../../consensus/engines.ts";
 import { Finality } from "../../consensus/finality.ts";
@@ -106,7 +107,7 @@ export function wire(start: ReplicaStart, core: Core): Parts {
   parts.admission.restore(start.blocks);
   parts.engine = kit.makeEngine(engineHost(start, core, parts), start.record);
   parts.conduct = conduct(start, core);
-  parts.sync = sync(core, parts);
+  parts.sync = sync(start, core, parts);
   parts.catchUp = catchUp(start, core, parts);
   parts.submissions = submissions(start, core, parts);
   parts.reads = reads(start, core, parts);
@@ -143,6 +144,7 @@ function transport(start: ReplicaStart, core: Core, parts: Parts): RoutedTranspo
 function admission(start: ReplicaStart, core: Core, parts: Parts): Admission {
   const { ledger, finality, outbox } = parts;
   return new Admission({
+    uncheckedUpTo: Math.max(start.bottom.block.header.height, ...start.blocks.map(({ header }) => header.height)),
     ledger,
     finality,
     outbox,
@@ -188,7 +190,7 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     status: () => engine.state.status,
     senderOf: (peer) => senderOf(peer, start.genesis.configuration, parts),
     watchesLeader: () => kit.forwardsToAll && isProducer(start.genesis.configuration, start.self),
-    streamedFrom: () => chain.streamedFrom,
+    streamedFrom: (anchorHeight) => chain.streamedFrom(anchorHeight),
     checkSignatures: (batch, claims) => outbox.effect({ kind: "checkSignatures", batch, claims }),
     deliver: core.deliver,
     conduct: parts.conduct,
@@ -196,9 +198,9 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
   });
 }
 
-function sync(core: Core, parts: Parts): Sync {
+function sync(start: ReplicaStart, core: Core, parts: Parts): Sync {
   const { chain, outbox, ledger, admission, finality, transport } = parts;
-  const sendBlock = blockSender(outbox);
+  const sendBlock = blockSender(start, parts);
   return new Sync({
     chain,
     links: transport.links,
@@ -217,17 +219,34 @@ function sync(core: Core, parts: Parts): Sync {
   });
 }
 
-function blockSender(outbox: Outbox): (to: PeerKey, block: RawBlock, requested: boolean) => number {
+function blockSender(
+  { genesis, verify }: ReplicaStart,
+  { outbox, admission }: Parts,
+): (to: PeerKey, block: RawBlock, requested: boolean) => number | undefined {
   // A new block goes to all peers, one after the other: the one that was sent last is kept encoded.
-  let encoded: { readonly id: string; readonly parts: readonly Uint8Array[] } | undefined;
+  let encoded: { readonly id: string; readonly parts: readonly Uint8Array[]; readonly isSound: boolean } | undefined;
   return (to, block, requested) => {
     const prefix = requested ? BLOCK_RESPONSE_PREFIX : BLOCK_PREFIX;
-    if (encoded?.id !== block.id) encoded = { id: block.id, parts: encodeBlockParts(block) };
+    if (encoded?.id !== block.id) {
+      const isSound = block.height > admission.uncheckedUpTo || isSigned(block, genesis.chainId, verify);
+      encoded = { id: block.id, parts: encodeBlockParts(block), isSound };
+    }
+    if (!encoded.isSound) return undefined;
     const frame = [prefix, ...encoded.parts];
     outbox.send(to, "chain", frame, false);
     // Exactly what the link will report as drained: an estimate would leak budget.
     return frame.reduce((sum, part) => sum + part.length, 0);
   };
+}
+
+/** As a peer will check it. */
+function isSigned(
+  { id, headerBytes, signature }: RawBlock,
+  chainId: string,
+  verify: (claim: SignatureClaim) => boolean,
+): boolean {
+  const header = headerMessage.decode(headerBytes);
+  return header.ok && verify(blockClaim(chainId, { id, header: header.value, signature }));
 }
 
 function catchUp(start: ReplicaStart, core: Core, parts: Parts): CatchUp {

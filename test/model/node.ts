@@ -343,6 +343,7 @@ export class ModelNode {
       universe.nameOf(state.theirAnnounced?.id),
       connection.asks,
       this.#linksKey(),
+      state.isPulled,
       connection.deadline - this.#now,
       names(this.#sent),
       names(this.#received),

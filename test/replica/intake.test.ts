@@ -394,11 +394,12 @@ describe("a range of blocks", () => {
     expect(node.kinds).toEqual(["rangeResponse"]);
   });
 
-  it("with a bad one among them is misbehaviour, and goes nowhere", () => {
+  it("with a bad one among them counts as not held: who sent it may have been lied to", () => {
     const node = new Node();
     node.unicast(STRANGER, range());
     node.check(false);
-    expect([node.faults, node.kinds]).toEqual([[[STRANGER, "badSignature"]], []]);
+    expect([node.faults, node.kinds]).toEqual([[], ["rangeResponse"]]);
+    expect(node.delivered).toMatchObject([{ arrival: { response: { blocks: { count: 0 }, proof: { from: 1 } } } }]);
   });
 
   it("far below needs no check", () => {

@@ -44,6 +44,7 @@ function makeReplica(rejected: readonly string[] = [], blocks: readonly Block[] 
       settings: CONSENSUS_DEFAULTS,
       self: SELF,
       sign: () => fakeSignature("self"),
+      verify: () => true,
       execution: makeSetting(genesis).setting,
       bottom: root,
       certificate: new Uint8Array(0),

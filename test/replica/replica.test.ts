@@ -21,6 +21,7 @@ function makeReplica(): Replica {
       settings: CONSENSUS_DEFAULTS,
       self: SELF,
       sign: () => fakeSignature("self"),
+      verify: () => true,
       execution: makeSetting(genesis).setting,
       bottom: root,
       certificate: new Uint8Array(0),

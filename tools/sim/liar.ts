@@ -1,6 +1,6 @@
 /**
- * A follower that serves ranges and lies: a block is another one, linked or not, a byte is flipped, nothing is said to be
- * held, or nothing is said at all. Certificates that it passes on name a block that nobody signed. In all else it is correct.
+ * A follower that serves ranges and lies: a block is another one, linked or not, a byte is flipped, a signature that no
+ * hash covers is a false one, nothing is said to be held, or nothing is said at all. Certificates that it passes on name a block that nobody signed. In all else it is correct.
  */
 import type { Block } from "../../chain/block.ts";
 import { decodeBlock } from "../../chain/block.ts";
@@ -68,13 +68,14 @@ export class Liar implements Hostile {
       return block.value;
     });
     const at = this.#dice.below(Math.max(1, list.length));
-    const kind = list.length === 0 ? 0 : this.#dice.below(6);
+    const kind = list.length === 0 ? 0 : this.#dice.below(7);
     if (kind === 1) return undefined;
     if (kind === 2) return encodeRangeResponsePayload([], { ...proof, path: [] });
     // One in the middle, where there is one, so that only the links tell; or the last, which only the proof tells.
     if (kind === 3) list[Math.max(0, list.length - 2)] = anotherBlock(list.at(-2) ?? (list[0] as Block));
     if (kind === 4) list[list.length - 1] = anotherBlock(list.at(-1) as Block);
     if (kind === 5) list[at] = flipped(list[at] as Block);
+    if (kind === 6) list[at] = falselySigned(list[at] as Block);
     return encodeRangeResponsePayload(list, proof);
   }
 }
@@ -83,6 +84,13 @@ export class Liar implements Hostile {
 function anotherBlock(block: Block): Block {
   const headerBytes = headerMessage.encode({ ...block.header, time: block.header.time + 1 });
   return { ...block, headerBytes };
+}
+
+/** Proven by hash all the same. */
+export function falselySigned(block: Block): Block {
+  const signature = Uint8Array.from(block.signature);
+  signature[0] = (signature[0] as number) ^ 1;
+  return { ...block, signature };
 }
 
 function flipped(block: Block): Block {

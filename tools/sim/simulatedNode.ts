@@ -164,6 +164,7 @@ export class SimulatedNode implements Station {
         settings,
         self: this.key,
         sign: (digest) => keys.sign(this.key, digest),
+        verify: (claim) => keys.verify(claim),
         execution: step.value,
         bottom: { block: disk.blockAt(irreversibleHeight), frontier: this.#bottomFrontier() },
         certificate: disk.irreversible?.certificate ?? new Uint8Array(0),

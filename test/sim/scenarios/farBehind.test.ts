@@ -1,5 +1,12 @@
 /** Who is far behind pulls ranges (docs/protocol.md, section 3): from several sources, whatever becomes of them. */
 import { describe, expect, it } from "vitest";
+import { decodeBlock } from "../../../chain/block.ts";
+import { elementAt } from "../../../chain/byteList.ts";
+import { decodePayload, encodeRangeResponsePayload } from "../../../consensus/messages.ts";
+import { decodeEnvelope, encodeEnvelope } from "../../../net/transport/envelope.ts";
+import { concatBytes } from "../../../src/base/bytes.ts";
+import type { Effect } from "../../../src/replica/types.ts";
+import { falselySigned } from "../../../tools/sim/liar.ts";
 import { NO_FAULTS, NO_WORKLOAD } from "../../../tools/sim/profile.ts";
 import { comeToRest } from "../../../tools/sim/run.ts";
 import { readWire } from "../../../tools/sim/wire.ts";
@@ -15,7 +22,11 @@ class Watched {
 }
 
 /** Three producers with so many blocks; node 3, the follower, has none of them and is down. */
-function farBehind(blocks: number, options: StageOptions = {}): { stage: Stage; watched: Watched } {
+function farBehind(
+  blocks: number,
+  options: StageOptions = {},
+  down: readonly number[] = [FOLLOWER],
+): { stage: Stage; watched: Watched } {
   const watched = new Watched();
   const stage = Stage.open(3, {
     followers: 1,
@@ -35,9 +46,25 @@ function farBehind(blocks: number, options: StageOptions = {}): { stage: Stage; 
       },
     },
   });
-  stage.crash(FOLLOWER);
+  for (const each of down) stage.crash(each);
   while (stage.simulation.watch.finality.height < blocks) stage.commit(stage.leader);
   return { stage, watched };
+}
+
+/** A range as a liar sends it: of some blocks up to a height the signatures are false, which no hash covers. */
+function withFalseSignatures(effect: Effect, upTo: number): Effect {
+  if (effect.kind !== "send" || effect.lane !== "bulk") return effect;
+  const opened = decodeEnvelope(concatBytes(...effect.parts));
+  const decoded = opened && decodePayload("", opened.payload);
+  if (decoded?.ok !== true || decoded.value.kind !== "rangeResponse") return effect;
+  const { blocks, proof } = decoded.value.response;
+  const lies = Array.from({ length: blocks.count }, (_, index) => {
+    const block = decodeBlock(elementAt(blocks, index));
+    if (!block.ok) throw new Error(block.error.code);
+    const { height } = block.value.header;
+    return height <= upTo && height % 10 === 5 ? falselySigned(block.value) : block.value;
+  });
+  return { ...effect, parts: encodeEnvelope(opened!.envelope, encodeRangeResponsePayload(lies, proof)) };
 }
 
 function caughtUp(stage: Stage, boundMs = 30_000): void {
@@ -94,6 +121,23 @@ describe("a follower far behind", () => {
     stage.start(FOLLOWER);
     caughtUp(stage);
     stage.settle();
+  });
+
+  it("does not stream on what it has not checked, and who is below it gets everything", { timeout: 60_000 }, () => {
+    // 4 is the follower's only source, and what it sends is true by its hashes; 5 is connected to the follower alone.
+    const [source, below] = [4, 5];
+    const { stage } = farBehind(300, { followers: 3 }, [FOLLOWER, below]);
+    stage.node(source).intercept = (_, effects) => effects.map((effect) => withFalseSignatures(effect, 200));
+    stage.part([FOLLOWER], [0, 1, 2, source]);
+    stage.part([below], [0, 1, 2, source]);
+    stage.start(FOLLOWER);
+    stage.start(below);
+    stage.advance(2_000);
+    stage.join([FOLLOWER], [source]);
+    stage.until("the follower streams to who is below it", () => stage.height(below) > 0, 10_000);
+    expect(stage.height(FOLLOWER)).toBeLessThan(200);
+    stage.until("it has caught up", () => stage.height(below) >= stage.simulation.watch.finality.height, 60_000);
+    expect(stage.simulation.watch.finality.height).toBe(stage.height(FOLLOWER));
   });
 
   it("that dies on the way goes on where its disk was", { timeout: 60_000 }, () => {
