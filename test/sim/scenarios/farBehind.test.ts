@@ -157,7 +157,8 @@ describe("a follower far behind", () => {
   });
 
   it("without any source that has the blocks says so", { timeout: 60_000 }, () => {
-    const { stage } = farBehind(100);
+    // More than is asked for at once, and under way when it is cut off.
+    const { stage } = farBehind(300);
     stage.start(FOLLOWER);
     stage.until("the pull is under way", () => stage.height(FOLLOWER) >= 16, 10_000);
     stage.cutOff(FOLLOWER);
