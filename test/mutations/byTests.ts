@@ -60,7 +60,7 @@ export const BY_TESTS: readonly Mutation[] = [
     "a sender ignores credit",
     "net/link/credit.ts",
     "if (room >= Math.min(queuedBytes, this.#limits.refillBytes)) return room;",
-    "if (room >= -queuedBytes) return queuedBytes;",
+    "if (room > 0) return room + 1;",
     CREDIT,
   ),
   tested(
