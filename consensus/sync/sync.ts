@@ -31,7 +31,7 @@ export interface SyncHost {
   sendBlockRequest(to: PeerKey, id: string): void;
   sendBlockAnnouncement(to: PeerKey, block: BlockRef): void;
   /** Takes a certificate in; it was checked, and proves something new. */
-  adopt(certificate: Certificate): void;
+  adopt(certificate: Certificate, from: PeerKey): void;
   /** Takes in a block whose signature was checked; "held" when its time has not come. */
   acceptBlock(from: PeerKey, block: Block): AddOutcome | { readonly kind: "held" };
   isKnown(id: string): boolean;
@@ -108,7 +108,7 @@ export class Sync {
   /** @param certificate of a hello, when it proves something new */
   receive(from: PeerKey, message: SyncMessage, certificate?: Certificate): void {
     // A hello's certificate is adopted before anything is compared [H2].
-    if (certificate !== undefined) this.#host.adopt(certificate);
+    if (certificate !== undefined) this.#host.adopt(certificate, from);
     const connection = this.#connections.get(from);
     if (connection === undefined) return;
     switch (message.kind) {

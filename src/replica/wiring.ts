@@ -16,9 +16,10 @@ import {
   BLOCK_PREFIX,
   BLOCK_RESPONSE_PREFIX,
   encodeBlockAnnouncement,
-  encodeNotice,
   encodeBlockRequest,
+  encodeCertificatePayload,
   encodeHello,
+  encodeNotice,
   encodeReadIndex,
   encodeReadIndexReply,
   encodeTransactionResults,
@@ -209,7 +210,12 @@ function sync(start: ReplicaStart, core: Core, parts: Parts): Sync {
     sendBlock,
     sendBlockRequest: (to, id) => outbox.send(to, "chain", [encodeBlockRequest(id)], false),
     sendBlockAnnouncement: (to, block) => outbox.send(to, "chain", [encodeBlockAnnouncement(block)], false),
-    adopt: (certificate) => void admission.adopt(certificate),
+    adopt: (certificate, from) => {
+      if (!admission.adopt(certificate) || !certificate.isFinal) return;
+      // It came with a hello, from one neighbour: nobody else tells it to who is behind this node.
+      const payload = encodeCertificatePayload(certificate.bytes);
+      for (const [peer] of parts.sync.connections()) if (peer !== from) transport.toNeighbour(peer, "urgent", payload);
+    },
     acceptBlock: (from, block) => admission.accept(from, block),
     isKnown: (id) => admission.isKnown(id),
     lowestMissing: (orphan) => ledger.lowestMissing(orphan),

@@ -136,7 +136,7 @@ describe("decisions: what a majority has acked in a view is below every higher v
     [genesis, block("a1", "g", 1, 1), block("b1", "g", 1, 2), block("b2", "a1", 2, 2)].map((each) => [each.id, each]),
   );
   const acked = { view: 1, height: 1, id: "a1" };
-  const oracle = (): DecisionOracle => new DecisionOracle(3, (id) => blocks.get(id));
+  const oracle = (): DecisionOracle => new DecisionOracle(2, (id) => blocks.get(id));
 
   it("takes a view that opens above a decided block, or beside one that only a minority has acked", () => {
     const above = oracle();

@@ -35,12 +35,13 @@ describe("each block crosses each link about once in a stable network (docs/prot
     expect([simulated.copiesANode, simulated.mostOnALink]).toEqual([1, 1]);
   });
 
-  it("a small mesh decides as fast as when it flooded: the leader's blocks come by the direct link", () => {
+  it("a small mesh decides as fast as when it flooded: the leader's blocks come by one or two links", () => {
     const [flooded, tree] = [run(4, 4, mesh(4), true), run(4, 4, mesh(4))];
     expect(flooded.stable.copiesANode).toBeGreaterThan(1.9);
     for (const phase of ["stable", "afterChange"] as const) {
       expect(tree[phase].irreversibleMs).toBeLessThanOrEqual(1.1 * flooded[phase].irreversibleMs);
-      expect(tree[phase].everywhereMs).toBeLessThanOrEqual(1.1 * flooded[phase].everywhereMs);
+      // Who floods sends to all at once. What producers say of themselves shapes the tree, too: one way may have two links.
+      expect(tree[phase].everywhereMs).toBeLessThanOrEqual(1.1 * flooded[phase].everywhereMs + 1);
     }
   });
 });
