@@ -187,7 +187,7 @@ export const MUTATIONS: readonly Mutation[] = [
     [
       {
         file: SYNC,
-        find: "if (certificate !== undefined) this.#host.adopt(certificate);",
+        find: "if (certificate !== undefined) this.#host.adopt(certificate, from);",
         replace: "",
       },
     ],
@@ -206,8 +206,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [
       {
         file: CONNECTION,
-        find: "const toldOf = [this.#lastReceived, this.#theirs?.head];",
-        replace: "const toldOf = [this.#theirs?.head];",
+        find: "const toldOf = [this.#lastReceived, this.#theirs?.head, this.#awaited.newest];",
+        replace: "const toldOf = [this.#theirs?.head, this.#awaited.newest];",
       },
     ],
     { maxSeeds: 600 },
@@ -248,7 +248,7 @@ export const MUTATIONS: readonly Mutation[] = [
     "H2",
     "does not adopt a hello's certificate",
     SYNC,
-    "if (certificate !== undefined) this.#host.adopt(certificate);",
+    "if (certificate !== undefined) this.#host.adopt(certificate, from);",
     "",
   ),
   modelled(
@@ -262,8 +262,8 @@ export const MUTATIONS: readonly Mutation[] = [
     "H3",
     "does not count what it received as known to the sender",
     CONNECTION,
-    "const toldOf = [this.#lastReceived, this.#theirs?.head];",
-    "const toldOf = [this.#theirs?.head];",
+    "const toldOf = [this.#lastReceived, this.#theirs?.head, this.#awaited.newest];",
+    "const toldOf = [this.#theirs?.head, this.#awaited.newest];",
   ),
   modelled(
     "H3",

@@ -247,6 +247,8 @@ const laneSchema = z.object({
   bytesOut: z.number(),
   framesIn: z.number(),
   framesOut: z.number(),
+  drops: count.describe("messages dropped at the lane's cap"),
+  creditWaits: count.describe("times that data waited for the peer's credit"),
 });
 
 export const producersSchema = z.object({
