@@ -270,10 +270,9 @@ export class Connection {
     this.#out.announce(refOf(head));
   }
 
-  /** Better than what I have, as far as can be told from outside, and not here. */
+  /** Not here. That it ranks below my head says nothing: their root may be above mine. */
   #lacks(block: BlockRef): boolean {
-    if (block.height <= this.#chain.irreversibleHeight || this.#out.isKnown(block.id)) return false;
-    return this.#phase === "initLow" || compareRefs(block, this.#chain.head) > 0;
+    return block.height > this.#chain.irreversibleHeight && !this.#out.isKnown(block.id);
   }
 
   /** A push was cut short, and not by the budget: it goes on in the next step. */
@@ -368,7 +367,8 @@ export class Connection {
     const head = this.#theirHead();
     const root = this.#theirs?.root;
     if (head === undefined || root === undefined) return;
-    if (this.#chain.extends(head)) this.#phase = "idle";
+    // The greatest that came from them may be of a branch that they have left: their own head is here, too, or I wait.
+    if (this.#chain.extends(head) && this.#chain.extends(this.#theirs!.head)) this.#phase = "idle";
     else if (compareRank({ head: this.#chain.head, root: this.#chain.root }, { head, root }) > 0) {
       this.#phase = "start";
       this.#sendHello(this.#fullLocator());

@@ -26,6 +26,7 @@ function plan(name: string, blocks: number, bounds: Partial<Bounds>): Plan {
 /** Seconds. */
 export const FAST: readonly Plan[] = [
   plan("irreversible blocks, as far as it goes", 3, { decisions: 2, maxStates: 6_000 }),
+  plan("an irreversible block among two, as far as it goes", 2, { decisions: 1, maxStates: 150_000 }),
   plan("fork switches", 3, {}),
   plan("block by block", 2, { paced: true }),
   plan("reconnects and timers", 2, { connects: 2, ticks: 1 }),

@@ -274,13 +274,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   modelled(
     "H1",
-    "switches to another branch without a new hello",
-    CONNECTION,
-    "if (!this.#chain.extends(this.#mine.head)) this.#sendHello(this.#fullLocator());",
-    "if (this.#mine.seq < 0) this.#sendHello(this.#fullLocator());",
-  ),
-  modelled(
-    "H1",
     "waits on for a peer that it has overtaken",
     CONNECTION,
     'else if (this.#phase === "initLow") this.#leaveLow();',
