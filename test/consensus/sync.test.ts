@@ -178,13 +178,15 @@ describe("over a backup link (docs/protocol.md, section 2, Broadcast)", () => {
     expect(node.grafts).toEqual([B, C]);
   });
 
-  it("what comes by another link in time is not grafted for, nor is what ranks below the head", () => {
+  it("what comes by another link in time is not grafted for; what is not here is, though it ranks below the head", () => {
     announce(B, first);
     node.block(A, first);
     node.hold([second]);
-    announce(C, naiveChild(genesis, root, { time: first.block.header.time + 1 }));
     node.pass(2 * GRAFT_AFTER_MS);
     expect(node.grafts).toEqual([]);
+    announce(C, naiveChild(genesis, root, { time: first.block.header.time + 1 }));
+    node.pass(2 * GRAFT_AFTER_MS);
+    expect(node.grafts).toEqual([C]);
     expect(node.arrivals).toEqual([[A, first.id]]);
   });
 

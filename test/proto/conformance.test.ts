@@ -190,7 +190,7 @@ describe("there is one valid encoding", () => {
 
   it("a block writes no empty body", () => {
     const block = encodings.find(({ message }) => message === "Block");
-    const bodyless = fc.sample(block!.samples, { numRuns: 100 }).filter(({ plain }) => !("body" in plain));
+    const bodyless = fc.sample(block!.samples, { numRuns: 1_000, seed: 1 }).filter(({ plain }) => !("body" in plain));
     expect(bodyless.length).toBeGreaterThan(0);
     for (const { bytes, plain } of bodyless) {
       const written = writtenByProtobufjs("Block", { ...plain, body: {} });
