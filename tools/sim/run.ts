@@ -40,6 +40,8 @@ export interface SimulationResult {
 export const CONVERGENCE_MS = 45_000;
 /** Then nothing may grow for this long: longer than any timer of an idle node, ms. */
 export const IDLE_MS = 12_000;
+/** A hint that was given before nodes agreed has led to an election by then, ms. */
+const AFTERMATH_MS = 2_000;
 /** How often convergence is looked at, ms. */
 const LOOK_EVERY_MS = 100;
 
@@ -104,6 +106,10 @@ export function comeToRest(simulation: Simulation, core: readonly SimulatedNode[
     simulation.advance(LOOK_EVERY_MS);
   }
   simulation.assertStates();
+  const converged = first.replica.ledger.head.height;
+  simulation.advance(AFTERMATH_MS);
+  // An election that the faults set off opens one view more; after that nothing grows.
+  if (first.replica.ledger.head.height > converged && simulation.nowMs < bound) return comeToRest(simulation, core);
   const height = first.replica.ledger.head.height;
   simulation.advance(IDLE_MS);
   const grown = first.replica.ledger.head.height;
