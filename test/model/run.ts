@@ -13,7 +13,7 @@ import { FAST, WHOLE } from "./searches.ts";
 import { shapes } from "./universe.ts";
 
 /** A plan with a bound this low says by its name that it is not whole. */
-const CUT_OFF_ON_PURPOSE = 10_000;
+const CUT_OFF_ON_PURPOSE = 200_000;
 
 const args = process.argv.slice(2);
 const json = args.includes("--json");

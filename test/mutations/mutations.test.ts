@@ -24,6 +24,7 @@ const TAGS = [
   "record",
   "range",
   "routing",
+  "tree",
 ];
 /** Found within some seconds each. */
 const FAST = new Set(["S2", "S4", "S5", "S6", "R1", "H1"]);
