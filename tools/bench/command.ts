@@ -10,6 +10,7 @@ import { NetworkProcesses } from "../network/processes.ts";
 import { run as runBroadcast } from "./broadcast/command.ts";
 import { run as runLanes } from "./lanes/command.ts";
 import { type Limits, measureLimits } from "./limits.ts";
+import { parse } from "./parse.ts";
 import { quantile, round } from "./statistics.ts";
 import { measureThroughput, type ThroughputRow } from "./throughput.ts";
 
@@ -52,13 +53,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       "after",
       "\ncairn bench lanes --help: the cost of bulk transfer to a consensus message.\ncairn bench broadcast --help: what a block costs on the wire.\n\nExamples:\n  cairn bench --seconds 3 --inflight 1,1024 --sizes 256\n  cairn bench --json > report.json",
     );
-  command.exitOverride();
-  try {
-    command.parse([...argv], { from: "user" });
-  } catch (error) {
-    const { code, exitCode } = error as { code?: string; exitCode?: number };
-    return code === "commander.helpDisplayed" ? 0 : exitCode === 0 ? 0 : 2;
-  }
+  const status = parse(command, argv);
+  if (status !== undefined) return status;
   const flags = command.opts<Flags>();
   const report = await measure(flags);
   process.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : table(report));

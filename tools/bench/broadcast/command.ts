@@ -3,6 +3,7 @@
  * the tree and flooded, in one run. Times are virtual, so the figures are the same on every machine.
  */
 import { Command } from "commander";
+import { parse } from "../parse.ts";
 import { regularGraph } from "./graph.ts";
 import { measure, type Phase, type Row } from "./measure.ts";
 
@@ -30,13 +31,8 @@ export function run(argv: readonly string[]): number {
     .option("--seed <n>", "of the graphs and the run", "1")
     .option("--json", "the report as JSON")
     .addHelpText("after", "\nExamples:\n  cairn bench broadcast\n  cairn bench broadcast --seconds 20 --seed 7 --json");
-  command.exitOverride();
-  try {
-    command.parse([...argv], { from: "user" });
-  } catch (error) {
-    const { code, exitCode } = error as { code?: string; exitCode?: number };
-    return code === "commander.helpDisplayed" ? 0 : exitCode === 0 ? 0 : 2;
-  }
+  const status = parse(command, argv);
+  if (status !== undefined) return status;
   const { seconds, seed, json } = command.opts<Flags>();
   const numbers = { seconds: Number(seconds), seed: Number(seed) };
   if (!Number.isInteger(numbers.seconds) || numbers.seconds < 1 || !Number.isSafeInteger(numbers.seed)) {

@@ -1,6 +1,7 @@
 /** `cairn bench lanes`: what bulk transfer costs a consensus message on the same link, and what pacing costs bulk. */
 import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
+import { parse } from "../parse.ts";
 import { quantile, round } from "../statistics.ts";
 import { type LanesRow, measureLanes } from "./measure.ts";
 import { MODES, type Mode } from "./modes.ts";
@@ -38,13 +39,8 @@ export async function run(argv: readonly string[]): Promise<number> {
       "after",
       "\nExamples:\n  cairn bench lanes --repeat 5\n  cairn bench lanes --rtt 50 --only 'fixed 256 KiB;paced'",
     );
-  command.exitOverride();
-  try {
-    command.parse([...argv], { from: "user" });
-  } catch (error) {
-    const { code, exitCode } = error as { code?: string; exitCode?: number };
-    return code === "commander.helpDisplayed" ? 0 : exitCode === 0 ? 0 : 2;
-  }
+  const status = parse(command, argv);
+  if (status !== undefined) return status;
   const flags = command.opts<Flags>();
   const modes = MODES.filter(({ name }) => flags.only?.includes(name) ?? true);
   if (modes.length === 0) {
