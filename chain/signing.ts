@@ -1,6 +1,7 @@
 /** What a signature covers: a hash of (kind, chain id, content), so none can be turned to another use [S8]. */
 import { concatBytes, hexBytes, utf8 } from "../src/base/bytes.ts";
 import { sha256 } from "../src/base/hash.ts";
+import { Scratch } from "../src/base/memory.ts";
 import { FORMAT_VERSION } from "./constants.ts";
 
 export type SignedKind =
@@ -31,16 +32,25 @@ export interface SignatureClaim {
   readonly signature: Uint8Array;
 }
 
-const PREFIXES = new Map<string, Uint8Array>();
+/** Of the chain that was signed for last: there is one, mostly. */
+let prefixes = { chainId: "", byKind: new Map<SignedKind, Uint8Array>() };
+/** The input of a digest is put together here. */
+const digestInput = new Scratch();
 
 /** The 32 bytes that are signed for `content` of this kind on this chain. */
 export function signingDigest(kind: SignedKind, chainId: string, content: Uint8Array): Uint8Array {
-  const name = `${kind}\0${chainId}`;
-  let prefix = PREFIXES.get(name);
-  if (prefix === undefined) {
-    prefix = concatBytes(utf8(`cairn/${FORMAT_VERSION}/${kind}\0`), hexBytes(chainId));
-    if (PREFIXES.size > 64) PREFIXES.clear();
-    PREFIXES.set(name, prefix);
-  }
-  return sha256(concatBytes(prefix, content));
+  const prefix = prefixOf(kind, chainId);
+  const input = digestInput.take(prefix.length + content.length);
+  input.set(prefix);
+  input.set(content, prefix.length);
+  return sha256(input);
+}
+
+function prefixOf(kind: SignedKind, chainId: string): Uint8Array {
+  if (prefixes.chainId !== chainId) prefixes = { chainId, byKind: new Map() };
+  const known = prefixes.byKind.get(kind);
+  if (known !== undefined) return known;
+  const prefix = concatBytes(utf8(`cairn/${FORMAT_VERSION}/${kind}\0`), hexBytes(chainId));
+  prefixes.byKind.set(kind, prefix);
+  return prefix;
 }

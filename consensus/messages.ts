@@ -204,15 +204,15 @@ export function isHello(frame: Uint8Array): boolean {
 }
 
 export function encodeHello(hello: Hello): Uint8Array {
-  return withKind(KIND.hello, helloMessage.encode(hello));
+  return helloMessage.encodeAs(KIND.hello, hello);
 }
 
 export function encodeBlockRequest(id: string): Uint8Array {
-  return withKind(KIND.blockRequest, blockRequestMessage.encode({ id }));
+  return blockRequestMessage.encodeAs(KIND.blockRequest, { id });
 }
 
 export function encodeBlockAnnouncement({ view, height, id }: BlockRef): Uint8Array {
-  return withKind(KIND.blockAnnouncement, blockAnnouncementMessage.encode({ block: { view, height, id } }));
+  return blockAnnouncementMessage.encodeAs(KIND.blockAnnouncement, { block: { view, height, id } });
 }
 
 /** Decodes a frame of the chain lane. */
@@ -258,11 +258,11 @@ export function encodeSigned(
   const { number, codec } = SIGNED[kind];
   const bytes = codec.encode(content as never);
   const signature = signDigest(signingDigest(kind, chainId, bytes));
-  return withKind(number, signedMessage.encode({ signer, content: bytes, signature, attachment }));
+  return signedMessage.encodeAs(number, { signer, content: bytes, signature, attachment });
 }
 
 export function encodeVotes(votes: Votes): Uint8Array {
-  return withKind(PAYLOAD.votes, votesMessage.encode(votes));
+  return votesMessage.encodeAs(PAYLOAD.votes, votes);
 }
 
 /** As {@link encodeSigned}, of a notice of this node itself. */
@@ -274,7 +274,7 @@ export function encodeNotice(
   const { number, codec } = NOTICES[kind];
   const content = codec.encode({ at });
   const signature = signDigest(signingDigest(kind, chainId, content));
-  return withKind(number, signedMessage.encode({ signer, content, signature, attachment: new Uint8Array(0) }));
+  return signedMessage.encodeAs(number, { signer, content, signature, attachment: new Uint8Array(0) });
 }
 
 export function encodeCertificatePayload(certificate: Uint8Array): Uint8Array {
@@ -295,14 +295,11 @@ export function encodeTransactionResults(
 ): Uint8Array {
   const content = transactionResultsMessage.encode(answer);
   const signature = signDigest(signingDigest("transactionResults", chainId, content));
-  return withKind(
-    PAYLOAD.transactionResults,
-    signedMessage.encode({ signer, content, signature, attachment: NOTHING }),
-  );
+  return signedMessage.encodeAs(PAYLOAD.transactionResults, { signer, content, signature, attachment: NOTHING });
 }
 
 export function encodeReadIndex(number: number): Uint8Array {
-  return withKind(PAYLOAD.readIndex, readIndexMessage.encode({ number }));
+  return readIndexMessage.encodeAs(PAYLOAD.readIndex, { number });
 }
 
 /** @param signDigest signs 32 bytes with the key of `signer` */
@@ -314,11 +311,11 @@ export function encodeReadIndexReply(
 ): Uint8Array {
   const content = readIndexReplyMessage.encode(answer);
   const signature = signDigest(signingDigest("readIndexReply", chainId, content));
-  return withKind(PAYLOAD.readIndexReply, signedMessage.encode({ signer, content, signature, attachment: NOTHING }));
+  return signedMessage.encodeAs(PAYLOAD.readIndexReply, { signer, content, signature, attachment: NOTHING });
 }
 
 export function encodeRangeRequestPayload(request: RangeRequest): Uint8Array {
-  return withKind(PAYLOAD.rangeRequest, rangeRequestMessage.encode(request));
+  return rangeRequestMessage.encodeAs(PAYLOAD.rangeRequest, request);
 }
 
 export function encodeRangeResponsePayload(blocks: readonly BlockParts[], proof: RangeProof): Uint8Array {

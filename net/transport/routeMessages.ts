@@ -72,18 +72,15 @@ export function encodeRouteUpdates(updates: readonly RouteUpdate[]): Uint8Array 
       ? { producer, seqno: NO_SEQNO, metric: INFINITE_METRIC }
       : { producer, seqno: encodeSeqno(route.seqno), metric: route.metric, signature: route.signature },
   );
-  return withKind(KIND.updates, routeUpdatesMessage.encode({ updates: encoded }));
+  return routeUpdatesMessage.encodeAs(KIND.updates, { updates: encoded });
 }
 
 export function encodeRouteRequest(producer: PeerKey | undefined): Uint8Array {
-  return withKind(KIND.routeRequest, routeRequestMessage.encode(producer === undefined ? {} : { producer }));
+  return routeRequestMessage.encodeAs(KIND.routeRequest, producer === undefined ? {} : { producer });
 }
 
 export function encodeSeqnoRequest({ producer, seqno, hops, signature }: SeqnoRequest): Uint8Array {
-  return withKind(
-    KIND.seqnoRequest,
-    seqnoRequestMessage.encode({ producer, seqno: encodeSeqno(seqno), hops, signature }),
-  );
+  return seqnoRequestMessage.encodeAs(KIND.seqnoRequest, { producer, seqno: encodeSeqno(seqno), hops, signature });
 }
 
 /** Is this payload the transport's own business? */
@@ -122,11 +119,4 @@ function updateOf({ producer, seqno, metric, signature }: Decoded<typeof routeUp
   if (signature === undefined || metric >= INFINITE_METRIC) return { producer, route: undefined };
   // Copies: what is kept of a frame would keep all of it.
   return { producer, route: { producer, seqno: decodeSeqno(seqno), metric, signature: signature.slice() } };
-}
-
-function withKind(kind: number, content: Uint8Array): Uint8Array {
-  const payload = new Uint8Array(1 + content.length);
-  payload[0] = kind;
-  payload.set(content, 1);
-  return payload;
 }

@@ -20,15 +20,15 @@ export type TreeMessage =
   | ({ readonly kind: "prune" } & Decoded<typeof pruneMessage>);
 
 export function encodeAnnouncement(ids: readonly string[]): Uint8Array {
-  return withKind(KIND.announcement, announcementMessage.encode({ ids }));
+  return announcementMessage.encodeAs(KIND.announcement, { ids });
 }
 
 export function encodeGraft(id: string | undefined): Uint8Array {
-  return withKind(KIND.graft, graftMessage.encode(id === undefined ? {} : { id }));
+  return graftMessage.encodeAs(KIND.graft, id === undefined ? {} : { id });
 }
 
 export function encodePrune(id: string): Uint8Array {
-  return withKind(KIND.prune, pruneMessage.encode({ id }));
+  return pruneMessage.encodeAs(KIND.prune, { id });
 }
 
 export function isTreeMessage(payload: Uint8Array): boolean {
@@ -54,11 +54,4 @@ export function decodeTreeMessage(payload: Uint8Array): TreeMessage | undefined 
     default:
       return undefined;
   }
-}
-
-function withKind(kind: number, content: Uint8Array): Uint8Array {
-  const payload = new Uint8Array(1 + content.length);
-  payload[0] = kind;
-  payload.set(content, 1);
-  return payload;
 }

@@ -13,6 +13,7 @@
  *     const result = ack.decode(bytes);
  */
 import { utf8 } from "./bytes.ts";
+import { Slabs } from "./memory.ts";
 import { err, ok, type Result } from "./result.ts";
 import { Malformed, WireReader, WireWriter } from "./wire.ts";
 
@@ -59,6 +60,8 @@ export interface Message<T> {
   readonly fields: Readonly<Record<string, Field<unknown>>>;
   /** @throws RangeError when the value is out of its bounds */
   encode(value: T): Uint8Array;
+  /** As {@link Message.encode}, behind a byte that tells the kind: what is sent, and kept for a moment only. */
+  encodeAs(kind: number, value: T): Uint8Array;
   decode(bytes: Uint8Array): Result<T, DecodeError>;
   /** For nesting: the message that ends at `end`. Throws a {@link Malformed} on bad input. */
   readFrom(reader: WireReader, end: number): T;
@@ -125,6 +128,12 @@ export function message<S extends Shape>(name: string, shape: S): Message<ShapeV
     writeTo(WRITER, value);
     return WRITER.finish();
   };
+  const encodeAs = (kind: number, value: Record<string, unknown>): Uint8Array => {
+    WRITER.reset();
+    WRITER.byte(kind);
+    writeTo(WRITER, value);
+    return WRITER.finishInto(SENT.take(WRITER.length));
+  };
   const decode = (bytes: Uint8Array): Result<Record<string, unknown>, DecodeError> => {
     try {
       return ok(readFrom(new WireReader(bytes), bytes.length));
@@ -137,11 +146,13 @@ export function message<S extends Shape>(name: string, shape: S): Message<ShapeV
       });
     }
   };
-  return { name, fields: shape, encode, decode, readFrom, writeTo } as unknown as Message<ShapeValue<S>>;
+  return { name, fields: shape, encode, encodeAs, decode, readFrom, writeTo } as unknown as Message<ShapeValue<S>>;
 }
 
 /** One for all: encoding calls nothing that could encode in between. */
 const WRITER = new WireWriter();
+/** Memory of what is sent. */
+const SENT = new Slabs();
 
 function writeField(writer: WireWriter, field: Field<unknown>, value: unknown): void {
   writer.varint(field.tag);

@@ -84,6 +84,11 @@ export class WireWriter {
   #buffer = new Uint8Array(1024);
   #at = 0;
 
+  /** Bytes written since the last {@link finish}. */
+  get length(): number {
+    return this.#at;
+  }
+
   /** What was written since the last call, in an array of its own. */
   finish(): Uint8Array {
     const bytes = this.#buffer.slice(0, this.#at);
@@ -91,9 +96,21 @@ export class WireWriter {
     return bytes;
   }
 
+  /** The same in memory of the caller's, {@link length} bytes. */
+  finishInto(target: Uint8Array): Uint8Array {
+    target.set(this.#buffer.subarray(0, this.#at));
+    this.#at = 0;
+    return target;
+  }
+
   /** Forgets what was written: an encoding that failed left it. */
   reset(): void {
     this.#at = 0;
+  }
+
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#buffer[this.#at++] = value;
   }
 
   varint(value: number): void {

@@ -107,6 +107,8 @@ export class Intake {
   readonly #host: IntakeHost;
   readonly #gate: SignatureGate<{ readonly from: PeerKey; readonly lane: Lane; readonly judged: Judged }>;
   readonly #verified = new VerifiedSignatures();
+  /** Names of queues, put together once. */
+  readonly #queues = new Map<PeerKey, Readonly<Record<Lane, string>>>();
 
   constructor(host: IntakeHost) {
     this.#host = host;
@@ -123,7 +125,7 @@ export class Intake {
     if (judged === "drop") return;
     if ("fault" in judged)
       return this.#host.conduct.fault(from, judged.fault, judged.detail, lane === "chain" ? lane : undefined);
-    const entered = this.#gate.submit(queueName(from, lane), { from, lane, judged }, frame.length, judged.claims);
+    const entered = this.#gate.submit(this.#queuesOf(from)[lane], { from, lane, judged }, frame.length, judged.claims);
     if (entered === "pass") this.#pass(from, lane, judged);
     else if (entered === "full") {
       this.#host.conduct.fault(from, "overload", "more than can be checked");
@@ -135,7 +137,7 @@ export class Intake {
   checked(batch: number, valid: boolean): void {
     for (const { item, valid: isValid } of this.#gate.checked(batch, valid)) {
       const { from, lane, judged } = item;
-      if (isValid && isConsensus(judged.arrival)) for (const claim of judged.claims) this.#verified.add(claim);
+      if (isValid && isCertified(judged.arrival)) for (const claim of judged.claims) this.#verified.add(claim);
       if (!isValid) this.#refuse(from, judged);
       else if (judged.claims.length > 0 || this.#needsNoCheck(judged)) this.#pass(from, lane, judged);
     }
@@ -156,7 +158,16 @@ export class Intake {
   }
 
   peerDown(peer: PeerKey): void {
-    for (const lane of ["urgent", "chain", "bulk"] as const) this.#gate.drop(queueName(peer, lane));
+    for (const name of Object.values(this.#queuesOf(peer))) this.#gate.drop(name);
+    this.#queues.delete(peer);
+  }
+
+  #queuesOf(peer: PeerKey): Readonly<Record<Lane, string>> {
+    const known = this.#queues.get(peer);
+    if (known !== undefined) return known;
+    const names = queueNames(peer);
+    this.#queues.set(peer, names);
+    return names;
   }
 
   #judgeSync(from: PeerKey, frame: Uint8Array): Judged | Refused {
@@ -418,11 +429,18 @@ function undecodable(error: { readonly code: string; readonly detail?: string })
 }
 
 /** Whose signatures come again, in certificates. */
-function isConsensus(arrival: Arrival | undefined): boolean {
-  const kind = arrival?.kind;
-  return kind === "votes" || kind === "consensus" || kind === "certificate";
+function isCertified(arrival: Arrival | undefined): boolean {
+  switch (arrival?.kind) {
+    case "votes":
+    case "certificate":
+      return true;
+    case "consensus":
+      return arrival.message.kind === "ack" || arrival.message.kind === "viewChange";
+    default:
+      return false;
+  }
 }
 
-function queueName(peer: PeerKey, lane: Lane): string {
-  return `${peer} ${lane}`;
+function queueNames(peer: PeerKey): Readonly<Record<Lane, string>> {
+  return { urgent: `${peer} urgent`, chain: `${peer} chain`, bulk: `${peer} bulk` };
 }

@@ -73,6 +73,7 @@ export class LinearizableReads {
   }
 
   get deadline(): number {
+    if (this.#count === 0) return Number.POSITIVE_INFINITY;
     const firsts = [this.#unasked[0], this.#asked?.reads[0], this.#behind[0]?.reads[0]];
     const over = Math.min(...firsts.map((read) => read?.until ?? Number.POSITIVE_INFINITY));
     return Math.min(over, this.#asked?.againAt ?? Number.POSITIVE_INFINITY);

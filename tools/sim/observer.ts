@@ -44,8 +44,10 @@ export class Observer implements Watch {
   readonly #simulation: Simulation;
   /** Every block that was ever persisted anywhere. */
   readonly #blocks = new Map<string, Block>();
-  /** Frames read already, by their payload: one array goes to many. */
+  /** Frames of the chain lane read already, by their payload: one array goes to many, and is read again where it arrives. */
   readonly #read = new WeakMap<Uint8Array, WireMessage>();
+  /** The urgent message read last. */
+  #last: { readonly key: Uint8Array; readonly message: WireMessage } | undefined;
   /** Keys of scripted peers: the oracles judge correct nodes only. */
   readonly #distrusted = new Set<string>();
   readonly #routers: Routers;
@@ -259,6 +261,11 @@ export class Observer implements Watch {
 
   #readOnce(lane: Lane, parts: readonly Uint8Array[]): WireMessage {
     const key = parts[parts.length > 1 ? 1 : 0] as Uint8Array;
+    // Of the urgent lane only what is sent is read: one message to many, one after the other.
+    if (lane === "urgent") {
+      if (this.#last?.key !== key) this.#last = { key, message: readWire(lane, parts) };
+      return this.#last.message;
+    }
     const known = this.#read.get(key);
     // A response shares its block with the stream: only the kind in front differs.
     if (known !== undefined && (known.kind !== "block" || known.requested === isResponse(parts))) return known;

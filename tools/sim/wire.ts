@@ -149,7 +149,7 @@ function readPayload(payload: Uint8Array): WireMessage {
 export function readCertificate(bytes: Uint8Array): Extract<WireMessage, { kind: "certificate" | "quorum" }> {
   const fields = new FieldReader(bytes);
   // BFT's has one header where Raft's has a list of acks; its signers are indices.
-  const first = fields.all(3)[0];
+  const first = fields.first(3);
   if (first !== undefined && new FieldReader(first).all(1).length === 0)
     return { kind: "quorum", commit: fields.number(1) === 1, id: sha256Hex(fields.only(2)) };
   const acks = fields.all(3).map((ack) => {
@@ -173,11 +173,13 @@ function readRef(bytes: Uint8Array): WireRef {
   return { view: fields.number(1), height: fields.number(2), id: fields.hex(3) };
 }
 
+/** The fields of a message, each as three numbers: its own, and where its content starts and ends. */
 class FieldReader {
-  readonly #numbers = new Map<number, number>();
-  readonly #bytes = new Map<number, Uint8Array[]>();
+  readonly #bytes: Uint8Array;
+  readonly #fields: number[] = [];
 
   constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
     let at = 0;
     const varint = (): number => {
       let value = 0;
@@ -190,37 +192,50 @@ class FieldReader {
     };
     while (at < bytes.length) {
       const tag = varint();
-      const number = tag >>> 3;
       const value = varint();
-      if ((tag & 7) === 0) this.#numbers.set(number, value);
+      if ((tag & 7) === 0) this.#fields.push(tag >>> 3, value, NUMBER);
       else {
-        const list = this.#bytes.get(number);
-        const content = bytes.subarray(at, at + value);
-        if (list === undefined) this.#bytes.set(number, [content]);
-        else list.push(content);
+        this.#fields.push(tag >>> 3, at, at + value);
         at += value;
       }
     }
   }
 
   number(field: number): number {
-    return this.#numbers.get(field) ?? 0;
+    const fields = this.#fields;
+    for (let i = fields.length - 3; i >= 0; i -= 3)
+      if (fields[i] === field && fields[i + 2] === NUMBER) return fields[i + 1] as number;
+    return 0;
   }
   bytes(field: number): Uint8Array {
-    return this.#bytes.get(field)?.[0] ?? new Uint8Array(0);
+    return this.first(field) ?? new Uint8Array(0);
+  }
+  first(field: number): Uint8Array | undefined {
+    const fields = this.#fields;
+    for (let i = 0; i < fields.length; i += 3)
+      if (fields[i] === field && fields[i + 2] !== NUMBER) return this.#bytes.subarray(fields[i + 1], fields[i + 2]);
+    return undefined;
   }
   only(field: number): Uint8Array {
-    const content = this.#bytes.get(field)?.[0];
+    const content = this.first(field);
     if (content === undefined) throw new Error(`field ${field} is missing`);
     return content;
   }
   all(field: number): readonly Uint8Array[] {
-    return this.#bytes.get(field) ?? [];
+    const fields = this.#fields;
+    const contents: Uint8Array[] = [];
+    for (let i = 0; i < fields.length; i += 3)
+      if (fields[i] === field && fields[i + 2] !== NUMBER)
+        contents.push(this.#bytes.subarray(fields[i + 1], fields[i + 2]));
+    return contents;
   }
   hex(field: number): string {
     return toHex(this.only(field));
   }
 }
+
+/** In place of an end: the field is a number. */
+const NUMBER = -1;
 
 /** The durable record: view, votedFor if any, head acknowledged. */
 export interface WireRecord {
@@ -242,7 +257,7 @@ export interface WireBftRecord {
 export function readBftRecord(bytes: Uint8Array): WireBftRecord {
   const fields = new FieldReader(bytes);
   const ref = (field: number): WireRef | undefined => {
-    const content = fields.all(field)[0];
+    const content = fields.first(field);
     return content && readRef(content);
   };
   return {
@@ -257,7 +272,7 @@ export function readBftRecord(bytes: Uint8Array): WireBftRecord {
 
 export function readRecord(bytes: Uint8Array): WireRecord {
   const fields = new FieldReader(bytes);
-  const voted = fields.all(2)[0];
+  const voted = fields.first(2);
   const acked = new FieldReader(fields.only(3));
   return {
     view: fields.number(1),
