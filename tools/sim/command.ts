@@ -17,7 +17,7 @@ interface Flags {
   readonly seeds?: number;
   readonly producers?: readonly [number, number];
   readonly followers?: readonly [number, number];
-  readonly topology: Topology;
+  readonly topology?: Topology;
   readonly until: number;
   readonly faults: string;
   readonly jobs: number;
@@ -51,7 +51,7 @@ export async function run(argv: string[]): Promise<number> {
     producers: flags.producers,
     followers: flags.followers,
     faults: flags.faults,
-    topology: flags.topology,
+    ...(flags.topology && { topology: flags.topology }),
     durationMs: flags.until,
   });
   const total = flags.seeds ?? (flags.seed === undefined ? 100 : 1);
@@ -79,7 +79,9 @@ function makeProgram(): Command {
     .option("--until <time>", "virtual time with faults, as 20s or 1500ms", time, 20_000)
     .option("--faults <name>", `default (any kind), none, ${PROFILE_NAMES.join(", ")}`, faults, "default")
     .addOption(
-      new Option("--topology <name>", "who may have a link with whom").choices([...TOPOLOGIES]).default("mesh"),
+      new Option("--topology <name>", "who may have a link with whom (default: mixed, a mesh mostly)").choices([
+        ...TOPOLOGIES,
+      ]),
     )
     .option("--jobs <n>", "threads", wholeNumber(1, 256), availableParallelism())
     .option("--json", "one result a line")
@@ -164,7 +166,7 @@ function traceOne(flags: Flags): number {
     producers: flags.producers,
     followers: flags.followers,
     faults: flags.faults,
-    topology: flags.topology,
+    ...(flags.topology && { topology: flags.topology }),
     durationMs: flags.until,
   });
   const result = runOne(plan as SweepRun, (line) => process.stdout.write(`${line}\n`));

@@ -1,5 +1,6 @@
 /** Draws faults of each kind, as a profile says, at nodes as they are now. */
 import type { Dice } from "./dice.ts";
+import type { Network } from "./network.ts";
 import type { FaultProfile } from "./profile.ts";
 import type { Damage, Fault } from "./schedule.ts";
 import type { SimulatedNode } from "./simulatedNode.ts";
@@ -8,11 +9,13 @@ type Pair = readonly [number, number];
 
 export class FaultDice {
   readonly #nodes: readonly SimulatedNode[];
+  readonly #network: Network;
   readonly #dice: Dice;
   readonly #profile: FaultProfile;
 
-  constructor(nodes: readonly SimulatedNode[], dice: Dice, profile: FaultProfile) {
+  constructor(nodes: readonly SimulatedNode[], network: Network, dice: Dice, profile: FaultProfile) {
     this.#nodes = nodes;
+    this.#network = network;
     this.#dice = dice;
     this.#profile = profile;
   }
@@ -70,9 +73,9 @@ export class FaultDice {
     ];
   }
 
-  /** Both directions between one and all others. */
+  /** Both directions of all links of one. */
   around(one: number): Pair[] {
-    return bothWays([one], this.#others(one));
+    return bothWays([one], this.#neighbours(one));
   }
 
   #up(): SimulatedNode[] {
@@ -123,7 +126,9 @@ export class FaultDice {
   #partition(): Fault[] {
     if (this.#nodes.length < 2) return [];
     const kinds = [() => this.#halves(), () => this.#oneAgainstAll(), () => this.#oneWay(), () => this.#bridge()];
-    const pairs = this.#dice.pick(kinds)();
+    const pairs = this.#dice
+      .pick(kinds)()
+      .filter(([from, to]) => this.#network.isWired(from, to));
     return [{ kind: "partition", pairs, durationMs: this.interval(this.#profile.partition.durationMs) }];
   }
 
@@ -141,13 +146,14 @@ export class FaultDice {
   #oneWay(): Pair[] {
     const one = this.#pickUp();
     const mute = this.#dice.chance(0.5);
-    return this.#others(one).map((other) => (mute ? [one, other] : [other, one]));
+    return this.#neighbours(one).map((other) => (mute ? [one, other] : [other, one]));
   }
 
-  /** Two that cannot talk to each other, while both talk to the rest. */
+  /** Two neighbours that cannot talk to each other, while both talk to the rest. */
   #bridge(): Pair[] {
-    const [a, b] = this.#dice.shuffled(this.#nodes.map((node) => node.index));
-    return bothWays([a as number], [b as number]);
+    const [a, ...others] = this.#dice.shuffled(this.#nodes.map((node) => node.index)) as [number, ...number[]];
+    const b = others.find((other) => this.#network.isWired(a, other));
+    return b === undefined ? [] : bothWays([a], [b]);
   }
 
   #pickUp(): number {
@@ -155,15 +161,16 @@ export class FaultDice {
     return up.length === 0 ? 0 : this.#pickVictim(up).index;
   }
 
-  #others(one: number): number[] {
-    return this.#nodes.map((node) => node.index).filter((index) => index !== one);
+  #neighbours(one: number): number[] {
+    return this.#nodes.map((node) => node.index).filter((index) => index !== one && this.#network.isWired(one, index));
   }
 
   #breakLinks(): Fault[] {
     if (this.#nodes.length < 2) return [];
     const node = this.#pickUp();
-    const others = this.#others(node);
-    const peers = this.#dice.chance(this.#profile.linkBreak.wholeNode) ? others : [this.#dice.pick(others)];
+    const neighbours = this.#neighbours(node);
+    if (neighbours.length === 0) return [];
+    const peers = this.#dice.chance(this.#profile.linkBreak.wholeNode) ? neighbours : [this.#dice.pick(neighbours)];
     return [{ kind: "breakLinks", node, peers }];
   }
 

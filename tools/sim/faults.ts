@@ -35,7 +35,7 @@ export class Faults {
 
   constructor(host: FaultHost, dice: Dice, profile: FaultProfile) {
     this.#host = host;
-    this.#draw = new FaultDice(host.nodes, dice, profile);
+    this.#draw = new FaultDice(host.nodes, host.network, dice, profile);
     this.#profile = profile;
   }
 

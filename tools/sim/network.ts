@@ -97,6 +97,10 @@ export class Network {
   isLinked(a: number, b: number): boolean {
     return this.#link(a, b).state === "up";
   }
+  /** May these two have a link at all? */
+  isWired(a: number, b: number): boolean {
+    return this.#wired(a, b);
+  }
   /** Every pair of these that may have a link has one. */
   isWhole(nodes: readonly Station[]): boolean {
     const indices = new Set(nodes.map(({ index }) => index));

@@ -10,7 +10,8 @@ import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from 
 import type { ConsensusSettings } from "../../consensus/constants.ts";
 import type { SyncLimits } from "../../consensus/sync/constants.ts";
 import type { Lane } from "../../net/link/types.ts";
-import { concatBytes, hexBytes } from "../../src/base/bytes.ts";
+import { hexBytes } from "../../src/base/bytes.ts";
+import { Slabs } from "../../src/base/memory.ts";
 import { unreachable } from "../../src/base/result.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import { restore } from "../../src/replica/restore.ts";
@@ -55,6 +56,9 @@ export interface Watch {
   delivering(node: SimulatedNode, from: number, lane: Lane, parts: readonly Uint8Array[]): void;
   linkUp(node: SimulatedNode, peer: number): void;
 }
+
+/** Memory of frames that arrive. */
+const FRAMES = new Slabs();
 
 /** Virtual time 0 on an exact clock, milliseconds since the epoch. */
 export const START_TIME_MS = 1_700_000_000_000;
@@ -194,7 +198,9 @@ export class SimulatedNode implements Station {
     this.#next = [];
     this.#linked.clear();
     this.#timerAt = this.#timerEventAt = Number.POSITIVE_INFINITY;
-    for (const write of this.#writes.splice(0, dice.below(this.#writes.length + 1))) {
+    // A full disk has taken nothing of what waits.
+    const taken = this.#isDiskFull ? 0 : dice.below(this.#writes.length + 1);
+    for (const write of this.#writes.splice(0, taken)) {
       this.disk.apply(write);
       watch.persisted(this, write);
     }
@@ -215,6 +221,14 @@ export class SimulatedNode implements Station {
 
   fillDisk(durationMs: number): void {
     this.#diskFullUntil = Math.max(this.#diskFullUntil, this.#world.queue.now + durationMs * 1000);
+  }
+
+  get #isDiskFull(): boolean {
+    return this.#diskFullUntil > this.#world.queue.now;
+  }
+  /** A full disk refuses what it is given; the shell keeps it and tries again until there is room. Microseconds. */
+  get #roomAt(): number {
+    return Math.max(this.#world.queue.now, this.#diskFullUntil);
   }
 
   failReads(durationMs: number): void {
@@ -306,7 +320,7 @@ export class SimulatedNode implements Station {
 
   deliver(from: number, lane: Lane, parts: readonly Uint8Array[]): void {
     this.#world.watch.delivering(this, from, lane, parts);
-    this.step({ kind: "received", from: this.#keyOf(from), lane, frame: concatBytes(...parts) });
+    this.step({ kind: "received", from: this.#keyOf(from), lane, frame: joined(parts) });
   }
 
   drained(peer: number, lane: Lane, bytes: number): void {
@@ -375,11 +389,8 @@ export class SimulatedNode implements Station {
     const { life } = this;
     this.#inCommit = this.#writes.length;
     const latencyMs = dice.heavyTailed(profile.disk.typicalMs, profile.disk.capMs);
-    // The disk goes on while the process is paused; the process hears of it afterwards. A full one waits for room.
-    queue.schedule(
-      Math.max(queue.now, this.#diskFullUntil) + latencyMs * 1000,
-      () => this.life === life && this.#committed(),
-    );
+    // The disk goes on while the process is paused; the process hears of it afterwards.
+    queue.schedule(this.#roomAt + latencyMs * 1000, () => this.life === life && this.#committed());
   }
 
   #committed(): void {
@@ -406,7 +417,7 @@ export class SimulatedNode implements Station {
     const { queue, dice, profile } = this.#world;
     const { life } = this;
     const latencyMs = dice.heavyTailed(profile.disk.typicalMs * 2, profile.disk.capMs);
-    queue.schedule(queue.now + latencyMs * 1000, () => {
+    queue.schedule(this.#roomAt + latencyMs * 1000, () => {
       if (this.life !== life) return;
       this.stateDisk.apply(flush);
       this.#later(dice.between(0, 500), { kind: "flushed", height: flush.height });
@@ -454,4 +465,17 @@ export class SimulatedNode implements Station {
   #keyOf(index: number): string {
     return (this.#world.nodes[index] as SimulatedNode).key;
   }
+}
+
+/** A frame as the link hands it over, in one piece. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  let bytes = 0;
+  for (const part of parts) bytes += part.length;
+  const frame = FRAMES.take(bytes);
+  let at = 0;
+  for (const part of parts) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
 }

@@ -1,7 +1,7 @@
 /** Storage (docs/testing.md, section 2): what a disk loses is never something that was promised. */
 import { describe, expect, it } from "vitest";
 import { raftRecordMessage } from "../../../consensus/raft/messages.ts";
-import { NO_FAULTS, NO_WORKLOAD } from "../../../tools/sim/profile.ts";
+import { NO_WORKLOAD } from "../../../tools/sim/profile.ts";
 import { Stage } from "../../../tools/sim/scenarios/stage.ts";
 
 describe("kill", () => {
@@ -70,22 +70,104 @@ describe("a block that does not read any more", () => {
   });
 });
 
+describe("a disk that does not read", () => {
+  it("of the only source: nothing wrong is served, and who needs its blocks waits for them", () => {
+    const stage = Stage.open(1, { followers: 1 });
+    stage.crash(1);
+    for (let i = 0; i < 200; i++) stage.commit(0);
+    stage.node(0).failReads(20_000);
+    stage.start(1);
+    stage.advance(15_000);
+    expect(stage.height(1)).toBe(0);
+    stage.until("the follower has all", () => stage.height(1) === stage.height(0), 40_000);
+    stage.settle();
+  });
+});
+
 describe("full disks", () => {
+  const records = (stage: Stage): (Uint8Array | undefined)[] => stage.up.map((index) => stage.node(index).disk.record);
+
   it("take no promises: no vote, no ack, nothing irreversible; it all goes on when there is room", () => {
-    const disk = { ...NO_FAULTS.disk };
-    const stage = Stage.open(3, { faults: { ...NO_FAULTS, disk } });
+    const stage = Stage.open(3);
     stage.commit(stage.leader, 3);
     stage.advance(500);
     const heights = stage.up.map((index) => stage.height(index));
-    Object.assign(disk, { typicalMs: 1e7, capMs: 6_000 });
+    const before = records(stage);
+    for (const index of stage.up) stage.node(index).fillDisk(6_000);
     const [id] = stage.submit(stage.leader);
-    stage.advance(5_500);
+    stage.advance(5_900);
     expect(stage.up.map((index) => stage.height(index))).toEqual(heights);
+    expect(records(stage)).toEqual(before);
     expect(stage.placeOf(id as string)).toBeUndefined();
-    Object.assign(disk, NO_FAULTS.disk);
     stage.settle();
     expect(stage.placeOf(id as string)).toBeDefined();
   });
+
+  it("of a majority: nobody is elected while they are full", () => {
+    const stage = Stage.open(3);
+    const [first, second] = stage.others(stage.leader) as [number, number];
+    stage.node(first).fillDisk(20_000);
+    stage.node(second).fillDisk(20_000);
+    stage.crash(stage.leader);
+    stage.advance(19_000);
+    expect(stage.simulation.leader()).toBeUndefined();
+    stage.elect(undefined, 5_000);
+    stage.commit(stage.leader);
+    stage.startAll();
+    stage.settle();
+  });
+
+  it("of a node that dies meanwhile: nothing of what waited is there, and nothing was promised of it", () => {
+    const stage = Stage.open(3);
+    const victim = stage.others(stage.leader)[0] as number;
+    stage.commit(stage.leader, 3);
+    stage.advance(500);
+    const { irreversibleHeight } = stage.node(victim).disk;
+    stage.node(victim).fillDisk(2_000);
+    stage.commit(stage.leader, 3);
+    stage.crash(victim);
+    expect(stage.node(victim).disk.irreversibleHeight).toBe(irreversibleHeight);
+    stage.start(victim);
+    stage.settle();
+  });
+});
+
+describe("a lost disk", () => {
+  it("of a producer: it gets the chain from its peers, and takes no part any more", () => {
+    const stage = Stage.open(3);
+    for (let i = 0; i < 20; i++) stage.commit(i % 3);
+    const victim = stage.others(stage.leader)[0] as number;
+    loseDisk(stage, victim);
+    stage.start(victim);
+    stage.settle();
+    expect(stage.status(victim).engine.status).toBe("recovering");
+    // Its vote does not count: with another one away nobody leads.
+    const other = stage.others(victim, stage.leader)[0] as number;
+    stage.crash(other);
+    stage.crash(stage.leader);
+    stage.startAll();
+    stage.crash(other);
+    stage.advance(8_000);
+    expect(stage.simulation.leader()).toBeUndefined();
+    stage.startAll();
+    stage.elect();
+    stage.settle();
+  });
+
+  it("of a follower: it begins anew", () => {
+    const stage = Stage.open(1, { followers: 1 });
+    for (let i = 0; i < 100; i++) stage.commit(0);
+    loseDisk(stage, 1);
+    stage.start(1);
+    stage.until("it has all", () => stage.height(1) === stage.height(0), 10_000);
+    stage.settle();
+  });
+
+  function loseDisk({ simulation }: Stage, index: number): void {
+    simulation.crash(index);
+    simulation.node(index).damageDisk("disk");
+    simulation.watch.damaged(simulation.node(index), "disk");
+  }
 });
 
 describe("a state database", () => {
