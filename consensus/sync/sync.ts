@@ -48,20 +48,26 @@ interface Request {
   readonly tried: Set<PeerKey>;
 }
 
+/** When a peer's hellos are looked at. */
+export type HelloGate = Pick<HelloAllowance, "admits" | "takeDue" | "deadline">;
+
 export class Sync {
   readonly #host: SyncHost;
+  readonly #makeGate: (now: number) => HelloGate;
   readonly #connections = new Map<PeerKey, Connection>();
-  readonly #allowances = new Map<PeerKey, HelloAllowance>();
+  readonly #gates = new Map<PeerKey, HelloGate>();
   readonly #requests = new Map<string, Request>();
 
-  constructor(host: SyncHost) {
+  /** @param makeGate another one only where all that a gate may do is searched */
+  constructor(host: SyncHost, makeGate: (now: number) => HelloGate = (now) => new HelloAllowance(now)) {
     this.#host = host;
+    this.#makeGate = makeGate;
   }
 
   get deadline(): number {
     let earliest = Number.POSITIVE_INFINITY;
     for (const connection of this.#connections.values()) earliest = Math.min(earliest, connection.deadline);
-    for (const allowance of this.#allowances.values()) earliest = Math.min(earliest, allowance.deadline);
+    for (const gate of this.#gates.values()) earliest = Math.min(earliest, gate.deadline);
     for (const request of this.#requests.values()) earliest = Math.min(earliest, request.askedAt + REQUEST_AGAIN_MS);
     return earliest;
   }
@@ -96,13 +102,13 @@ export class Sync {
       this.#host.now(),
     );
     this.#connections.set(peer, connection);
-    this.#allowances.set(peer, new HelloAllowance(this.#host.now()));
+    this.#gates.set(peer, this.#makeGate(this.#host.now()));
     connection.open();
   }
 
   peerDown(peer: PeerKey): void {
     this.#connections.delete(peer);
-    this.#allowances.delete(peer);
+    this.#gates.delete(peer);
   }
 
   /** @param certificate of a hello, when it proves something new */
@@ -133,7 +139,7 @@ export class Sync {
   }
 
   #receiveHello(from: PeerKey, connection: Connection, hello: Hello): void {
-    const verdict = this.#allowances.get(from)?.admits(hello, this.#host.now());
+    const verdict = this.#gates.get(from)?.admits(hello, this.#host.now());
     if (verdict === "now") connection.receiveHello(hello, this.#host.now());
     else if (verdict === "tooMany") this.#host.fault(from, "hellos", "faster than they are looked at");
   }
@@ -159,7 +165,7 @@ export class Sync {
   tick(): void {
     const now = this.#host.now();
     for (const [peer, connection] of this.#connections) {
-      const waited = this.#allowances.get(peer)?.takeDue(now);
+      const waited = this.#gates.get(peer)?.takeDue(now);
       if (waited !== undefined) connection.receiveHello(waited, now);
       const missing = connection.tick(now);
       if (missing !== undefined && !this.#host.isKnown(missing.id)) this.#request(missing.id, peer);

@@ -268,8 +268,8 @@ class Node implements RunningNode {
       (error) =>
         this.#fail(new Error(`the core failed, which is a bug: ${error.stack ?? error.message}`, { cause: error })),
     );
-    this.#desk = new SubmissionDesk((request, transactions) =>
-      this.#driver.step({ kind: "submit", request, transactions }),
+    this.#desk = new SubmissionDesk((request, transactions, isAwaited) =>
+      this.#driver.step({ kind: "submit", request, transactions, isAwaited }),
     );
     this.#readDesk = new ReadDesk((request) => this.#driver.step({ kind: "read", request }));
     this.#reads = new NodeReads(this.#replica, this.#chainStore, this.#derived, restored.genesisBlock);

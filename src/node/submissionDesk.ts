@@ -29,14 +29,14 @@ interface Waiter {
 }
 
 export class SubmissionDesk {
-  readonly #submit: (request: number, transactions: readonly Uint8Array[]) => void;
+  readonly #submit: (request: number, transactions: readonly Uint8Array[], isAwaited: boolean) => void;
   readonly #requests = new Map<number, Request>();
   readonly #waiters = new Map<string, Waiter[]>();
   #waiting = 0;
   #nextRequest = 1;
 
   /** @param submit hands transactions to the replica, which answers through {@link submitted} before it returns */
-  constructor(submit: (request: number, transactions: readonly Uint8Array[]) => void) {
+  constructor(submit: (request: number, transactions: readonly Uint8Array[], isAwaited: boolean) => void) {
     this.#submit = submit;
   }
 
@@ -71,7 +71,7 @@ export class SubmissionDesk {
     return new Promise((resolve) => {
       const request = this.#nextRequest++;
       this.#requests.set(request, { wait, timeoutMs, resolve });
-      this.#submit(request, transactions);
+      this.#submit(request, transactions, wait !== "accepted");
       if (!this.#requests.delete(request)) return;
       resolve(transactions.map((bytes) => ({ status: "noLeader", id: toHex(transactionId(bytes)) })));
     });

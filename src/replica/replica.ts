@@ -184,7 +184,7 @@ export class Replica {
         this.#parts.outbox.effect({
           kind: "submitted",
           request: input.request,
-          answers: this.#parts.submissions.submit(input.transactions),
+          answers: this.#parts.submissions.submit(input.transactions, input.isAwaited),
         });
         return;
       default:

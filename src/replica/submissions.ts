@@ -76,8 +76,9 @@ export class Submissions {
     return this.#forwardAgainAt;
   }
 
-  submit(transactions: readonly Uint8Array[]): SubmitAnswer[] {
-    return transactions.map((bytes) => this.#admit(bytes));
+  /** @param isAwaited does somebody wait for what becomes of them? */
+  submit(transactions: readonly Uint8Array[], isAwaited = true): SubmitAnswer[] {
+    return transactions.map((bytes) => this.#admit(bytes, isAwaited));
   }
 
   /** Transactions that another node forwarded. What is refused here is told by the block producer, not now. */
@@ -269,7 +270,7 @@ export class Submissions {
     if (this.#unforwarded.size > 0) this.#forwardAgainAt = this.#host.now() + FORWARD_AGAIN_MS;
   }
 
-  #admit(bytes: Uint8Array): SubmitAnswer {
+  #admit(bytes: Uint8Array, isAwaited: boolean): SubmitAnswer {
     const { mempool, ledger, limits } = this.#host;
     const idBytes = transactionId(bytes);
     const id = toHex(idBytes);
@@ -277,7 +278,7 @@ export class Submissions {
     if (known !== undefined) return this.#admitKnown(known);
     const place = ledger.findTransaction(idBytes);
     if (place !== undefined && place.height <= ledger.bottom.height) return { status: "inChain", id, place };
-    const fault = this.#admissionFault(bytes);
+    const fault = this.#admissionFault(bytes, isAwaited);
     if (fault !== undefined && place === undefined) return { status: "invalid", id, ...fault };
     if (!mempool.hasRoomFor(bytes.length, "local")) return { status: "full", id };
     const decoded = decodeTransaction(bytes);
@@ -302,7 +303,10 @@ export class Submissions {
     return state === "included" && place !== undefined ? { status: "included", id, place } : { status: "accepted", id };
   }
 
-  #admissionFault(bytes: Uint8Array): { readonly code: string; readonly detail: string } | undefined {
+  #admissionFault(
+    bytes: Uint8Array,
+    isAwaited: boolean,
+  ): { readonly code: string; readonly detail: string } | undefined {
     const { limits, application, ledger } = this.#host;
     if (bytes.length > limits.transactionBytes) {
       return { code: "TRANSACTION_TOO_LARGE", detail: `${bytes.length} bytes, at most ${limits.transactionBytes}` };
@@ -310,7 +314,7 @@ export class Submissions {
     const decoded = decodeTransaction(bytes);
     if (!decoded.ok) return { code: "TRANSACTION_UNDECODABLE", detail: "these bytes are not a transaction" };
     const { payload, expiresAt, author } = decoded.value;
-    const expiryFault = this.#expiryFault(expiresAt);
+    const expiryFault = this.#expiryFault(expiresAt, isAwaited);
     if (expiryFault !== undefined) return expiryFault;
     if (limits.signaturesRequired && author === undefined)
       return { code: "AUTHOR_MISSING", detail: "the genesis requires signatures" };
@@ -322,11 +326,17 @@ export class Submissions {
     return checked.ok ? undefined : { code: checked.error.code, detail: checked.error.message };
   }
 
-  /** By the clock, or by the chain where that is ahead: what it proves expired may have been in it long ago. */
-  #expiryFault(expiresAt: number): { readonly code: string; readonly detail: string } | undefined {
+  /**
+   * What the chain proves expired may have been in it long ago. What is too old by the clock alone is refused where nobody
+   * waits. Who waits is told what the chain decides: it may be a second attempt, whose first one is in a block that this node
+   * lacks or was lost with a node that died; only a block of a later time tells, and for that the leader has to know of it.
+   */
+  #expiryFault(expiresAt: number, isAwaited: boolean): { readonly code: string; readonly detail: string } | undefined {
     const { limits, ledger } = this.#host;
-    const now = Math.max(this.#host.now(), ledger.bottom.block.header.time);
-    if (expiresAt < now) return { code: "TRANSACTION_EXPIRED", detail: `expiresAt ${expiresAt} is before ${now}` };
+    const provenMs = ledger.bottom.block.header.time;
+    const now = Math.max(this.#host.now(), provenMs);
+    if (expiresAt < (isAwaited ? provenMs : now))
+      return { code: "TRANSACTION_EXPIRED", detail: `expiresAt ${expiresAt} is before ${now}` };
     if (expiresAt <= now + limits.expiryAheadMs + ADMISSION_SLACK_MS) return undefined;
     return { code: "EXPIRES_TOO_LATE", detail: `expiresAt is more than ${limits.expiryAheadMs} ms ahead` };
   }

@@ -36,8 +36,16 @@ export type Input =
   | { readonly kind: "stopping" }
   /** The operator rejects a block, or takes that back; the shell has written it down. */
   | { readonly kind: "rejectBlock" | "acceptBlock"; readonly id: string }
-  /** Encoded transactions of local submitters; answered by one `submitted` effect with the same `request`. */
-  | { readonly kind: "submit"; readonly request: number; readonly transactions: readonly Uint8Array[] };
+  /**
+   * Encoded transactions of local submitters; answered by one `submitted` effect with the same `request`. `isAwaited`: they
+   * wait for outcomes, which the chain decides; else what is too old by the clock is refused.
+   */
+  | {
+      readonly kind: "submit";
+      readonly request: number;
+      readonly transactions: readonly Uint8Array[];
+      readonly isAwaited: boolean;
+    };
 
 export type Effect =
   /** One atomic write; `persisted` with the token is the answer. */

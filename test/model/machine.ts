@@ -13,6 +13,7 @@ export interface NodeState {
   readonly phase: string;
   readonly isPersisting: boolean;
   readonly hasUndrained: boolean;
+  readonly isHelloWaiting: boolean;
   readonly learnable: readonly UniverseBlock[];
   readonly gainable: readonly UniverseBlock[];
   /** The step that led here first. */
@@ -59,6 +60,17 @@ export class Machine {
   messageText(number: number): string {
     return this.#messageTexts[number] as string;
   }
+  isNewHello(number: number): boolean {
+    const message = this.message(number);
+    return message.kind === "hello" && message.hello.seq === 1;
+  }
+
+  /** The same message once its receiver has sent a newer hello than it echoes. */
+  outdated(number: number): number {
+    const message = this.message(number);
+    if (message.kind !== "hello" || message.hello.echo === 0) return number;
+    return this.#numberOf({ kind: "hello", hello: { ...message.hello, echo: 0 } });
+  }
 
   /** @param name of the input, one for each input */
   apply(state: number, name: string, input: Input): Transition {
@@ -73,8 +85,9 @@ export class Machine {
     return transition;
   }
 
-  receive(state: number, message: number): Transition {
-    return this.apply(state, `m${message}`, { kind: "message", message: this.message(message) });
+  receive(state: number, message: number, isHeld = false): Transition {
+    const name = `${isHeld ? "h" : "m"}${message}`;
+    return this.apply(state, name, { kind: "message", message: this.message(message), isHeld });
   }
 
   /** A real node in this state. */
@@ -98,13 +111,14 @@ export class Machine {
     if (number === undefined) {
       number = this.#states.length;
       this.#byKey.set(key, number);
-      const { head, root, phase, isPersisting, hasUndrained } = node;
+      const { head, root, phase, isPersisting, hasUndrained, isHelloWaiting } = node;
       this.#states.push({
         head,
         root,
         phase,
         isPersisting,
         hasUndrained,
+        isHelloWaiting,
         learnable: node.learnable(),
         gainable: node.gainable(),
         from,

@@ -11,8 +11,8 @@ import { Finality } from "../../consensus/finality.ts";
 import type { Hello, SyncMessage } from "../../consensus/messages.ts";
 import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import type { Connection } from "../../consensus/sync/connection.ts";
-import { SEND_BUDGET_BYTES } from "../../consensus/sync/constants.ts";
-import { Sync } from "../../consensus/sync/sync.ts";
+import { HELLO_EVERY_MS, SEND_BUDGET_BYTES } from "../../consensus/sync/constants.ts";
+import { type HelloGate, Sync, type SyncHost } from "../../consensus/sync/sync.ts";
 import { LinkStates, PRUNE_SETTLES_MS } from "../../net/transport/linkStates.ts";
 import { fromUtf8, utf8 } from "../../src/base/bytes.ts";
 import type { Result } from "../../src/base/result.ts";
@@ -20,7 +20,11 @@ import { makeSetting, settle } from "../fixtures/memoryLedger.ts";
 import { toyApplication } from "../fixtures/toyApplication.ts";
 import { descends, GENESIS, GENESIS_BLOCK, type Universe, type UniverseBlock } from "./universe.ts";
 
-/** What goes over the link. Certificates, prunes and grafts travel on the urgent lane, everything else on the chain lane. */
+/**
+ * What goes over the link. Certificates, prunes and grafts travel on the urgent lane, everything else on the chain lane.
+ * Numbers of hellos are relative, since only their order is looked at (decision 022): `seq` is 1 where the hello is newer than
+ * the one before it on its lane, `echo` 1 where it echoes the newest hello of whoever receives it; else 0.
+ */
 export type Message =
   | SyncMessage
   | { readonly kind: "certificate"; readonly id: string }
@@ -33,9 +37,43 @@ export const URGENT: ReadonlySet<Message["kind"]> = new Set(["certificate", "pru
 /** What may happen to a node. */
 export type Input =
   | { readonly kind: "up" | "down" | "tick" | "drained" | "persisted" }
-  | { readonly kind: "message"; readonly message: Message }
+  /** `isHeld`: a hello that is beyond the peer's allowance. */
+  | { readonly kind: "message"; readonly message: Message; readonly isHeld?: boolean }
   /** A block, or the certificate of one, comes from elsewhere. */
   | { readonly kind: "gain" | "learn"; readonly block: UniverseBlock };
+
+/**
+ * In place of the product's HelloAllowance, which counts: whether there is an allowance left when a hello comes is the world's choice.
+ * Like it, what waits keeps all that comes later waiting, the newest takes the place of the one before, and time lets it pass.
+ */
+class ChosenGate implements HelloGate {
+  readonly #now: () => number;
+  #waiting: Hello | undefined;
+  isExhausted = false;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  get waiting(): Hello | undefined {
+    return this.#waiting;
+  }
+  get deadline(): number {
+    return this.#waiting === undefined ? Number.POSITIVE_INFINITY : this.#now() + HELLO_EVERY_MS;
+  }
+
+  admits(hello: Hello): "now" | "waits" {
+    if (this.#waiting === undefined && !this.isExhausted) return "now";
+    this.#waiting = hello;
+    return "waits";
+  }
+
+  takeDue(): Hello | undefined {
+    const due = this.#waiting;
+    this.#waiting = undefined;
+    return due;
+  }
+}
 
 const PEER = "peer";
 /** The link by which blocks come from elsewhere. */
@@ -64,6 +102,7 @@ export class ModelNode {
     changed: (peer) => void (peer === PEER && this.#sync.linkChanged(PEER)),
   });
   readonly #sync: Sync;
+  #gate = new ChosenGate(() => this.#now);
   /** Bytes of a block to the send budget. */
   readonly #blockBytes: number;
   /** Irreversible blocks by height, as chain.db holds them. */
@@ -74,6 +113,8 @@ export class ModelNode {
   #persisting: BlockNode[] = [];
   #undrained = 0;
   #isStreamed = false;
+  /** Absolute number of the newest hello sent. */
+  #lastSeq = 0;
   /** Of this connection: blocks streamed to the peer, and blocks that it streamed, with their ancestors. */
   #sent = new Set<string>();
   #received = new Set<string>();
@@ -84,11 +125,11 @@ export class ModelNode {
   constructor(universe: Universe, paced: boolean) {
     this.#universe = universe;
     this.#blockBytes = paced ? SEND_BUDGET_BYTES : 0;
-    this.#sync = new Sync({
+    const host: SyncHost = {
       chain: this.#chain,
       links: this.#links,
       now: () => this.#now,
-      sendHello: (_to, hello) => void this.#outgoing.push({ kind: "hello", hello }),
+      sendHello: (_to, hello) => this.#sendHello(hello),
       sendBlock: (_to, block, requested) => this.#sendBlock(block, requested),
       sendBlockRequest: (_to, id) => void this.#outgoing.push({ kind: "blockRequest", id }),
       sendBlockAnnouncement: (_to, announced) => void this.#outgoing.push({ kind: "blockAnnouncement", announced }),
@@ -99,7 +140,8 @@ export class ModelNode {
       rootCertificate: () => this.#finality.shown,
       fault: (_peer, _what, detail) => void this.#faults.push(`a correct node is blamed: ${detail}`),
       finalityConflict: (_peer, detail) => void this.#faults.push(`a finality conflict is seen: ${detail}`),
-    });
+    };
+    this.#sync = new Sync(host, () => (this.#gate = new ChosenGate(() => this.#now)));
     this.#links.up(ELSEWHERE);
   }
 
@@ -131,6 +173,11 @@ export class ModelNode {
   get hasUndrained(): boolean {
     return this.#undrained > 0;
   }
+  /** A hello that is newer than all that were looked at waits. */
+  get isHelloWaiting(): boolean {
+    const { waiting } = this.#gate;
+    return waiting !== undefined && waiting.seq > (this.#connection?.state.theirs?.seq ?? 0);
+  }
   /** Blocks whose certificates would prove something new. */
   learnable(): UniverseBlock[] {
     return this.#universe.blocks.filter(({ block }) => this.#finality.isNews(block.header.height, block.id));
@@ -154,11 +201,13 @@ export class ModelNode {
       case "up":
         this.#sent = new Set();
         this.#received = new Set();
+        this.#lastSeq = 0;
         this.#links.up(PEER);
         this.#sync.peerUp(PEER);
         if (this.#finality.newest !== undefined) this.#tellCertificate(this.#finality.newest.id);
         return;
       case "down":
+        this.#gate = new ChosenGate(() => this.#now);
         this.#undrained = 0;
         this.#links.down(PEER);
         return this.#sync.peerDown(PEER);
@@ -171,7 +220,10 @@ export class ModelNode {
       case "persisted":
         return this.#promise(this.#persisting.shift() as BlockNode);
       case "message":
-        return this.#receive(input.message);
+        this.#gate.isExhausted = input.isHeld === true;
+        this.#receive(input.message);
+        this.#gate.isExhausted = false;
+        return;
       case "gain":
         this.#links.arrived(input.block.block.id, ELSEWHERE);
         return void this.#accept(input.block.block);
@@ -196,8 +248,15 @@ export class ModelNode {
     this.#isStreamed = false;
   }
 
+  #sendHello(hello: Hello): void {
+    const seq = Number(hello.seq > this.#lastSeq);
+    this.#lastSeq = hello.seq;
+    // Whether that is the receiver's newest the world knows, which has all that is on its way.
+    this.#outgoing.push({ kind: "hello", hello: { ...hello, seq, echo: 1 } });
+  }
+
   #receiveHello(message: Extract<Message, { kind: "hello" }>): void {
-    const { rootCertificate, echo } = message.hello;
+    const { rootCertificate, echo: isEchoOfNewest } = message.hello;
     const certified = rootCertificate && this.#universe.of(fromUtf8(rootCertificate) ?? "").block;
     const isNews = certified !== undefined && this.#finality.isNews(certified.header.height, certified.id);
     const certificate = isNews
@@ -211,10 +270,12 @@ export class ModelNode {
         }
       : undefined;
     const before = this.#connection?.state;
-    this.#sync.receive(PEER, message, certificate);
+    const seq = (this.#gate.waiting?.seq ?? before?.theirs?.seq ?? 0) + message.hello.seq;
+    const echo = isEchoOfNewest === 1 ? (before?.mine?.seq ?? 0) : 0;
+    this.#sync.receive(PEER, { kind: "hello", hello: { ...message.hello, seq, echo } }, certificate);
     if (certificate !== undefined && this.#finality.isNews(certificate.height, certificate.id))
       this.#faults.push(`compares before it has adopted the certificate of ${certified?.header.height} [H2]`);
-    if (this.phase !== before?.phase && echo !== before?.mine?.seq)
+    if (this.phase !== before?.phase && isEchoOfNewest !== 1)
       this.#faults.push(`takes the role ${this.phase} from a hello that does not echo its newest [H1]`);
   }
 
@@ -325,7 +386,11 @@ export class ModelNode {
     if (connection === undefined) return "off";
     const universe = this.#universe;
     const state = connection.state;
-    const refs = [state.lastSent, state.lastReceived, ...state.tips].map((ref) => universe.nameOf(ref?.id));
+    const { waiting } = this.#gate;
+    // Of their hello nothing else is looked at later, and what was sent last is looked at outside of this machine only.
+    const refs = [state.theirs?.head, state.theirs?.root, state.lastReceived, ...state.tips].map((ref) =>
+      universe.nameOf(ref?.id),
+    );
     const names = (ids: Set<string>): string =>
       [...ids]
         .map((id) => universe.nameOf(id))
@@ -333,8 +398,10 @@ export class ModelNode {
         .join();
     return [
       state.phase,
-      state.mine === undefined ? "-" : describeHello(universe, state.mine),
-      state.theirs === undefined ? "-" : describeHello(universe, state.theirs),
+      state.mine === undefined ? "-" : describeChain(universe, state.mine),
+      waiting === undefined
+        ? "-"
+        : `${this.isHelloWaiting}${waiting.echo === state.mine?.seq}${describeChain(universe, waiting)}`,
       refs.join(),
       state.settledHeight ?? "-",
       state.budgetBytes,
@@ -360,17 +427,17 @@ export class ModelNode {
   }
 }
 
-export function describeHello(universe: Universe, hello: Hello): string {
-  const locator = hello.locator.map(({ id }) => universe.nameOf(id)).join(" ");
-  const certified =
-    hello.rootCertificate === undefined ? "" : ` certified ${universe.nameOf(fromUtf8(hello.rootCertificate))}`;
-  return `hello ${hello.seq} echo ${hello.echo} head ${universe.nameOf(hello.head.id)} root ${universe.nameOf(hello.root.id)}${certified} locator ${locator}`;
+/** What a hello says of its sender's chain. */
+function describeChain(universe: Universe, { head, root, rootCertificate, locator }: Hello): string {
+  const certified = rootCertificate === undefined ? "" : ` certified ${universe.nameOf(fromUtf8(rootCertificate))}`;
+  const places = locator.map(({ id }) => universe.nameOf(id)).join(" ");
+  return `head ${universe.nameOf(head.id)} root ${universe.nameOf(root.id)}${certified} locator ${places}`;
 }
 
 export function describeMessage(universe: Universe, message: Message): string {
   switch (message.kind) {
     case "hello":
-      return describeHello(universe, message.hello);
+      return `${message.hello.seq === 1 ? "new" : "repeated"} hello, echo of ${message.hello.echo === 1 ? "your newest" : "an older one"}, ${describeChain(universe, message.hello)}`;
     case "block":
     case "blockResponse":
       return `${message.kind} ${universe.nameOf(message.block.id)}`;

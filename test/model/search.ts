@@ -13,6 +13,8 @@ export interface Bounds {
   readonly decisions: number;
   /** Timers that fire, on both nodes together, while messages are still under way. */
   readonly ticks: number;
+  /** Hellos, on both nodes together, that come when their allowance is used up. */
+  readonly holds: number;
   /** Rounds of timers within which two nodes left alone must have the same head. */
   readonly rounds: number;
   /** A block fills the send budget, so that anything may happen between two blocks of a stream. */
@@ -60,6 +62,7 @@ interface World {
   readonly decided: readonly UniverseBlock[];
   readonly connects: number;
   readonly ticks: number;
+  readonly holds: number;
 }
 
 interface Step {
@@ -111,9 +114,9 @@ export class Search {
 
   #initial(): World {
     const { start } = this.#machine;
-    const { connects, ticks } = this.#bounds;
+    const { connects, ticks, holds } = this.#bounds;
     const none = [[], []] as const;
-    return { nodes: [start, start], urgent: none, chain: none, isUp: false, decided: [], connects, ticks };
+    return { nodes: [start, start], urgent: none, chain: none, isUp: false, decided: [], connects, ticks, holds };
   }
 
   #expand(number: number): void {
@@ -157,6 +160,14 @@ export class Search {
       const taken = { ...world, [lane]: replaced(world[lane], from, rest) };
       const transition = this.#machine.receive(world.nodes[to], message);
       yield this.#moved(taken, to, `receives ${this.#machine.messageText(message)}`, transition);
+      if (world.holds === 0 || this.#machine.message(message).kind !== "hello") continue;
+      const held = this.#machine.receive(world.nodes[to], message, true);
+      yield this.#moved(
+        { ...taken, holds: world.holds - 1 },
+        to,
+        `must wait with ${this.#machine.messageText(message)}`,
+        held,
+      );
     }
   }
 
@@ -211,11 +222,26 @@ export class Search {
       return `${NAMES[side]} ${action}: ${phase}, head ${head.name}, root ${root.name}${sent.join("")}`;
     };
     let { urgent, chain } = world;
+    const { isHelloWaiting } = this.#machine.state(to);
     for (const message of outgoing) {
       if (URGENT.has(this.#machine.message(message).kind)) urgent = replaced(urgent, side, [...urgent[side], message]);
-      else chain = replaced(chain, side, [...chain[side], message]);
+      else chain = this.#sent(chain, side, message, isHelloWaiting);
     }
     return { text, faults, world: { ...world, nodes: replaced(world.nodes, side, to), urgent, chain } };
+  }
+
+  /** A hello echoes the newest that was looked at; what waits or is on its way makes it an echo of an older one, at once or later. */
+  #sent(chain: World["chain"], side: Side, message: number, isWaiting: boolean): World["chain"] {
+    const machine = this.#machine;
+    const theirs = chain[other(side)];
+    const isOutdated = isWaiting || theirs.some((each) => machine.isNewHello(each));
+    const sent = replaced(chain, side, [...chain[side], isOutdated ? machine.outdated(message) : message]);
+    if (!machine.isNewHello(message)) return sent;
+    return replaced(
+      sent,
+      other(side),
+      theirs.map((each) => machine.outdated(each)),
+    );
   }
 
   #state(world: World, side: Side): NodeState {
@@ -228,7 +254,7 @@ export class Search {
   #comeToRest(number: number): void {
     const path: { key: string; isRound: boolean }[] = [];
     const texts: (() => string)[] = [];
-    let world = this.#worlds[number] as World;
+    let world: World = { ...(this.#worlds[number] as World), holds: 0 };
     let rounds = 0;
     let known: number | undefined;
     for (;;) {
@@ -268,8 +294,8 @@ export class Search {
   #quietStep(world: World): Step | undefined {
     if (!world.isUp) return this.#connect(world);
     for (const side of SIDES) {
-      const [step] = [...this.#deliveries(world, side), ...this.#ownSteps(world, side)];
-      if (step !== undefined) return step;
+      for (const step of this.#deliveries(world, side)) return step;
+      for (const step of this.#ownSteps(world, side)) return step;
     }
     return undefined;
   }
@@ -304,9 +330,9 @@ function replaced<T>(pair: readonly [T, T], side: Side, value: T): readonly [T, 
 
 /** The two are alike, so a world and its mirror image are one state. */
 function canonicalKey(world: World): string {
-  const { isUp, decided, connects, ticks } = world;
+  const { isUp, decided, connects, ticks, holds } = world;
   const names = decided.map(({ name }) => name).sort();
-  return `${quietKey(world)}|${isUp ? 1 : 0},${connects},${ticks},${names.join()}`;
+  return `${quietKey(world)}|${isUp ? 1 : 0},${connects},${ticks},${holds},${names.join()}`;
 }
 
 /** Without what the world may still do. */

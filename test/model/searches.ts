@@ -15,6 +15,7 @@ function plan(name: string, blocks: number, bounds: Partial<Bounds>): Plan {
       connects: 1,
       decisions: 0,
       ticks: 0,
+      holds: 0,
       rounds: bounds.decisions === undefined ? 1 : 2,
       paced: false,
       maxStates: 4_000_000,

@@ -143,6 +143,19 @@ describe("admission (docs/protocol.md, section 4, transactions)", () => {
     expect(submissions.submit([put(2)])).toEqual([{ status: "inChain", id, place: { height: 1, index: 1 } }]);
   });
 
+  it("one that is too old by the clock alone is refused where nobody waits; else a block has to prove it", () => {
+    const { submissions, world, apply, decide, told, forwarded } = makeNode();
+    world.now = START_TIME + 1_000;
+    const late = put(1, START_TIME + 500);
+    expect(submissions.submit([late], false)).toMatchObject([{ status: "invalid", code: "TRANSACTION_EXPIRED" }]);
+    expect(submissions.submit([late])).toEqual([{ status: "accepted", id: idOf(late) }]);
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(late)]]);
+    decide(apply([], 1, undefined, START_TIME + 501));
+    expect(told).toEqual([{ status: "expired", id: idOf(late) }]);
+    expect(submissions.submit([late])).toMatchObject([{ status: "invalid", code: "TRANSACTION_EXPIRED" }]);
+  });
+
   it("one that the chain's time has passed is refused even where the own clock is behind: it may have been in the chain", () => {
     const { submissions, apply, decide, naive } = makeNode({ expiryAheadMs: 50 });
     const first = apply([put(1, START_TIME + 40)]);

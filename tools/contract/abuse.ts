@@ -1,6 +1,10 @@
 /** Clients that are no use to anybody: too many, too slow, too large. */
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+
+/** So much is without end here: far more than any kernel holds and any endpoint takes. */
+const ENDLESS_BYTES = 256 * 1024 * 1024;
 
 export interface Target {
   readonly url: string;
@@ -60,6 +64,12 @@ async function drip(target: Target, begin: string, rest: string): Promise<SlowEn
   return { text, afterMs: performance.now() - startedAt };
 }
 
+/** The most that this machine's kernel holds of a connection, at its two ends: what is written and no process has read. */
+export function kernelBufferBytes(): number {
+  const maxOf = (name: string): number => Number(readFileSync(`/proc/sys/net/ipv4/${name}`, "utf8").split("\t")[2]);
+  return maxOf("tcp_wmem") + maxOf("tcp_rmem");
+}
+
 /** A body without end. @returns the answer, empty when a reset overtook it, and how much was taken of it */
 export async function endlessBody(
   target: Target,
@@ -74,7 +84,7 @@ export async function endlessBody(
   socket.write("Transfer-Encoding: chunked\r\n\r\n");
   const chunk = `10000\r\n${" ".repeat(0x10000)}\r\n`;
   let bytes = 0;
-  for (; !isOver && bytes < 64 * 1024 * 1024; bytes += 0x10000) {
+  for (; !isOver && bytes < ENDLESS_BYTES; bytes += 0x10000) {
     if (!socket.write(chunk)) await Promise.race([once(socket, "drain").catch(() => undefined), answer]);
   }
   socket.destroy();

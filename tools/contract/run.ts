@@ -7,8 +7,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { BATCH_BODY_BYTES, SINGLE_BODY_BYTES } from "../../src/node/http/limits.ts";
 import { NetworkProcesses, type NodeProcess, poll } from "../network/processes.ts";
-import { endlessBody, manyConnections, slowBody, type SlowEnd, slowHead } from "./abuse.ts";
+import { endlessBody, kernelBufferBytes, manyConnections, slowBody, type SlowEnd, slowHead } from "./abuse.ts";
 import { type Bindings, type Case, casesOf } from "./cases.ts";
 import { ContractDocument } from "./document.ts";
 import { Exchange } from "./exchange.ts";
@@ -134,16 +135,16 @@ async function abuse(node: NodeProcess, slow: boolean, note: (text: string) => v
   const served = await manyConnections(target, CONNECTIONS);
   note(`${served} of ${CONNECTIONS} connections at once answered`);
   if (served !== CONNECTIONS) faults.push(`only ${served} of ${CONNECTIONS} connections were answered`);
-  for (const [path, type, mostBytes] of [
-    ["/v1/transactions", "application/json", 8],
-    ["/v1/transactions/batch", "application/x-ndjson", 32],
+  for (const [path, type, limit] of [
+    ["/v1/transactions", "application/json", SINGLE_BODY_BYTES],
+    ["/v1/transactions/batch", "application/x-ndjson", BATCH_BODY_BYTES],
   ] as const) {
     const { text, bytes } = await endlessBody(target, path, type);
     note(`an endless body at ${path}: ended after ${bytes >> 20} MiB`);
     // A reset may overtake the answer.
     if (text !== "" && !/^HTTP\/1\.1 413 [\s\S]*"BODY_TOO_LARGE"/.test(text))
       faults.push(`${path}, endless body: ${text}`);
-    if (bytes > mostBytes * 1024 * 1024) faults.push(`${path}: ${bytes} bytes of an endless body were taken`);
+    if (bytes > 2 * limit + kernelBufferBytes()) faults.push(`${path}: ${bytes} bytes of an endless body were taken`);
   }
   await Promise.all(slowOnes);
   const { status } = await fetch(`${node.url}/health/live`);

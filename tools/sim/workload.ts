@@ -77,7 +77,7 @@ export class Workload {
     const ids = transactions.map((bytes) => toHex(transactionId(bytes)));
     for (const id of ids) this.#oracle.submitted(id);
     this.#last = transactions.at(-1);
-    node.step({ kind: "submit", request: this.#count, transactions });
+    node.step({ kind: "submit", request: this.#count, transactions, isAwaited: true });
     return ids;
   }
 

@@ -4,7 +4,8 @@ import { varintBytes, writeVarint } from "../../../chain/scan.ts";
 import { encodeTransaction, transactionId } from "../../../chain/transaction.ts";
 import { concatBytes, toHex, utf8 } from "../../../src/base/bytes.ts";
 import { encodeKvPayload } from "../../../src/node/applications/kvPayload.ts";
-import { BATCH_SLICE } from "../../../src/node/http/limits.ts";
+import { hasMoreThan, lineRanges } from "../../../src/node/http/batchLines.ts";
+import { BATCH_SLICE, BATCH_TRANSACTIONS } from "../../../src/node/http/limits.ts";
 import { encodePutTransaction } from "../../../src/node/http/putTransaction.ts";
 import { appOf, FakeNode, NOW, testGenesis } from "./fakeNode.ts";
 
@@ -135,6 +136,26 @@ describe("POST /v1/transactions/batch", () => {
     const body = concatBytes(prefixed(transaction("a")), new Uint8Array([0xff, 0x01, 0x00]));
     const answers = lines((await batch(node, body, "application/octet-stream")).body);
     expect(answers.map(({ status, error }) => error?.code ?? status)).toEqual(["irreversible", "BATCH_CUT_SHORT"]);
+  });
+
+  test.each([
+    ["JSON lines", `${put("k")}\n\n \r\n`, NDJSON],
+    ["encoded transactions", Buffer.from(prefixed(transaction("k"))), "application/octet-stream"],
+  ])("of too many %s none is taken", async (_, item, type) => {
+    const node = new FakeNode();
+    const body = Buffer.concat(Array(BATCH_TRANSACTIONS + 1).fill(Buffer.from(item)) as Buffer[]);
+    const refused = await batch(node, body, type);
+    expect([refused.statusCode, refused.json().error.code]).toEqual([413, "TOO_MANY_TRANSACTIONS"]);
+    expect(node.submissions).toEqual([]);
+  });
+
+  test.each([
+    [2, "a\nb\n", false],
+    [2, "a\n\n \t\r\nb", false],
+    [1, "a\nb", true],
+    [0, "", false],
+  ])("more than %i lines in %j: %s", (most, text, expected) => {
+    expect(hasMoreThan(most, lineRanges(Buffer.from(text)))).toBe(expected);
   });
 
   test("an empty batch has an empty answer", async () => {

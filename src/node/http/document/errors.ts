@@ -84,7 +84,7 @@ export const ERRORS = {
   },
   TOO_MANY_TRANSACTIONS: {
     status: 413,
-    message: "more than 100000 transactions; those before were submitted: send the rest in further batches",
+    message: "more than 100000 transactions; none was submitted: send them in several batches",
   },
   URL_TOO_LONG: { status: 414, message: "a part of the path is too long" },
   UNSUPPORTED_MEDIA_TYPE: {
