@@ -11,7 +11,7 @@ import { HEADER_MAX_BYTES, PRODUCERS_MAX, SIGNATURE_BYTES } from "../chain/const
 import { type Header, headerMessage } from "../chain/header.ts";
 import { type SignatureClaim, signingDigest } from "../chain/signing.ts";
 import { WINDOW_BLOCKS } from "./constants.ts";
-import { ackMessage } from "./raft/messages.ts";
+import { ackMessage } from "./leading/messages.ts";
 
 const certificateAckMessage = message("CertificateAck", {
   signer: hash(1),

@@ -17,6 +17,9 @@ import type { ConsensusMessage } from "./messages.ts";
 import { raftHeaderRule } from "./raft/headerRule.ts";
 import { type RaftRecord, raftRecordMessage } from "./raft/messages.ts";
 import { Raft } from "./raft/raft.ts";
+import { vsrHeaderRule } from "./vsr/headerRule.ts";
+import { type VsrRecord, vsrRecordMessage } from "./vsr/messages.ts";
+import { Vsr } from "./vsr/vsr.ts";
 
 type Claims = Result<readonly SignatureClaim[], CertificateError>;
 
@@ -48,8 +51,8 @@ export function engineKit(genesis: Genesis, genesisId: string): EngineKit {
       return raftKit(genesis, root);
     case "bft":
       return bftKit(genesis, root);
-    default:
-      throw new Error(`engine ${genesis.engine} is not built yet`);
+    case "vsr":
+      return vsrKit(genesis, root);
   }
 }
 
@@ -64,6 +67,16 @@ function raftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit
     makeEngine: (host, record) => new Raft(host, decodeRaftRecord(record)),
     rootsAreFinal: true,
     forwardsToAll: false,
+  };
+}
+
+/** Certificates are Raft's: acks of a majority. */
+function vsrKit(genesis: Genesis, root: BlockRef): EngineKit {
+  return {
+    ...raftKit(genesis, root),
+    headerRule: vsrHeaderRule(genesis.configuration),
+    initialRecord: () => vsrRecordMessage.encode({ view: 0, ackedHead: root, incarnations: [] }),
+    makeEngine: (host, record) => new Vsr(host, decodeVsrRecord(record)),
   };
 }
 
@@ -92,6 +105,12 @@ function bftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit 
     rootsAreFinal: false,
     forwardsToAll: true,
   };
+}
+
+/** A record that does not decode counts as lost. */
+function decodeVsrRecord(bytes: Uint8Array | undefined): VsrRecord | undefined {
+  const decoded = bytes && vsrRecordMessage.decode(bytes);
+  return decoded?.ok ? decoded.value : undefined;
 }
 
 const NO_CLAIMS: Claims = ok([]);

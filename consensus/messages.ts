@@ -24,14 +24,10 @@ import type { SignatureClaim, SignedKind } from "../chain/signing.ts";
 import { signingDigest } from "../chain/signing.ts";
 import { type Notice, noticeKind, NOTICES, readNotice } from "./notice.ts";
 import { type ByteList, decodeList } from "../chain/byteList.ts";
+import { type Ack, ackMessage, type HeartbeatReply, heartbeatReplyMessage, refMessage } from "./leading/messages.ts";
 import {
-  type Ack,
-  ackMessage,
   type Heartbeat,
   heartbeatMessage,
-  type HeartbeatReply,
-  heartbeatReplyMessage,
-  refMessage,
   type RequestVote,
   requestVoteMessage,
   type TimeoutNow,
@@ -48,6 +44,18 @@ import {
   type Votes,
   votesMessage,
 } from "./bft/messages.ts";
+import {
+  type CommitNotice,
+  commitNoticeMessage,
+  type DoViewChange,
+  doViewChangeMessage,
+  type Recovery,
+  recoveryMessage,
+  type RecoveryResponse,
+  recoveryResponseMessage,
+  type StartViewChange,
+  startViewChangeMessage,
+} from "./vsr/messages.ts";
 import {
   type BlockParts,
   decodeRangeResponse,
@@ -130,7 +138,12 @@ export type SignedContent =
   | { readonly kind: "heartbeatReply"; readonly content: HeartbeatReply }
   | { readonly kind: "timeoutNow"; readonly content: TimeoutNow }
   | { readonly kind: "viewChange"; readonly content: ViewChange }
-  | { readonly kind: "summary"; readonly content: Summary };
+  | { readonly kind: "summary"; readonly content: Summary }
+  | { readonly kind: "startViewChange"; readonly content: StartViewChange }
+  | { readonly kind: "doViewChange"; readonly content: DoViewChange }
+  | { readonly kind: "commitNotice"; readonly content: CommitNotice }
+  | { readonly kind: "recovery"; readonly content: Recovery }
+  | { readonly kind: "recoveryResponse"; readonly content: RecoveryResponse };
 export type SignedContentKind = SignedContent["kind"];
 
 const SIGNED: Record<SignedContentKind, { readonly number: number; readonly codec: Message<never> }> = {
@@ -142,6 +155,11 @@ const SIGNED: Record<SignedContentKind, { readonly number: number; readonly code
   timeoutNow: { number: 21, codec: timeoutNowMessage as Message<never> },
   viewChange: { number: 22, codec: viewChangeMessage as Message<never> },
   summary: { number: 23, codec: summaryMessage as Message<never> },
+  startViewChange: { number: 24, codec: startViewChangeMessage as Message<never> },
+  doViewChange: { number: 25, codec: doViewChangeMessage as Message<never> },
+  commitNotice: { number: 26, codec: commitNoticeMessage as Message<never> },
+  recovery: { number: 27, codec: recoveryMessage as Message<never> },
+  recoveryResponse: { number: 28, codec: recoveryResponseMessage as Message<never> },
 };
 const SIGNED_BY_NUMBER = new Map(
   (Object.keys(SIGNED) as SignedContentKind[]).map((kind) => [SIGNED[kind].number, kind]),
@@ -383,7 +401,7 @@ function decodeSigned(chainId: string, kind: SignedContentKind, bytes: Uint8Arra
   const inner = (SIGNED[kind].codec as Message<unknown>).decode(outer.value.content);
   if (!inner.ok) return inner;
   const message = { kind, content: inner.value, signer, signature, attachment } as ConsensusMessage;
-  if (message.content.view > VIEW_MAX) return undecodable("view out of range");
+  if ("view" in message.content && message.content.view > VIEW_MAX) return undecodable("view out of range");
   const claim = { key: signer, digest: signingDigest(kind, chainId, outer.value.content), signature };
   return ok({ kind: "signed", message, claim });
 }

@@ -11,7 +11,7 @@ import { bool, bytes, fixedBytes, message, nested, optional, repeated, uint } fr
 import { sha256Hex } from "../../src/base/hash.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
 import type { CertificateError } from "../certificate.ts";
-import { refMessage } from "../raft/messages.ts";
+import { refMessage } from "../leading/messages.ts";
 import { QC_MAX_BYTES, viewChangeDigest, voteDigest } from "./messages.ts";
 import { isReport, type Opening, quorumOf, showsGreatest } from "./rules.ts";
 

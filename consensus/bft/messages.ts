@@ -15,7 +15,7 @@ import {
 import { SIGNATURE_BYTES } from "../../chain/constants.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { WINDOW_BLOCKS } from "../constants.ts";
-import { refMessage } from "../raft/messages.ts";
+import { refMessage } from "../leading/messages.ts";
 
 /** What is signed as `prepare` and as `commit`. */
 export const phaseVoteMessage = message("PhaseVote", { view: uint(1), height: uint(2), id: hash(3) });

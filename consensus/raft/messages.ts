@@ -1,13 +1,7 @@
 /** Raft's messages and its durable record (docs/protocol.md, section 5; `proto/raft.proto`). */
-import type { BlockRef } from "../../chain/header.ts";
 import { bool, type Decoded, hash, message, nested, optional, uint } from "../../src/base/codec.ts";
-
-/** A block as elections compare it. */
-export const refMessage = message("BlockRef", { view: uint(1), height: uint(2), id: hash(3) });
-
-export function refOf({ view, height, id }: BlockRef): BlockRef {
-  return { view, height, id };
-}
+import { isAtLeast, refMessage } from "../leading/messages.ts";
+import type { ConsensusMessage } from "../messages.ts";
 
 /** Asks for a vote in `view`. A pre-vote asks whether a vote would be given and changes nothing. */
 export const requestVoteMessage = message("RequestVote", {
@@ -22,15 +16,8 @@ export type RequestVote = Decoded<typeof requestVoteMessage>;
 export const voteMessage = message("Vote", { view: uint(1), candidate: hash(2), granted: bool(3), preVote: bool(4) });
 export type Vote = Decoded<typeof voteMessage>;
 
-/** The signer holds this block and its ancestors durably, and its view is `view`. */
-export const ackMessage = message("Ack", { view: uint(1), height: uint(2), id: hash(3) });
-export type Ack = Decoded<typeof ackMessage>;
-
 export const heartbeatMessage = message("Heartbeat", { view: uint(1), round: uint(2), irreversibleHeight: uint(3) });
 export type Heartbeat = Decoded<typeof heartbeatMessage>;
-
-export const heartbeatReplyMessage = message("HeartbeatReply", { view: uint(1), round: uint(2) });
-export type HeartbeatReply = Decoded<typeof heartbeatReplyMessage>;
 
 /** Asks `target` to stand for election at once: leadership transfer. */
 export const timeoutNowMessage = message("TimeoutNow", { view: uint(1), target: hash(2) });
@@ -45,3 +32,19 @@ export const raftRecordMessage = message("RaftRecord", {
   outdated: optional(bool(4)),
 });
 export type RaftRecord = Decoded<typeof raftRecordMessage>;
+
+/** Leaves only when what it promises is on its signer's disk. Pre-votes promise nothing, nor does a refusal. */
+export function isPromise(message: ConsensusMessage): boolean {
+  if (message.kind === "requestVote") return !message.content.preVote;
+  if (message.kind === "vote") return message.content.granted && !message.content.preVote;
+  return message.kind === "ack";
+}
+
+/** Whether this message, one's own, promises what the record does not know. */
+export function isAbove(message: ConsensusMessage, record: RaftRecord): boolean {
+  if (message.kind === "ack") return !isAtLeast(record.ackedHead, message.content);
+  if (message.kind !== "requestVote" && message.kind !== "vote") return false;
+  const { view } = message.content;
+  if (!isPromise(message) || view !== record.view) return isPromise(message) && view > record.view;
+  return record.votedFor !== (message.kind === "vote" ? message.content.candidate : message.signer);
+}

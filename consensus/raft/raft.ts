@@ -7,20 +7,25 @@
  * docs/protocol.md, sections 4 and 5.
  */
 import { isProducer, majorityOf } from "../../chain/configuration.ts";
-import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
-import type { BlockRef, Header } from "../../chain/header.ts";
-import { LEADER_STALL_TIMEOUTS } from "../constants.ts";
-import type { DurableAction, Engine, EngineHost, EngineView } from "../engine.ts";
-import type { ConsensusMessage, SignedContent } from "../messages.ts";
-import { AckTable } from "./ackTable.ts";
-import { ElectionTimer } from "./electionTimer.ts";
-import { HandOver } from "./handOver.ts";
-import type { Ack, Heartbeat, HeartbeatReply, RaftRecord, RequestVote, TimeoutNow, Vote } from "./messages.ts";
-import { raftRecordMessage, refOf } from "./messages.ts";
-import { isAbove, NewestMessages } from "./newestMessages.ts";
-import { ReadRounds } from "./readRounds.ts";
-import { Rounds } from "./rounds.ts";
-import { WatchedLeader } from "./watchedLeader.ts";
+import type { BlockNode } from "../../chain/forkDatabase.ts";
+import type { Header } from "../../chain/header.ts";
+import type { DurableAction, Engine, EngineHost, EngineView, ProductionPermit } from "../engine.ts";
+import { ElectionTimer } from "../leading/electionTimer.ts";
+import { type Ack, type HeartbeatReply, isAtLeast, refOf } from "../leading/messages.ts";
+import { NewestMessages } from "../leading/newestMessages.ts";
+import { ackOf, Term } from "../leading/term.ts";
+import { WatchedLeader } from "../leading/watchedLeader.ts";
+import type { ConsensusMessage } from "../messages.ts";
+import {
+  type Heartbeat,
+  isAbove,
+  isPromise,
+  type RaftRecord,
+  raftRecordMessage,
+  type RequestVote,
+  type TimeoutNow,
+  type Vote,
+} from "./messages.ts";
 
 type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
@@ -39,21 +44,15 @@ export class Raft implements Engine {
   /** No acks, no votes, until what was acked before the restart is here again [S6]. */
   #recovering = true;
   readonly #electionTimer: ElectionTimer;
-  readonly #newest = new NewestMessages();
+  readonly #newest = new NewestMessages(isPromise);
   /** When the leader was last heard, ms. */
   #heardAt = Number.NEGATIVE_INFINITY;
   /** Newest round heard from the leader of this view. */
   #roundHeard = 0;
   /** Of a candidate or pre-candidate: who granted. */
   readonly #granted = new Set<string>();
-  // Of a leader, from here on.
-  #opened = false;
-  #rounds: Rounds;
-  readonly #reads: ReadRounds;
-  #heartbeatAt = Number.POSITIVE_INFINITY;
-  #acks = new AckTable();
-  #progressAt = 0;
-  #handOver: HandOver | undefined;
+  /** Of a leader. */
+  #term: Term | undefined;
   /** The view that this node hands over, until its successor's has decided a block. */
   #viewHandedOver: number | undefined;
   /** This node is about to stop: it stands for election no more. */
@@ -69,14 +68,6 @@ export class Raft implements Engine {
     this.#hasRecord = record !== undefined && record.outdated !== true;
     const { view, height, id } = host.ledger.head;
     this.#record = record ?? { view, ackedHead: { view, height, id } };
-    this.#rounds = this.#newRounds();
-    this.#reads = new ReadRounds({
-      now: () => host.now(),
-      decidedHeight: () => this.#decidedHeight(),
-      beginRound: () => this.#sendHeartbeat(),
-      confirmed: () => this.#rounds.confirmed,
-      answer: (reads, decided) => host.readAnswered(reads, decided),
-    });
   }
 
   get state(): EngineView {
@@ -87,9 +78,7 @@ export class Raft implements Engine {
   get deadline(): number {
     if (!this.#isMember) return this.#watched.deadline;
     if (!this.#hasRecord) return Number.POSITIVE_INFINITY;
-    if (this.#role !== "leader") return this.#electionTimer.at;
-    const handOverAt = this.#handOver?.deadline ?? Number.POSITIVE_INFINITY;
-    return Math.min(this.#heartbeatAt, this.#quorumDeadline(), this.#reads.deadline, handOverAt);
+    return this.#term?.deadline ?? this.#electionTimer.at;
   }
 
   encodeRecord(): Uint8Array {
@@ -108,16 +97,10 @@ export class Raft implements Engine {
 
   tick(): void {
     if (!this.#takesPart()) return;
-    const now = this.#host.now();
-    if (this.#role === "leader") {
-      if (now >= this.#quorumDeadline()) this.#stepDown("no quorum answers");
-      else if (this.#isStalled(now)) this.#stepDown("own blocks do not become irreversible");
-      else {
-        if (now >= this.#heartbeatAt) this.#sendHeartbeat();
-        this.#askSuccessor();
-        this.#reads.proceed();
-      }
-    } else if (now < this.#electionTimer.at) return;
+    if (this.#term !== undefined) {
+      const why = this.#term.tick();
+      if (why !== undefined) this.#stepDown(why);
+    } else if (this.#host.now() < this.#electionTimer.at) return;
     else if (this.#recovering || this.#isLeaving) this.#electionTimer.reset();
     else this.#startPreVote();
   }
@@ -150,11 +133,7 @@ export class Raft implements Engine {
     if (action.view !== this.#record.view) return;
     if (action.kind === "ownVote") {
       if (this.#role === "candidate") this.#countGrant(this.#host.self);
-    } else if (action.kind === "ownAck" && this.#role === "leader") {
-      const node = this.#host.ledger.get(action.id);
-      if (node !== undefined) this.#acks.record(this.#host.self, { node, signature: NO_SIGNATURE });
-      this.#decide();
-    }
+    } else if (action.kind === "ownAck") this.#term?.ownAckDurable(action.id);
   }
 
   /** A valid header of a higher view moves this replica to that view. */
@@ -183,25 +162,20 @@ export class Raft implements Engine {
   }
 
   irreversibleMoved(): void {
-    this.#progressAt = this.#host.now();
+    this.#term?.irreversibleMoved();
     this.#checkRecovered();
   }
 
   read(read: number): void {
-    if (this.#role === "leader") this.#reads.add(read);
+    if (this.#term !== undefined) this.#term.read(read);
     else this.#host.readAnswered([read], undefined);
   }
 
   handOver(): void {
     this.#isLeaving = true;
-    if (this.#role !== "leader") return;
+    if (this.#term === undefined) return;
     this.#viewHandedOver = this.#record.view;
-    this.#handOver = new HandOver(this.#host, {
-      view: this.#record.view,
-      isUpToDate: (key) => this.#acks.get(key)?.node === this.#host.ledger.head,
-      heardAt: (key) => this.#rounds.heardAt(key),
-    });
-    this.#askSuccessor();
+    this.#term.handOver();
   }
   get isHandingOver(): boolean {
     // The successor may need this node's vote, and its ack.
@@ -213,26 +187,19 @@ export class Raft implements Engine {
   }
 
   linkBroke(peer: string): void {
-    this.#askSuccessor();
+    this.#term?.askSuccessor();
     if (peer !== this.#leader || this.#role !== "follower" || !this.#takesPart()) return;
     // The kernel tells at once that a process died: ask the others early. They refuse if they still hear it.
     this.#heardAt = Number.NEGATIVE_INFINITY;
     this.#electionTimer.leaderLost();
   }
 
-  production(): { readonly view: number; readonly opening: boolean } | undefined {
-    if (this.#role !== "leader" || (this.#opened && this.#handOver !== undefined)) return undefined;
-    const { head, root } = this.#host.ledger;
-    // A view is opened whatever its predecessors left undecided: only with a block of its own can anything be decided.
-    if (this.#opened && head.height - root.height >= this.#host.settings.windowBlocks) return undefined;
-    return { view: this.#record.view, opening: !this.#opened };
+  production(): ProductionPermit | undefined {
+    return this.#term?.production();
   }
 
   produced(node: BlockNode): void {
-    // Waiting for acks begins with the first block that waits, not with the last one that was decided.
-    const first = node.height === this.#host.ledger.root.height + 1;
-    if (!this.#opened || first) this.#progressAt = this.#host.now();
-    this.#opened = true;
+    this.#term?.produced(node);
   }
 
   // Elections
@@ -293,21 +260,16 @@ export class Raft implements Engine {
     if (request.view !== this.#record.view) return false;
     const { votedFor } = this.#record;
     if (votedFor !== undefined && votedFor !== candidate) return false; // [R1]
-    return this.#isUpToDate(request.head);
+    return isAtLeast(request.head, this.#host.ledger.head); // [S1]
   }
 
   #answerPreVote(candidate: string, request: RequestVote): void {
-    const granted =
-      !this.#recovering && request.view > this.#record.view && !this.#hearsLeader() && this.#isUpToDate(request.head);
+    const { head } = this.#host.ledger;
+    const mayFollow = !this.#recovering && request.view > this.#record.view && !this.#hearsLeader();
+    const granted = mayFollow && isAtLeast(request.head, head); // [S1]
     const view = granted ? request.view : this.#record.view;
     const content = { view, candidate, granted, preVote: true };
     this.#host.unicast(candidate, { kind: "vote", content }, { durable: false });
-  }
-
-  /** View first, then height [S1]. */
-  #isUpToDate(head: BlockRef): boolean {
-    const mine = this.#host.ledger.head;
-    return head.view !== mine.view ? head.view > mine.view : head.height >= mine.height;
   }
 
   #onVote(signer: string, vote: Vote): void {
@@ -338,85 +300,31 @@ export class Raft implements Engine {
   // Leading
 
   #lead(): void {
+    const { view } = this.#record;
     this.#role = "leader";
     this.#leader = this.#host.self;
-    this.#opened = false;
-    this.#acks = new AckTable();
-    this.#rounds = this.#newRounds();
     this.#electionTimer.calm();
-    this.#progressAt = this.#host.now();
-    this.#host.log("info", "leads", { view: this.#record.view });
-    this.#sendHeartbeat();
-  }
-
-  #newRounds(): Rounds {
-    const { configuration, self } = this.#host;
-    return new Rounds(configuration, self, this.#majority, this.#host.now());
-  }
-
-  /** @returns the round's number */
-  #sendHeartbeat(): number {
-    const round = this.#rounds.begin();
-    this.#heartbeatAt = this.#host.now() + this.#host.settings.heartbeatMs;
-    const content = { view: this.#record.view, round, irreversibleHeight: this.#host.ledger.bottom.height };
-    this.#host.multicast({ kind: "heartbeat", content }, { durable: false });
-    return round;
+    this.#host.log("info", "leads", { view });
+    this.#term = new Term(this.#host, {
+      view,
+      sendHeartbeat: (round) => {
+        const content = { view, round, irreversibleHeight: this.#host.ledger.bottom.height };
+        this.#host.multicast({ kind: "heartbeat", content }, { durable: false });
+      },
+      askToLead: (target) =>
+        this.#host.unicast(target, { kind: "timeoutNow", content: { view, target } }, { durable: false }),
+      handOverFailed: () => (this.#viewHandedOver = undefined),
+    });
+    this.#term.sendHeartbeat();
   }
 
   #onHeartbeatReply(signer: string, { view, round }: HeartbeatReply): void {
     if (view > this.#record.view) return this.#enterView(view);
-    if (this.#role !== "leader" || view !== this.#record.view) return;
-    this.#rounds.answered(signer, round, this.#host.now());
-    this.#reads.proceed();
+    if (view === this.#record.view) this.#term?.replied(signer, round);
   }
 
   #onAck(signer: string, ack: Ack, signature: Uint8Array): void {
-    if (this.#role !== "leader" || ack.view !== this.#record.view) return;
-    this.#rounds.heard(signer, this.#host.now());
-    const node = this.#host.ledger.get(ack.id);
-    if (node === undefined || node.view !== ack.view || node.height !== ack.height) return;
-    if (!this.#acks.record(signer, { node, signature })) return;
-    this.#decide();
-    this.#askSuccessor();
-  }
-
-  /** The highest block of the current view held by a majority is irreversible, its ancestors with it [S3]. */
-  #decide(): void {
-    const { head, root } = this.#host.ledger;
-    const height = this.#acks.decidedHeight(this.#majority);
-    if (height === undefined || height <= root.height) return;
-    const node = ancestorAt(head, height);
-    if (node === undefined || node.view !== this.#record.view) return;
-    const { view } = this.#record;
-    const certificate = this.#acks.certificate(node, view, this.#majority, this.#host.self, (each) =>
-      this.#host.sign(ackOf(each)),
-    );
-    this.#host.certified(node, certificate, true);
-    this.#reads.proceed();
-  }
-
-  /** Only who has decided a block of its own view knows all that was decided before [R2]. */
-  #decidedHeight(): number | undefined {
-    const { root } = this.#host.ledger;
-    return root.view === this.#record.view ? root.height : undefined;
-  }
-
-  /** Of a leader that hands over: goes on with it, or gives up and leads on. */
-  #askSuccessor(): void {
-    if (this.#handOver === undefined || this.#handOver.proceed()) return;
-    this.#host.log("warn", "nobody takes the lead over", { view: this.#record.view });
-    this.#handOver = this.#viewHandedOver = undefined;
-  }
-
-  /** A leader that a majority has not answered for an election timeout gives up (check-quorum). */
-  #quorumDeadline(): number {
-    return this.#rounds.quorumHeardAt(this.#host.now()) + this.#host.settings.electionTimeoutMs;
-  }
-
-  #isStalled(now: number): boolean {
-    const { head, root } = this.#host.ledger;
-    const patience = LEADER_STALL_TIMEOUTS * this.#host.settings.electionTimeoutMs;
-    return head.height > root.height && now > this.#progressAt + patience;
+    if (ack.view === this.#record.view) this.#term?.acked(signer, ack, signature);
   }
 
   #stepDown(why: string): void {
@@ -473,8 +381,7 @@ export class Raft implements Engine {
   /** A promise of one's own that the record does not know: it is an old one, and who goes by it may promise twice. */
   #onGivenBack(message: ConsensusMessage): void {
     if (!this.#takesPart() || !isAbove(message, this.#record)) return;
-    const { view } = message.content;
-    this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?", { view });
+    this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?");
     this.#record = { ...this.#record, outdated: true };
     this.#host.persistRecord();
     this.#hasRecord = false;
@@ -494,8 +401,8 @@ export class Raft implements Engine {
 
   #becomeFollower(): void {
     this.#role = "follower";
-    this.#handOver = undefined;
-    this.#reads.drop();
+    this.#term?.end();
+    this.#term = undefined;
     this.#granted.clear();
     this.#electionTimer.reset();
   }
@@ -504,12 +411,8 @@ export class Raft implements Engine {
     if (!this.#recovering || !this.#hasRecord) return;
     const { ackedHead } = this.#record;
     const { head, bottom } = this.#host.ledger;
-    const holds = head.invalid === undefined && this.#atLeast(head, ackedHead);
+    const holds = head.invalid === undefined && isAtLeast(head, ackedHead);
     this.#recovering = !holds && bottom.height < ackedHead.height;
-  }
-
-  #atLeast(a: BlockRef, b: BlockRef): boolean {
-    return a.view !== b.view ? a.view > b.view : a.height >= b.height;
   }
 
   #takesPart(): boolean {
@@ -527,11 +430,4 @@ export class Raft implements Engine {
     if (this.#role === "leader" || this.#role === "follower") return this.#role;
     return "candidate";
   }
-}
-
-/** Stands for the leader's own ack, which is signed when a certificate needs it. */
-const NO_SIGNATURE = new Uint8Array(0);
-
-function ackOf({ view, height, id }: BlockRef): SignedContent {
-  return { kind: "ack", content: { view, height, id } };
 }

@@ -69,6 +69,11 @@ export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
   votes: { from: PRODUCERS, while: MEMBER, by: "routes" },
   viewChange: { from: PRODUCERS, while: MEMBER, by: "routes" },
   summary: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  startViewChange: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  doViewChange: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  commitNotice: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  recovery: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  recoveryResponse: { from: PRODUCERS, while: MEMBER, by: "routes" },
   timeoutNow: { from: ["leader"], while: ["follower"], by: "routes" },
 };
 

@@ -3,7 +3,7 @@ import { makeConfiguration } from "../../chain/configuration.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { type CertificateContent, certificateMessage, decodeCertificate } from "../../consensus/certificate.ts";
 import { WINDOW_BLOCKS } from "../../consensus/constants.ts";
-import { ackMessage } from "../../consensus/raft/messages.ts";
+import { ackMessage } from "../../consensus/leading/messages.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
 import {
   CHAIN_ID,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { decodeCertificate } from "../../consensus/certificate.ts";
-import { AckTable } from "../../consensus/raft/ackTable.ts";
+import { AckTable } from "../../consensus/leading/ackTable.ts";
 import { makeLedger } from "../fixtures/memoryLedger.ts";
 import {
   CHAIN_ID,

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { makeConfiguration } from "../../chain/configuration.ts";
 import { READ_ROUND_EVERY_MS } from "../../consensus/constants.ts";
-import { ReadRounds } from "../../consensus/raft/readRounds.ts";
-import { Rounds } from "../../consensus/raft/rounds.ts";
+import { ReadRounds } from "../../consensus/leading/readRounds.ts";
+import { Rounds } from "../../consensus/leading/rounds.ts";
 import { KEYS } from "../fixtures/naiveChain.ts";
 
 const [SELF, B, C, STRANGER] = KEYS as [string, string, string, string];

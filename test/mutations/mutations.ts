@@ -9,7 +9,7 @@ import { FAR_BEHIND } from "./farBehind.ts";
 import { mutation, type Mutation } from "./mutation.ts";
 
 const RAFT = "consensus/raft/raft.ts";
-const READ_ROUNDS = "consensus/raft/readRounds.ts";
+const READ_ROUNDS = "consensus/leading/readRounds.ts";
 const CONNECTION = "consensus/sync/connection.ts";
 const PEER_KNOWLEDGE = "consensus/sync/peerKnowledge.ts";
 const SYNC = "consensus/sync/sync.ts";

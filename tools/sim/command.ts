@@ -71,7 +71,9 @@ function makeProgram(): Command {
     .option("--seeds <n>", "how many runs, from --seed or 1 upwards", wholeNumber(1, 2 ** 32 - 1))
     .option("--seed <n>", "one run with this seed, or the first of --seeds", wholeNumber(0, 2 ** 32 - 1))
     .addOption(
-      new Option("--engine <name>", "who produces, and what is irreversible").choices(["raft", "bft"]).default("raft"),
+      new Option("--engine <name>", "who produces, and what is irreversible")
+        .choices(["raft", "vsr", "bft"])
+        .default("raft"),
     )
     .option("--nodes <n|n..m>", "producers, and no followers unless --followers says so", range(1, PRODUCERS_MAX))
     .option("--producers <n|n..m>", "nodes that produce (default: mixed, 1 to 5)", range(1, PRODUCERS_MAX))

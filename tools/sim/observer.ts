@@ -20,7 +20,16 @@ import type { Damage } from "./schedule.ts";
 import type { SimulatedNode, Watch } from "./simulatedNode.ts";
 import type { Simulation } from "./simulation.ts";
 import { short } from "./trace.ts";
-import { isResponse, readBftRecord, readRecord, readWire, type WireMessage, type WireRef } from "./wire.ts";
+import {
+  isResponse,
+  readBftRecord,
+  readRecord,
+  readVsrRecord,
+  readWire,
+  type WireMessage,
+  type WireRecord,
+  type WireRef,
+} from "./wire.ts";
 
 /** Sizes and routes are looked at in every so many steps: they are dearer than most steps. */
 const SIZES_EVERY_STEPS = 32;
@@ -78,7 +87,7 @@ export class Observer implements Watch {
     const quorum = simulation.engine === "bft" ? Math.floor((2 * producers) / 3) + 1 : Math.floor(producers / 2) + 1;
     this.decisions = new DecisionOracle(quorum, (blockId) => this.views.get(blockId));
     const keys = nodes.map((node) => node.key);
-    this.promises = new PromiseOracle(keys);
+    this.promises = new PromiseOracle(keys, simulation.engine === "raft");
     this.bftPromises = new BftPromiseOracle(keys, (blockId) => this.views.get(blockId));
     this.#bounds = boundsOf(
       simulation.settings,
@@ -131,7 +140,7 @@ export class Observer implements Watch {
     if (damage === "disk" || this.#simulation.engine === "bft") {
       this.promises.lost(index);
       this.bftPromises.lost(index);
-    } else this.promises.restored(index, disk.record && readRecord(disk.record));
+    } else this.promises.restored(index, disk.record && this.#readRecord(disk.record));
   }
 
   stepped(node: SimulatedNode, input: Input, effects: readonly Effect[]): void {
@@ -178,9 +187,13 @@ export class Observer implements Watch {
       this.bftPromises.durable(node, read);
       return read.committed;
     }
-    const read = readRecord(record);
+    const read = this.#readRecord(record);
     this.promises.durable(node, read);
     return read.acked;
+  }
+
+  #readRecord(bytes: Uint8Array): WireRecord {
+    return this.#simulation.engine === "vsr" ? readVsrRecord(bytes) : readRecord(bytes);
   }
 
   sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
@@ -213,7 +226,8 @@ export class Observer implements Watch {
   }
 
   #persisting(node: SimulatedNode, { blocks, record }: Persist): void {
-    if (record !== undefined && this.#simulation.engine !== "bft") this.promises.issued(node.index, readRecord(record));
+    if (record !== undefined && this.#simulation.engine !== "bft")
+      this.promises.issued(node.index, this.#readRecord(record));
     for (const { id } of blocks) {
       if (this.#blocks.has(id)) continue;
       const block = node.replica.ledger.get(id)?.block;

@@ -8,7 +8,7 @@ import { TOPOLOGIES } from "./topologies.ts";
 const count = z.number().int().nonnegative();
 const fileSchema = z.object({
   seed: count,
-  engine: z.enum(["raft", "bft"]).optional(),
+  engine: z.enum(["raft", "vsr", "bft"]).optional(),
   producers: count.min(1),
   followers: count,
   topology: z.enum(TOPOLOGIES).optional(),

@@ -23,7 +23,14 @@ export type WireMessage =
       readonly height: number;
       readonly id: string;
     }
-  | { readonly kind: "heartbeat" | "heartbeatReply" | "timeoutNow"; readonly signer: string; readonly view: number }
+  | {
+      readonly kind: "heartbeat" | "heartbeatReply" | "timeoutNow" | "startViewChange" | "commitNotice" | "recovery";
+      readonly signer: string;
+      /** Of a recovery: its nonce. */
+      readonly view: number;
+    }
+  | { readonly kind: "doViewChange"; readonly signer: string; readonly view: number; readonly head: WireRef }
+  | { readonly kind: "recoveryResponse"; readonly signer: string; readonly view: number }
   | {
       readonly kind: "certificate";
       readonly view: number;
@@ -63,6 +70,11 @@ const SIGNED = new Map([
   [21, "timeoutNow"],
   [22, "viewChange"],
   [23, "summary"],
+  [24, "startViewChange"],
+  [25, "doViewChange"],
+  [26, "commitNotice"],
+  [27, "recovery"],
+  [28, "recoveryResponse"],
 ] as const);
 const CERTIFICATE = 32;
 const VOTES = 39;
@@ -123,8 +135,11 @@ function readPayload(payload: Uint8Array): WireMessage {
   const outer = new FieldReader(payload.subarray(1));
   const signer = outer.hex(1);
   const content = new FieldReader(outer.bytes(2));
+  if (kind === "recoveryResponse") return { kind, signer, view: content.number(3) };
   const view = content.number(1);
   switch (kind as string) {
+    case "doViewChange":
+      return { kind: "doViewChange", signer, view, head: readRef(content.only(2)) };
     case "vote":
       return {
         kind: "vote",
@@ -268,6 +283,12 @@ export function readBftRecord(bytes: Uint8Array): WireBftRecord {
     committed: ref(6),
     acked: readRef(fields.only(7)),
   };
+}
+
+/** VSR's has no vote. */
+export function readVsrRecord(bytes: Uint8Array): WireRecord {
+  const fields = new FieldReader(bytes);
+  return { view: fields.number(1), votedFor: undefined, acked: readRef(fields.only(2)) };
 }
 
 export function readRecord(bytes: Uint8Array): WireRecord {

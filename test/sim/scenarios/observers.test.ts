@@ -1,6 +1,6 @@
 /** Whom a node outside the producer set names as leader (docs/protocol.md, section 5, "Learners"). */
 import { describe, expect, it } from "vitest";
-import { LEADER_SIGN_TIMEOUTS } from "../../../consensus/raft/watchedLeader.ts";
+import { LEADER_SIGN_TIMEOUTS } from "../../../consensus/leading/watchedLeader.ts";
 import { Stage } from "../../../tools/sim/scenarios/stage.ts";
 
 const TIMEOUT_MS = 600;

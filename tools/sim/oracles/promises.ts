@@ -36,9 +36,15 @@ export class PromiseOracle {
    */
   readonly #told: Set<string>[];
 
-  /** @param keys of the nodes, by index */
-  constructor(keys: readonly string[]) {
+  readonly #votes: boolean;
+
+  /**
+   * @param keys of the nodes, by index
+   * @param votes who leads a view has voted for itself in it (Raft); else its turn it is, and its disk knows the view (VSR)
+   */
+  constructor(keys: readonly string[], votes = true) {
     this.#keys = keys;
+    this.#votes = votes;
     this.#told = keys.map(() => new Set());
   }
 
@@ -88,13 +94,24 @@ export class PromiseOracle {
         if (message.signer === self && !message.preVote)
           this.#assertVotedOrPast(node, message.view, self, "a candidacy");
         return;
+      case "doViewChange":
+        if (message.signer !== self) return;
+        this.#assertEntered(node, message.view, "a departure");
+        return this.#assertHeld(
+          node,
+          message.head.id,
+          disk,
+          `a departure with ${message.head.view}/${message.head.height}`,
+        );
+      case "commitNotice":
+      case "recoveryResponse":
+        if (message.signer === self) this.#assertEntered(node, message.view, `a ${message.kind}`);
+        return;
       case "heartbeat":
         if (message.signer === self) this.#assertVoted(node, message.view, self, "a heartbeat");
         return;
       case "heartbeatReply":
-        if (message.signer === self && (this.#durable[node]?.record.view ?? 0) < message.view) {
-          throw new RuleBroken("promises", BEFORE_DURABLE, `a heartbeat reply of view ${message.view}`, [node]);
-        }
+        if (message.signer === self) this.#assertEntered(node, message.view, "a heartbeat reply");
         return;
       case "ack":
         if (message.signer !== self) return;
@@ -103,7 +120,8 @@ export class PromiseOracle {
         return;
       case "block":
         if (message.header.producer !== self || this.#toldOf(node).has(message.id)) return;
-        this.#assertVoted(node, message.header.view, self, "a block");
+        if (this.#votes) this.#assertVoted(node, message.header.view, self, "a block");
+        else this.#assertEntered(node, message.header.view, "a block");
         this.#toldOf(node).add(message.id);
         return;
       case "certificate":
@@ -125,6 +143,14 @@ export class PromiseOracle {
     if (voted === candidate) return;
     const detail = `${what} of view ${view} for ${candidate.slice(0, 8)}; on disk: ${voted?.slice(0, 8) ?? "no vote of that view"}`;
     throw new RuleBroken("promises", BEFORE_DURABLE, detail, [node]);
+  }
+
+  #assertEntered(node: number, view: number, what: string): void {
+    const entered = this.#durable[node]?.record.view;
+    if (entered !== undefined && entered >= view) return;
+    throw new RuleBroken("promises", BEFORE_DURABLE, `${what} of view ${view}; on disk: ${entered ?? "no record"}`, [
+      node,
+    ]);
   }
 
   #assertAcked(node: number, ack: Extract<WireMessage, { kind: "ack" }>, disk: DurableBlocks): void {

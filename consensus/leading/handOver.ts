@@ -1,17 +1,17 @@
 /**
  * A leader's way out (Ongaro's dissertation, section 3.10): it has stopped producing, and asks a producer that holds all it
- * has to stand for election at once; another one when that one does not come forward.
+ * has to lead the next view at once; another one when that one does not come forward.
  */
 import type { EngineHost } from "../engine.ts";
 
 /** What the leader knows of its producers. */
 export interface HandOverState {
-  /** The view that it leads. */
-  readonly view: number;
   /** Has this producer acknowledged the leader's head? */
   isUpToDate(producer: string): boolean;
   /** When it was heard last, ms. */
   heardAt(producer: string): number;
+  /** Asks it to lead the next view. */
+  askToLead(producer: string): void;
 }
 
 export class HandOver {
@@ -51,9 +51,8 @@ export class HandOver {
     if (target === undefined) return true;
     this.#asked.add(target);
     this.#askAgainAt = now + this.#patienceMs;
-    const { view } = this.#state;
-    this.#host.log("info", "hands over", { view, to: target });
-    this.#host.unicast(target, { kind: "timeoutNow", content: { view, target } }, { durable: false });
+    this.#host.log("info", "hands over", { to: target });
+    this.#state.askToLead(target);
     return true;
   }
 }

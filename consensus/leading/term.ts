@@ -1,0 +1,186 @@
+/**
+ * What the leader of one view does until it leads no more: heartbeats, acks, certificates, reads, its way out (docs/protocol.md,
+ * section 4). Raft and VSR differ in how a leader comes to its view, not in this.
+ */
+import { majorityOf } from "../../chain/configuration.ts";
+import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
+import type { BlockRef } from "../../chain/header.ts";
+import { LEADER_STALL_TIMEOUTS } from "../constants.ts";
+import type { EngineHost, ProductionPermit } from "../engine.ts";
+import type { SignedContent } from "../messages.ts";
+import { AckTable } from "./ackTable.ts";
+import { HandOver } from "./handOver.ts";
+import type { Ack } from "./messages.ts";
+import { ReadRounds } from "./readRounds.ts";
+import { Rounds } from "./rounds.ts";
+
+/** What differs from engine to engine. */
+export interface TermHooks {
+  readonly view: number;
+  sendHeartbeat(round: number): void;
+  /** The leader is about to stop: this producer shall lead the next view. */
+  askToLead(producer: string): void;
+  /** Nobody takes over: this leader leads on. */
+  handOverFailed(): void;
+}
+
+export class Term {
+  readonly #host: EngineHost;
+  readonly #hooks: TermHooks;
+  readonly #majority: number;
+  readonly #rounds: Rounds;
+  readonly #reads: ReadRounds;
+  readonly #acks = new AckTable();
+  #opened = false;
+  #heartbeatAt = Number.POSITIVE_INFINITY;
+  #progressAt: number;
+  #handOver: HandOver | undefined;
+
+  constructor(host: EngineHost, hooks: TermHooks) {
+    this.#host = host;
+    this.#hooks = hooks;
+    this.#majority = majorityOf(host.configuration);
+    this.#rounds = new Rounds(host.configuration, host.self, this.#majority, host.now());
+    this.#progressAt = host.now();
+    this.#reads = new ReadRounds({
+      now: () => host.now(),
+      decidedHeight: () => this.#decidedHeight(),
+      beginRound: () => this.sendHeartbeat(),
+      confirmed: () => this.#rounds.confirmed,
+      answer: (reads, decided) => host.readAnswered(reads, decided),
+    });
+  }
+
+  /** Time of the next {@link tick}, ms. */
+  get deadline(): number {
+    const handOverAt = this.#handOver?.deadline ?? Number.POSITIVE_INFINITY;
+    return Math.min(this.#heartbeatAt, this.#quorumDeadline(), this.#reads.deadline, handOverAt);
+  }
+
+  /** @returns why this leader must lead no more */
+  tick(): string | undefined {
+    const now = this.#host.now();
+    if (now >= this.#quorumDeadline()) return "no quorum answers";
+    if (this.#isStalled(now)) return "own blocks do not become irreversible";
+    if (now >= this.#heartbeatAt) this.sendHeartbeat();
+    this.askSuccessor();
+    this.#reads.proceed();
+    return undefined;
+  }
+
+  /** The leader leads no more: reads that wait are refused. */
+  end(): void {
+    this.#handOver = undefined;
+    this.#reads.drop();
+  }
+
+  /** @returns the round's number */
+  sendHeartbeat(): number {
+    const round = this.#rounds.begin();
+    this.#heartbeatAt = this.#host.now() + this.#host.settings.heartbeatMs;
+    this.#hooks.sendHeartbeat(round);
+    return round;
+  }
+
+  /** A producer follows this leader still. */
+  replied(signer: string, round: number): void {
+    this.#rounds.answered(signer, round, this.#host.now());
+    this.#reads.proceed();
+  }
+
+  /** Of this view. */
+  acked(signer: string, ack: Ack, signature: Uint8Array): void {
+    this.#rounds.heard(signer, this.#host.now());
+    const node = this.#host.ledger.get(ack.id);
+    if (node === undefined || node.view !== ack.view || node.height !== ack.height) return;
+    if (!this.#acks.record(signer, { node, signature })) return;
+    this.#decide();
+    this.askSuccessor();
+  }
+
+  /** The leader's own disk holds this block, and the record that acknowledges it [S5]. */
+  ownAckDurable(id: string): void {
+    const node = this.#host.ledger.get(id);
+    if (node !== undefined) this.#acks.record(this.#host.self, { node, signature: NO_SIGNATURE });
+    this.#decide();
+  }
+
+  read(read: number): void {
+    this.#reads.add(read);
+  }
+
+  production(): ProductionPermit | undefined {
+    if (this.#opened && this.#handOver !== undefined) return undefined;
+    const { head, root } = this.#host.ledger;
+    // A view is opened whatever its predecessors left undecided: only with a block of its own can anything be decided.
+    if (this.#opened && head.height - root.height >= this.#host.settings.windowBlocks) return undefined;
+    return { view: this.#hooks.view, opening: !this.#opened };
+  }
+
+  produced(node: BlockNode): void {
+    // Waiting for acks begins with the first block that waits, not with the last one that was decided.
+    const first = node.height === this.#host.ledger.root.height + 1;
+    if (!this.#opened || first) this.#progressAt = this.#host.now();
+    this.#opened = true;
+  }
+
+  irreversibleMoved(): void {
+    this.#progressAt = this.#host.now();
+  }
+
+  /** Stops producing and has another producer lead. */
+  handOver(): void {
+    this.#handOver = new HandOver(this.#host, {
+      isUpToDate: (key) => this.#acks.get(key)?.node === this.#host.ledger.head,
+      heardAt: (key) => this.#rounds.heardAt(key),
+      askToLead: (key) => this.#hooks.askToLead(key),
+    });
+    this.askSuccessor();
+  }
+
+  /** Of a leader that hands over: goes on with it, or gives up and leads on. */
+  askSuccessor(): void {
+    if (this.#handOver === undefined || this.#handOver.proceed()) return;
+    this.#host.log("warn", "nobody takes the lead over", { view: this.#hooks.view });
+    this.#handOver = undefined;
+    this.#hooks.handOverFailed();
+  }
+
+  /** The highest block of the current view held by a majority is irreversible, its ancestors with it [S3]. */
+  #decide(): void {
+    const { head, root } = this.#host.ledger;
+    const height = this.#acks.decidedHeight(this.#majority);
+    if (height === undefined || height <= root.height) return;
+    const node = ancestorAt(head, height);
+    if (node === undefined || node.view !== this.#hooks.view) return;
+    const certificate = this.#acks.certificate(node, node.view, this.#majority, this.#host.self, (each) =>
+      this.#host.sign(ackOf(each)),
+    );
+    this.#host.certified(node, certificate, true);
+    this.#reads.proceed();
+  }
+
+  /** Only who has decided a block of its own view knows all that was decided before [R2]. */
+  #decidedHeight(): number | undefined {
+    const { root } = this.#host.ledger;
+    return root.view === this.#hooks.view ? root.height : undefined;
+  }
+
+  /** A leader that a majority has not answered for an election timeout gives up (check-quorum). */
+  #quorumDeadline(): number {
+    return this.#rounds.quorumHeardAt(this.#host.now()) + this.#host.settings.electionTimeoutMs;
+  }
+
+  #isStalled(now: number): boolean {
+    const { head, root } = this.#host.ledger;
+    const patience = LEADER_STALL_TIMEOUTS * this.#host.settings.electionTimeoutMs;
+    return head.height > root.height && now > this.#progressAt + patience;
+  }
+}
+
+/** Stands for the leader's own ack, which is signed when a certificate needs it. */
+const NO_SIGNATURE = new Uint8Array(0);
+
+export function ackOf({ view, height, id }: BlockRef): SignedContent {
+  return { kind: "ack", content: { view, height, id } };
+}
