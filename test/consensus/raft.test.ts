@@ -717,7 +717,7 @@ describe("a record restored from an old backup (docs/protocol.md, section 4)", (
     expect(replica.givenBack).toEqual([]);
     replica.raft.linkUp(B);
     expect(replica.givenBack).toEqual(
-      [requestVote(2), vote(4, SELF), ack(2, 5)].map((each) => ({ ...each, signer: B, signature: fakeSignature(B) })),
+      [vote(4, SELF), ack(2, 5), requestVote(2)].map((each) => ({ ...each, signer: B, signature: fakeSignature(B) })),
     );
   });
 });

@@ -1,4 +1,6 @@
 /** What a deliberate fault is: texts in the sources that are replaced, and what must find it. */
+import type { EngineName } from "../../chain/genesis.ts";
+
 export interface Edit {
   /** Path in the repository. */
   readonly file: string;
@@ -18,6 +20,8 @@ export interface Mutation {
   readonly tests: readonly string[];
   /** Faults of the sweep: "default" or a kind of profile under which it shows sooner. */
   readonly faults: string;
+  /** Of the sweep. */
+  readonly engine: EngineName;
   readonly producers: string;
   readonly followers: string;
   readonly maxSeeds: number;
@@ -31,6 +35,7 @@ export function mutation(tag: string, name: string, edits: readonly Edit[], swee
     check: "sweep",
     tests: [],
     faults: "default",
+    engine: "raft",
     producers: "2..5",
     followers: "0..1",
     maxSeeds: 200,

@@ -7,8 +7,11 @@ import { BY_TESTS } from "./byTests.ts";
 import { BEYOND_TAGS } from "./beyondTags.ts";
 import { FAR_BEHIND } from "./farBehind.ts";
 import { mutation, type Mutation } from "./mutation.ts";
+import { VSR } from "./vsr.ts";
 
 const RAFT = "consensus/raft/raft.ts";
+const LEADING = "consensus/leading/messages.ts";
+const TERM = "consensus/leading/term.ts";
 const READ_ROUNDS = "consensus/leading/readRounds.ts";
 const CONNECTION = "consensus/sync/connection.ts";
 const PEER_KNOWLEDGE = "consensus/sync/peerKnowledge.ts";
@@ -34,9 +37,9 @@ export const MUTATIONS: readonly Mutation[] = [
     "elections compare heads by height alone",
     [
       {
-        file: RAFT,
-        find: "return head.view !== mine.view ? head.view > mine.view : head.height >= mine.height;",
-        replace: "return head.height >= mine.height;",
+        file: LEADING,
+        find: "return a.view !== b.view ? a.view > b.view : a.height >= b.height;",
+        replace: "return a.height >= b.height;",
       },
     ],
     { faults: "churning", maxSeeds: 600 },
@@ -46,9 +49,9 @@ export const MUTATIONS: readonly Mutation[] = [
     "elections compare heads by view alone",
     [
       {
-        file: RAFT,
-        find: "return head.view !== mine.view ? head.view > mine.view : head.height >= mine.height;",
-        replace: "return head.view >= mine.view;",
+        file: LEADING,
+        find: "return a.view !== b.view ? a.view > b.view : a.height >= b.height;",
+        replace: "return a.view >= b.view;",
       },
     ],
     { faults: "churning", maxSeeds: 600 },
@@ -66,7 +69,7 @@ export const MUTATIONS: readonly Mutation[] = [
     { faults: "churning", maxSeeds: 600 },
   ),
   mutation("S2", "a new leader waits for a transaction to open its view", [
-    { file: RAFT, find: "opening: !this.#opened", replace: "opening: false" },
+    { file: TERM, find: "opening: !this.#opened", replace: "opening: false" },
   ]),
   mutation(
     "S3",
@@ -74,12 +77,12 @@ export const MUTATIONS: readonly Mutation[] = [
     [
       {
         file: RAFT,
-        find: 'if (this.#role !== "leader" || ack.view !== this.#record.view) return;',
-        replace: 'if (this.#role !== "leader") return;',
+        find: "if (ack.view === this.#record.view) this.#term?.acked(signer, ack, signature);",
+        replace: "this.#term?.acked(signer, ack, signature);",
       },
       {
-        file: RAFT,
-        find: "if (node === undefined || node.view !== this.#record.view) return;",
+        file: TERM,
+        find: "if (node === undefined || node.view !== this.#hooks.view) return;",
         replace: "if (node === undefined) return;",
       },
     ],
@@ -168,8 +171,13 @@ export const MUTATIONS: readonly Mutation[] = [
     [
       {
         file: RAFT,
-        find: "return head.view !== mine.view ? head.view > mine.view : head.height >= mine.height;",
-        replace: "return head.view >= 0 && mine.view >= 0;",
+        find: "return isAtLeast(request.head, this.#host.ledger.head); // [S1]",
+        replace: "return true;",
+      },
+      {
+        file: RAFT,
+        find: "const granted = mayFollow && isAtLeast(request.head, head); // [S1]",
+        replace: "const granted = mayFollow && head.height >= 0;",
       },
     ],
     { faults: "churning", maxSeeds: 600 },
@@ -223,8 +231,8 @@ export const MUTATIONS: readonly Mutation[] = [
     "a leader answers reads before a block of its view is decided",
     [
       {
-        file: RAFT,
-        find: "return root.view === this.#record.view ? root.height : undefined;",
+        file: TERM,
+        find: "return root.view === this.#hooks.view ? root.height : undefined;",
         replace: "return root.height;",
       },
     ],
@@ -297,4 +305,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...FAR_BEHIND,
   ...BY_TESTS,
   ...BROADCAST_TREE,
+  ...VSR,
 ];

@@ -91,12 +91,14 @@ async function searchModel(directory: string): Promise<Found> {
 }
 
 async function sweepSeeds(directory: string, mutation: Mutation): Promise<Found> {
-  const { faults, producers, followers, maxSeeds } = mutation;
+  const { engine, faults, producers, followers, maxSeeds } = mutation;
   const line = await lastLine(directory, [
     "entry.ts",
     "--json",
     "--jobs",
     "1",
+    "--engine",
+    engine,
     "--faults",
     faults,
     "--producers",

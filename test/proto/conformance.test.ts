@@ -319,6 +319,11 @@ describe("signatures and ids cover what proto/chain.proto says", () => {
     "timeoutNow",
     "viewChange",
     "summary",
+    "startViewChange",
+    "doViewChange",
+    "commitNotice",
+    "recovery",
+    "recoveryResponse",
   ] as const)("%s: the message of that name", (kind) => {
     const name = kind.charAt(0).toUpperCase() + kind.slice(1);
     for (const content of fc.sample(valuesOf(codecOf(name)), { numRuns: 20 })) {

@@ -1,0 +1,104 @@
+/** What counts of a replica that lost its record (docs/protocol.md, section 6). */
+import { describe, expect, it } from "vitest";
+import { Incarnations, RecoveryExchange } from "../../consensus/vsr/recovery.ts";
+import { primaryOf } from "../../consensus/vsr/headerRule.ts";
+import { Asks, Departures } from "../../consensus/vsr/viewChange.ts";
+import { KEYS, testGenesis } from "../fixtures/naiveChain.ts";
+
+const { configuration } = testGenesis();
+const [A, B, C] = configuration.producers as [string, string, string];
+const ref = (view: number, height: number) => ({ view, height, id: "00".repeat(32) });
+const NEVER = new Incarnations([]);
+
+describe("asks for another view", () => {
+  it("the view that a majority asks for, or for one above it, while their asks are fresh", () => {
+    const asks = new Asks();
+    asks.record(A, 5, 100);
+    expect(asks.agreed(2, 0)).toBeUndefined();
+    asks.record(B, 7, 200);
+    expect(asks.agreed(2, 0)).toBe(5);
+    expect(asks.agreed(2, 150)).toBeUndefined();
+    asks.record(C, 6, 210);
+    expect(asks.agreed(2, 150)).toBe(6);
+    asks.withdraw(C);
+    expect(asks.agreed(2, 150)).toBeUndefined();
+  });
+
+  it("a lower one replaces a higher one: whom it names is gone", () => {
+    const asks = new Asks();
+    asks.record(A, 9, 100);
+    asks.record(A, 5, 200);
+    asks.record(B, 5, 200);
+    expect(asks.agreed(2, 150)).toBe(5);
+  });
+});
+
+describe("departures [V1] [V2]", () => {
+  it("the best head of a majority, the primary's own among them", () => {
+    const departures = new Departures();
+    departures.record(B, { head: ref(2, 9), incarnations: NEVER });
+    departures.record(C, { head: ref(3, 4), incarnations: NEVER });
+    expect(departures.best(A, 2)).toBeUndefined();
+    departures.record(A, { head: ref(1, 20), incarnations: NEVER });
+    expect(departures.best(A, 2)).toMatchObject(ref(3, 4));
+    expect(departures.best(A, 4)).toBeUndefined();
+  });
+
+  it("one that was sent before its sender lost its record does not count, once anybody knows that it did", () => {
+    const departures = new Departures();
+    departures.record(A, { head: ref(1, 1), incarnations: NEVER });
+    departures.record(B, { head: ref(1, 1), incarnations: NEVER });
+    expect(departures.best(A, 2)).toBeDefined();
+    // A has answered B's recovery since.
+    departures.record(A, { head: ref(1, 1), incarnations: new Incarnations([{ replica: B, number: 77 }]) });
+    expect(departures.best(A, 2)).toBeUndefined();
+    departures.record(B, { head: ref(1, 8), incarnations: new Incarnations([{ replica: B, number: 77 }]) });
+    expect(departures.best(A, 2)).toMatchObject(ref(1, 8));
+    // What was on the way comes last.
+    departures.record(B, { head: ref(1, 9), incarnations: NEVER });
+    expect(departures.best(A, 2)).toMatchObject(ref(1, 8));
+  });
+});
+
+describe("the recovery exchange [V2]", () => {
+  const answer = (view: number, head?: number, nonce = 5, replica = A) => ({
+    replica,
+    nonce,
+    view,
+    ...(head === undefined ? {} : { head: ref(view, head) }),
+  });
+  // Whose view is whose.
+  const viewOf = (key: string): number => [3, 4, 5].find((view) => primaryOf(configuration, view) === key) as number;
+
+  it("ends with a majority of the others, the primary of the highest view among them", () => {
+    const exchange = new RecoveryExchange(configuration, A, 5);
+    expect(exchange.answered(C, answer(viewOf(B)))).toBeUndefined();
+    expect(exchange.answered(B, answer(viewOf(B), 9))).toEqual({ view: viewOf(B), head: ref(viewOf(B), 9) });
+  });
+
+  it("not with a primary of a view that others have left", () => {
+    const exchange = new RecoveryExchange(configuration, A, 5);
+    expect(exchange.answered(C, answer(viewOf(B) + 3))).toBeUndefined();
+    expect(exchange.answered(B, answer(viewOf(B), 9))).toBeUndefined();
+    expect(exchange.answered(B, answer(viewOf(B) + 3, 12))).toMatchObject({ view: viewOf(B) + 3 });
+  });
+
+  it("not with its own answers, those for others, and those for an earlier nonce", () => {
+    const exchange = new RecoveryExchange(configuration, A, 5);
+    expect(exchange.answered(A, answer(viewOf(A), 9))).toBeUndefined();
+    expect(exchange.answered(B, answer(viewOf(B), 9, 4))).toBeUndefined();
+    expect(exchange.answered(B, answer(viewOf(B), 9, 5, C))).toBeUndefined();
+    expect(exchange.answered(C, answer(viewOf(B)))).toBeUndefined();
+  });
+
+  it("a clock that went back: who asked with a greater nonce before asks with one above that", () => {
+    const exchange = new RecoveryExchange(configuration, A, 5);
+    expect(exchange.answered(C, answer(viewOf(B)))).toBeUndefined();
+    expect(exchange.answered(B, answer(viewOf(B), 9, 40))).toBeUndefined();
+    expect(exchange.nonce).toBe(41);
+    expect(exchange.answered(B, answer(viewOf(B), 9, 41))).toBeUndefined();
+    expect(exchange.answered(C, answer(viewOf(B), undefined, 41))).toBeDefined();
+  });
+});
+
+it("the keys of the test chain are three", () => expect(KEYS.length).toBeGreaterThanOrEqual(3));

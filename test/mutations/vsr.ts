@@ -1,0 +1,80 @@
+/** Deliberate faults in Viewstamped Replication (docs/protocol.md, sections 4 and 6). */
+import { mutation, type Mutation } from "./mutation.ts";
+
+const ENGINE = "consensus/vsr/vsr.ts";
+const VIEW_CHANGE = "consensus/vsr/viewChange.ts";
+const RECOVERY = "consensus/vsr/recovery.ts";
+
+function swept(tag: string, name: string, file: string, find: string, replace: string, faults = "default"): Mutation {
+  return mutation(tag, name, [{ file, find, replace }], { engine: "vsr", faults, maxSeeds: 400 });
+}
+
+export const VSR: readonly Mutation[] = [
+  swept(
+    "V1",
+    "a primary opens its view with one departure too few",
+    VIEW_CHANGE,
+    "if (counted.length < majority) return undefined;",
+    "if (counted.length < majority - 1) return undefined;",
+    "churning",
+  ),
+  swept(
+    "V1",
+    "a primary opens its view on its own head, whatever the others hold",
+    ENGINE,
+    "if (isAtLeast(this.#host.ledger.head, best)) this.#lead();",
+    "if (best.height >= 0) this.#lead();",
+    "churning",
+  ),
+  swept(
+    "V2",
+    "a replica that lost its record takes part at once",
+    ENGINE,
+    "if (record === undefined || record.outdated === true) this.#recovery = this.#newRecovery();",
+    "",
+    "forgetful",
+  ),
+  swept(
+    "V2",
+    "a recovery ends without the primary's answer",
+    RECOVERY,
+    "if (primary?.view !== view || primary.head === undefined) return undefined;",
+    "if (primary?.head === undefined) return { view, head: { view: 0, height: 0, id: this.#self } };",
+    "forgetful",
+  ),
+  mutation(
+    "V2",
+    "what an earlier incarnation has said counts",
+    [
+      {
+        file: VIEW_CHANGE,
+        find: "incarnations.of(replica) <= own",
+        replace: "incarnations.of(replica) >= 0 && own >= 0",
+      },
+    ],
+    { check: "tests", tests: ["test/consensus/vsrRecovery.test.ts"] },
+  ),
+  swept(
+    "S4",
+    "vsr: a block of an earlier view is acknowledged",
+    ENGINE,
+    "if (!this.#takesPart() || this.#recovering || !this.#isNormal || node.view !== view || view === 0) return;",
+    "if (!this.#takesPart() || this.#recovering || view === 0) return;",
+  ),
+  swept(
+    "S5",
+    "vsr: a primary's own departure counts before it is on disk",
+    ENGINE,
+    'if (this.#isMine()) this.#host.whenDurable({ kind: "ownViewChange", view });',
+    "if (this.#isMine()) this.#countDeparture(this.#host.self);",
+  ),
+  swept("S5", "vsr: a view is not recorded", ENGINE, "if (this.#takesPart()) this.#host.persistRecord();", ""),
+  swept(
+    "S7",
+    "vsr: a primary that restarted opens its view again",
+    ENGINE,
+    "if (this.#isNormal || !this.#isMine() || this.#recovering || this.#silentIn === this.#record.view) return;",
+    "if (this.#isNormal || !this.#isMine() || this.#recovering) return;",
+    "churning",
+  ),
+];

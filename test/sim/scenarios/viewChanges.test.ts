@@ -1,0 +1,119 @@
+/** View changes and recovery of VSR (docs/testing.md, section 2). All oracles watch: what is not said here must hold as well. */
+import { describe, expect, it } from "vitest";
+import { Stage } from "../../../tools/sim/scenarios/stage.ts";
+
+const open = (producers: number): Stage => Stage.open(producers, { engine: "vsr" });
+const loseDisk = (stage: Stage, index: number): void => {
+  const node = stage.node(index);
+  node.damageDisk("disk");
+  stage.simulation.watch.damaged(node, "disk");
+};
+const viewOf = (stage: Stage, index: number): number => stage.status(index).engine.view;
+
+describe("view changes", () => {
+  it.each([
+    [1, 0],
+    [3, 1],
+    [4, 1],
+    [5, 2],
+    [7, 3],
+  ])("%d producers commit with %d of them down, the primary among them", (producers, tolerated) => {
+    const stage = open(producers);
+    stage.commit(stage.leader);
+    const primary = stage.leader;
+    const victims = [primary, ...stage.others(primary)].slice(0, tolerated);
+    for (const victim of victims) stage.crash(victim);
+    stage.commit(stage.elect());
+    stage.startAll();
+    stage.settle();
+  });
+
+  it("the next primaries in a row are dead and nobody is told: the turn goes on to one that lives", () => {
+    const stage = open(7);
+    const view = viewOf(stage, stage.leader);
+    const doomed = [0, 1, 2].map((after) => (view + after) % 7);
+    for (const index of doomed) stage.crash(index, true);
+    const leader = stage.elect(undefined, 20_000);
+    expect(doomed).not.toContain(leader);
+    stage.commit(leader);
+  });
+
+  it("one cut-off replica disturbs nobody, neither while it is away nor when it comes back", () => {
+    const stage = open(3);
+    const view = viewOf(stage, stage.leader);
+    const away = stage.others(stage.leader)[0] as number;
+    stage.cutOff(away);
+    stage.advance(20_000);
+    stage.commit(stage.leader);
+    expect(viewOf(stage, away)).toBe(view);
+    stage.heal();
+    stage.settle();
+    expect(viewOf(stage, stage.leader)).toBe(view);
+  });
+
+  it("a primary cut off with uncommitted blocks leads no more, and follows when it returns", () => {
+    const stage = open(5);
+    const old = stage.leader;
+    stage.commit(old);
+    stage.cutOff(old);
+    stage.submit(old);
+    const leader = stage.elect(old, 5_000);
+    stage.commit(leader);
+    expect(stage.status(old).engine.status).not.toBe("leader");
+    stage.heal();
+    stage.settle();
+    expect(stage.status(old).engine.status).toBe("follower");
+  });
+
+  it("a primary that restarts in its own view makes no second block of it [S7]", () => {
+    const stage = open(3);
+    const old = stage.leader;
+    const view = viewOf(stage, old);
+    stage.crash(old);
+    stage.start(old);
+    stage.commit(stage.elect());
+    expect(viewOf(stage, stage.leader)).toBeGreaterThan(view);
+    stage.settle();
+  });
+});
+
+describe("a lost record [V2]", () => {
+  it("a replica whose disk is lost takes part again after the others told what it may have promised", () => {
+    const stage = open(3);
+    stage.commit(stage.leader);
+    const victim = stage.others(stage.leader)[0] as number;
+    stage.crash(victim);
+    loseDisk(stage, victim);
+    stage.start(victim);
+    stage.until("it follows", () => stage.status(victim).engine.status === "follower", 5_000);
+    // The other one may go now: the one that came back makes the majority.
+    stage.crash(stage.others(stage.leader, victim)[0] as number);
+    stage.commit(stage.leader);
+  });
+
+  it("a lost primary comes back, too: the others leave its view first", () => {
+    const stage = open(3);
+    const old = stage.leader;
+    stage.commit(old);
+    stage.crash(old);
+    loseDisk(stage, old);
+    stage.start(old);
+    stage.elect(old, 5_000);
+    stage.until("it follows", () => stage.status(old).engine.status === "follower", 10_000);
+    stage.settle();
+  });
+
+  it("two lost at one time wait for an operator", () => {
+    const stage = open(3);
+    stage.commit(stage.leader);
+    for (const victim of stage.others(stage.leader)) {
+      stage.crash(victim);
+      loseDisk(stage, victim);
+      stage.start(victim);
+    }
+    stage.advance(20_000);
+    const recovering = stage.up.filter((index) => stage.status(index).engine.status === "recovering");
+    expect(recovering).toHaveLength(2);
+    expect(stage.simulation.leader()).toBeUndefined();
+  });
+});
