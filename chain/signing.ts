@@ -26,6 +26,7 @@ export type SignedKind =
   | "nodePresence"
   | "nodeStopping"
   | "seqno"
+  | "addresses"
   | "transactionResults"
   | "readIndexReply";
 

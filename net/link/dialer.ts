@@ -4,7 +4,7 @@
  */
 
 import { LinkError } from "./error.ts";
-import type { CloseReason, LinkLimits, LinkLog, PeerKey, TargetInfo } from "./types.ts";
+import type { CloseReason, LinkLimits, LinkLog, PeerKey, TargetInfo, TargetOrigin } from "./types.ts";
 
 /** What retrying soon cannot mend: these open the breaker at once. */
 const HOPELESS: ReadonlySet<CloseReason> = new Set([
@@ -17,7 +17,10 @@ const HOPELESS: ReadonlySet<CloseReason> = new Set([
 ]);
 
 export interface Target {
+  /** Its key among the targets. */
+  readonly name: string;
   readonly address: string;
+  readonly origin: TargetOrigin;
   /** Given by the owner: another identity at the address is refused. */
   readonly pinned: PeerKey | undefined;
   /** Whom the last link by this address reached. */
@@ -63,9 +66,39 @@ export class Dialer {
       );
     }
     this.remove(address);
+    this.#add(address, address, peer, "configured");
+  }
+
+  /**
+   * As {@link set}, of an address that others told, and only while there is room. It takes nothing away from those that the
+   * owner set: whoever lies about an address gives this node one dial more to it.
+   */
+  learn(address: string, peer: PeerKey): void {
+    const name = learnedName(address, peer);
+    const configured = this.#targets.get(address);
+    const isCovered = configured !== undefined && (configured.pinned ?? peer) === peer;
+    if (isCovered || this.#targets.has(name) || this.#targets.size >= this.#options.limits.maxTargets) return;
+    this.#add(name, address, peer, "learned");
+  }
+
+  forget(address: string, peer: PeerKey): void {
+    this.remove(learnedName(address, peer));
+  }
+
+  /** Its link, if there is one, stays. */
+  remove(name: string): void {
+    const target = this.#targets.get(name);
+    if (target === undefined) return;
+    clearTimeout(target.timer);
+    this.#targets.delete(name);
+  }
+
+  #add(name: string, address: string, pinned: PeerKey | undefined, origin: TargetOrigin): void {
     const target: Target = {
+      name,
       address,
-      pinned: peer,
+      origin,
+      pinned,
       learned: undefined,
       failures: 0,
       breaker: "closed",
@@ -74,16 +107,8 @@ export class Dialer {
       busy: false,
       linkedAtMs: undefined,
     };
-    this.#targets.set(address, target);
+    this.#targets.set(name, target);
     this.#schedule(target, 0);
-  }
-
-  /** Its link, if there is one, stays. */
-  remove(address: string): void {
-    const target = this.#targets.get(address);
-    if (target === undefined) return;
-    clearTimeout(target.timer);
-    this.#targets.delete(address);
   }
 
   /** The dial became a link to `peer`. */
@@ -128,6 +153,7 @@ export class Dialer {
   infos(): TargetInfo[] {
     return [...this.#targets.values()].map((target) => ({
       address: target.address,
+      origin: target.origin,
       peer: peerOf(target),
       breaker: target.breaker,
       failures: target.failures,
@@ -165,7 +191,7 @@ export class Dialer {
 
   #schedule(target: Target, delayMs: number): void {
     clearTimeout(target.timer);
-    if (this.#stopped || this.#targets.get(target.address) !== target) return;
+    if (this.#stopped || this.#targets.get(target.name) !== target) return;
     target.timer = setTimeout(() => {
       target.timer = undefined;
       this.#try(target);
@@ -186,6 +212,10 @@ export class Dialer {
     target.busy = true;
     dial(target, target.pinned);
   }
+}
+
+function learnedName(address: string, peer: PeerKey): string {
+  return `${address}/p2p/${peer}`;
 }
 
 function peerOf(target: Target): PeerKey | undefined {

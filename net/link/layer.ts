@@ -134,6 +134,18 @@ export class LinkLayer {
     this.#dialer.set(parsed.text, expected);
   }
 
+  /** As {@link setTarget}, of an address that others told; a configured one it leaves as it is. Throws `BAD_ADDRESS`. */
+  learnTarget(address: string, peer: PeerKey): void {
+    const { text } = parseAddress(address);
+    dialable(text, peer);
+    this.#dialer.learn(text, peer);
+  }
+
+  /** Its link, if up, stays up. Throws `BAD_ADDRESS`. */
+  forgetTarget(address: string, peer: PeerKey): void {
+    this.#dialer.forget(parseAddress(address).text, peer);
+  }
+
   /** Its link, if up, stays up. */
   removeTarget(address: string): void {
     this.#dialer.remove(parseAddress(address).text);
@@ -162,7 +174,7 @@ export class LinkLayer {
     const infos: PeerInfo[] = [];
     for (const session of this.#chosen.values()) {
       const info = session.phase === "up" ? session.info() : undefined;
-      if (info !== undefined) infos.push(info);
+      if (info !== undefined) infos.push({ ...info, origin: this.#targetOf.get(session)?.origin });
     }
     return infos;
   }
@@ -356,7 +368,7 @@ export class LinkLayer {
     const { theirs, peer, direction } = session;
     if (theirs === undefined) throw new Error("a link came up without an Init");
     this.#options.log("info", "link up", { peer, name: theirs.name, direction });
-    this.#events.up(peer, theirs);
+    this.#events.up(peer, theirs, { direction, address: session.address });
   }
 
   // ---- ends

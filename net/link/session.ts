@@ -219,14 +219,19 @@ export class Session {
     this.#lingerTimer = setTimeout(() => this.connection.abort(new Error(reason)), this.#limits.closeLingerMs);
   }
 
-  info(): PeerInfo | undefined {
+  /** The other end of the TCP connection, as a multiaddr. */
+  get address(): string {
+    return this.connection.remoteAddr.toString().replace(/\/p2p\/[^/]+$/, "");
+  }
+
+  info(): Omit<PeerInfo, "origin"> | undefined {
     const { theirs } = this;
     if (theirs === undefined) return undefined;
     return {
       key: this.peer,
       init: theirs,
       direction: this.direction,
-      address: this.connection.remoteAddr.toString().replace(/\/p2p\/[^/]+$/, ""),
+      address: this.address,
       rttMs: this.#pinger.rttMs,
       connectedAtMs: this.connectedAtMs,
       lanes: { urgent: this.#laneInfo("urgent"), chain: this.#laneInfo("chain"), bulk: this.#laneInfo("bulk") },

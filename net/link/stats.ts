@@ -17,7 +17,7 @@ export class Counters {
   readonly #past = laneTotals();
 
   /** Keeps the traffic of a link that went down. */
-  retire(info: PeerInfo): void {
+  retire(info: Pick<PeerInfo, "lanes">): void {
     addTraffic(this.#past, info);
   }
 
@@ -41,7 +41,7 @@ export class Counters {
   }
 }
 
-function addTraffic(totals: Record<Lane, LaneTotals>, info: PeerInfo): void {
+function addTraffic(totals: Record<Lane, LaneTotals>, info: Pick<PeerInfo, "lanes">): void {
   for (const lane of LANES) {
     totals[lane].bytesIn += info.lanes[lane].bytesIn;
     totals[lane].bytesOut += info.lanes[lane].bytesOut;

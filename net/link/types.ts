@@ -56,6 +56,8 @@ export interface Init {
 /** Who ended a connection: this side, the peer by a close frame, or the connection by breaking. */
 export type EndedBy = "us" | "peer" | "network";
 
+/** Given by the owner, or told by other nodes. */
+export type TargetOrigin = "configured" | "learned";
 export type LinkDirection = "inbound" | "outbound";
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LinkLog = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
@@ -121,7 +123,8 @@ export interface LinkOptions {
  * inside `send`. A throwing handler is a bug of its owner and ends the process.
  */
 export interface LinkEvents {
-  up(peer: PeerKey, init: Init): void;
+  /** `way`: who dialed whom, and the other end of the TCP connection. */
+  up(peer: PeerKey, init: Init, way: Pick<PeerInfo, "direction" | "address">): void;
   down(peer: PeerKey, reason: CloseReason, detail: string): void;
   /** `payload` may be a view of a larger read buffer: copy what is kept for long. */
   message(peer: PeerKey, lane: Lane, payload: Uint8Array): void;
@@ -149,6 +152,8 @@ export interface PeerInfo {
   readonly direction: LinkDirection;
   /** The other end of the TCP connection, as a multiaddr. */
   readonly address: string;
+  /** Of the address that was dialed; undefined when the peer dialed. */
+  readonly origin: TargetOrigin | undefined;
   /** Smoothed round-trip time; undefined until the first pong. */
   readonly rttMs: number | undefined;
   readonly connectedAtMs: number;
@@ -157,6 +162,7 @@ export interface PeerInfo {
 
 export interface TargetInfo {
   readonly address: string;
+  readonly origin: TargetOrigin;
   /** Given by the owner, or learned from the last link. */
   readonly peer: PeerKey | undefined;
   readonly breaker: "closed" | "open" | "halfOpen";

@@ -40,3 +40,25 @@ export const HOPS_MAX = 64;
 export const RETURN_PATHS_MAX = 4_096;
 /** One that nothing came along for so long is forgotten, ms. */
 export const RETURN_PATH_EXPIRY_MS = 120_000;
+
+/** Nodes whose addresses are kept. */
+export const ADDRESS_BOOK_MAX = 1_024;
+/** Of these, nodes that this node had a link with; the ones whose link is longest ago count as others do. */
+export const PROVEN_MAX = 512;
+/** Nodes that one neighbour told of, at most: another one's are not crowded out. */
+export const TOLD_BY_ONE_MAX = 128;
+/** What a node said of itself longer ago is not passed on, ms; it says so anew every day. */
+export const ADDRESSES_STALE_MS = 7 * 24 * 3_600_000;
+export const ADDRESSES_RENEWED_MS = 24 * 3_600_000;
+/** Clocks may differ by so much, ms: what was signed later than that is not believed. */
+export const ADDRESSES_AHEAD_MS = 24 * 3_600_000;
+
+/** It is looked at whom to dial this often, ms. */
+export const DIALS_EVERY_MS = 1_000;
+/** A node that was chosen and gives no link for so long is let go, ms: some attempts, and the breakers of its addresses. */
+export const DIAL_PATIENCE_MS = 30_000;
+/** It is chosen again after this, doubling, up to an hour, ms. */
+export const DIAL_AGAIN_MS = 60_000;
+export const DIAL_AGAIN_MAX_MS = 3_600_000;
+/** A node that is not there so many times in a row, and has not been heard of lately, is forgotten. */
+export const DIALS_IN_VAIN_MAX = 4;

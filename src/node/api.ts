@@ -108,6 +108,8 @@ export interface PeerView {
   readonly name: string;
   readonly role: "producer" | "follower";
   readonly address: string;
+  /** Where the address that was dialed came from; undefined: the peer dialed. */
+  readonly addressFrom: "configured" | "learned" | undefined;
   readonly direction: "inbound" | "outbound";
   readonly rttMs: number | undefined;
   readonly connectedAt: number;

@@ -29,6 +29,9 @@ export interface Config {
     readonly listen: string;
     readonly peers: readonly string[];
     readonly maxPeers: number;
+    readonly outboundPeers: number;
+    /** Empty: where it listens. */
+    readonly announce: readonly string[];
   };
   readonly http: {
     readonly host: string;
@@ -263,6 +266,8 @@ function configOf(values: ReadonlyMap<SettingName, SettingValue>): Config {
       listen: text("p2p.listen"),
       peers: values.get("p2p.peers") as readonly string[],
       maxPeers: count("p2p.maxPeers"),
+      outboundPeers: count("p2p.outboundPeers"),
+      announce: values.get("p2p.announce") as readonly string[],
     },
     http: { ...http, token: text("http.token") || undefined, readyWithinBlocks: count("http.readyWithinBlocks") },
     log: { level: text("log.level") as LogLevel, format: text("log.format") as LogFormat },

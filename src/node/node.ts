@@ -7,8 +7,11 @@ import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
 import { isAncestorOrEqual } from "../../chain/forkDatabase.ts";
 import { transactionId } from "../../chain/transaction.ts";
+import { LinkError } from "../../net/link/error.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
 import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
+import { ADDRESSES_MAX } from "../../net/transport/addressMessages.ts";
+import { scopeOf } from "../../net/transport/addressScope.ts";
 import { fromBinaryString, toBinaryString, toHex } from "../base/bytes.ts";
 import { LEAVING_TIMEOUTS } from "../replica/constants.ts";
 import { Replica } from "../replica/replica.ts";
@@ -19,9 +22,11 @@ import { submitGenuine } from "./authorSignatures.ts";
 import { createKvApplication } from "./applications/kv.ts";
 import { type Clock, makeClock } from "./clock.ts";
 import { toGenesis } from "./genesisFile.ts";
+import { KnownPeers } from "./knownPeers.ts";
 import { Metrics } from "./metrics.ts";
 import { NodeReads } from "./nodeReads.ts";
 import { OFF_PEERS, OperatorList, REJECTED_BLOCKS } from "./operatorList.ts";
+import { ownAddresses } from "./ownAddresses.ts";
 import { ReadDesk } from "./readDesk.ts";
 import { ReplicaDriver, type TellEffect } from "./replicaDriver.ts";
 import { derivedWriteOf, restoreFromDisk, type Restored } from "./restoreFromDisk.ts";
@@ -80,6 +85,7 @@ class Node implements RunningNode {
   #replica!: Replica;
   #driver!: ReplicaDriver;
   #link!: LinkLayer;
+  #knownPeers!: KnownPeers;
   #desk!: SubmissionDesk;
   #readDesk!: ReadDesk;
   #reads!: NodeReads;
@@ -118,6 +124,7 @@ class Node implements RunningNode {
     }
     this.#rejected = OperatorList.open(REJECTED_BLOCKS, dir);
     this.#off = OperatorList.open(OFF_PEERS, dir);
+    this.#knownPeers = await KnownPeers.open(dir, file.chainId, log);
     await this.#openStores(dir, file.chainId, config.index.enabled);
     try {
       const whenApplied = (height: number): Promise<void> =>
@@ -134,6 +141,7 @@ class Node implements RunningNode {
     this.#reporter.start();
     this.#roundTrips.start();
     this.#driver.step({ kind: "tick" });
+    this.#driver.step({ kind: "listening", addresses: this.#addresses() });
     void this.#fillIndex().catch((error: unknown) =>
       log.write("error", "storage", `the index is not filled: ${String(error)}`),
     );
@@ -168,6 +176,7 @@ class Node implements RunningNode {
     this.#driver.stop();
     this.#desk.stop();
     this.#readDesk.stop();
+    await this.#knownPeers.close();
     await this.#closeStores();
     this.#lock.release();
   }
@@ -244,6 +253,8 @@ class Node implements RunningNode {
         log: log_,
         record,
         rejected: this.#rejected.ids,
+        addresses: this.#knownPeers.found,
+        outboundPeers: config.p2p.outboundPeers,
         seed: randomBytes(4).readUInt32LE(),
       },
       this.#clock.now(),
@@ -297,7 +308,10 @@ class Node implements RunningNode {
   async #startLink(): Promise<void> {
     const { key, config, log, genesis } = this.#options;
     const events: LinkEvents = {
-      up: (peer) => this.#driver.step({ kind: "peerUp", peer }),
+      up: (peer, _, { direction, address }) => {
+        const scope = scopeOf(address) ?? "public";
+        this.#driver.step({ kind: "peerUp", peer, outbound: direction === "outbound", scope });
+      },
       down: (peer, reason) => {
         // A peer that is stopping is gone as surely as one whose connection broke.
         const broken = reason === "connectionLost" || reason === "shutdown";
@@ -337,6 +351,11 @@ class Node implements RunningNode {
     );
   }
 
+  /** Where this node can be reached; none before it listens. */
+  #addresses(): string[] {
+    return this.#link === undefined ? [] : ownAddresses(this.#options.config.p2p, this.#link.addresses);
+  }
+
   #init(): Init {
     const { config, genesis, key } = this.#options;
     return {
@@ -346,7 +365,7 @@ class Node implements RunningNode {
       features: [],
       name: config.name,
       role: genesis.producers.some((producer) => producer.key === key.publicKey) ? "producer" : "follower",
-      listenAddresses: [],
+      listenAddresses: this.#addresses().slice(0, ADDRESSES_MAX),
       firstHeight: 0,
       irreversibleHeight: this.#replica.ledger.bottom.height,
       startNonce: this.#startNonce,
@@ -392,6 +411,11 @@ class Node implements RunningNode {
         return;
       case "redial":
         return this.#link.redial(effect.peer);
+      case "dial":
+      case "letGo":
+        return this.#dial(effect);
+      case "keepAddresses":
+        return this.#knownPeers.keep(effect.addresses);
       case "disconnect":
         return this.#link.close(effect.peer, effect.reason, effect.detail);
       case "log":
@@ -404,6 +428,19 @@ class Node implements RunningNode {
           "node",
           `HALTED: ${effect.why}. This node takes no part any more; keep its directory for analysis`,
         );
+    }
+  }
+
+  /** Addresses that others told may be none: scopes are judged by the text alone. */
+  #dial({ kind, peer, addresses }: Extract<Effect, { kind: "dial" | "letGo" }>): void {
+    for (const address of addresses) {
+      try {
+        if (kind === "dial") this.#link.learnTarget(address, peer);
+        else this.#link.forgetTarget(address, peer);
+      } catch (error) {
+        if (!(error instanceof LinkError)) throw error;
+        this.#options.log.write("debug", "net", "an address that a node told is none", { peer, why: error.message });
+      }
     }
   }
 
@@ -586,6 +623,7 @@ class Node implements RunningNode {
         name: info.init.name,
         role: info.init.role,
         address: info.address,
+        addressFrom: info.origin,
         direction: info.direction,
         rttMs: info.rttMs,
         connectedAt: info.connectedAtMs,

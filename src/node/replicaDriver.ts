@@ -34,6 +34,9 @@ export type TellEffect = Extract<
       | "readRefused"
       | "handedOver"
       | "redial"
+      | "dial"
+      | "letGo"
+      | "keepAddresses"
       | "disconnect"
       | "log"
       | "halt";
@@ -159,6 +162,9 @@ export class ReplicaDriver {
       case "readRefused":
       case "handedOver":
       case "redial":
+      case "dial":
+      case "letGo":
+      case "keepAddresses":
       case "disconnect":
       case "log":
       case "halt":

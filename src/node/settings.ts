@@ -6,6 +6,8 @@ import { z } from "zod";
 import { HARD_LIMITS } from "../../chain/constants.ts";
 import { CONSENSUS_DEFAULTS, WINDOW_BLOCKS } from "../../consensus/constants.ts";
 import { parseAddress } from "../../net/link/address.ts";
+import { ADDRESSES_MAX } from "../../net/transport/addressMessages.ts";
+import { OUTBOUND_PEERS } from "../replica/constants.ts";
 import { messageOf } from "./systemError.ts";
 
 export type SettingValue = string | number | boolean | readonly string[];
@@ -74,6 +76,18 @@ export const SETTINGS = [
     about: "Nodes to connect to besides the producers of genesis.json: HOST:PORT or multiaddrs.",
   },
   { name: "p2p.maxPeers", schema: integer(1, 10_000), default: 64, about: "Links at most, 1 to 10000." },
+  {
+    name: "p2p.outboundPeers",
+    schema: integer(0, 256),
+    default: OUTBOUND_PEERS,
+    about: "Links to dial, configured addresses included: the rest by addresses that peers tell. 0: none of those.",
+  },
+  {
+    name: "p2p.announce",
+    schema: z.array(address).max(ADDRESSES_MAX),
+    default: [],
+    about: "Where others reach this node, told to peers under its signature; empty: where it listens.",
+  },
   {
     name: "http.listen",
     schema: hostPort,

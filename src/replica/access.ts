@@ -7,7 +7,7 @@ import type { EngineStatus } from "../../consensus/engine.ts";
 import type { Payload, SignedContentKind, SyncMessage } from "../../consensus/messages.ts";
 
 export type MessageKind =
-  SyncMessage["kind"] | Exclude<Payload["kind"], "signed" | "notice"> | SignedContentKind | NoticeKind;
+  SyncMessage["kind"] | Exclude<Payload["kind"], "signed" | "notice"> | SignedContentKind | NoticeKind | "addresses";
 
 /**
  * Who says it. A stranger has not told of its chain on this link and holds no producer's key; a follower has told; the
@@ -50,6 +50,8 @@ export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
   rangeRequest: { from: ANYBODY, while: RUNNING, by: "link" },
   rangeResponse: { from: INTRODUCED, while: RUNNING, by: "link" },
   certificate: { from: ANYBODY, while: RUNNING, by: "both" },
+  // Each is signed by the node that it is about; who passes some on is a neighbour.
+  addresses: { from: ANYBODY, while: RUNNING, by: "link" },
   // Only a leader has a use for them; whoever forwards keeps them and asks the next one.
   transactionForward: { from: ANYBODY, while: LEADING, by: "routes" },
   transactionResults: { from: PRODUCERS, while: RUNNING, by: "routes" },

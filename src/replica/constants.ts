@@ -74,3 +74,16 @@ export const WATCH_EVERY_MS = 1_000;
 export const NOTICE_CLOCK_MS = 60_000;
 /** A node that has started says so on every new link for so long, ms. */
 export const STARTING_ANNOUNCED_MS = 10_000;
+
+/** Links that a node dials unless it is told otherwise: what an attacker would have to be chosen for, all of them. */
+export const OUTBOUND_PEERS = 8;
+/** Addresses of other nodes that one neighbour tells and that are looked at: a whole message, and what comes now and then. */
+export const RECORDS_AT_ONCE = 128;
+export const RECORDS_A_SECOND = 1;
+/** A neighbour is told some of what is known this often, ms, and so many. */
+export const ADDRESSES_TOLD_EVERY_MS = 30_000;
+export const RECORDS_NOW_AND_THEN = 16;
+/** Neighbours that are told of a new one at once. */
+export const TOLD_OF_NEWCOMER = 4;
+/** What is known of addresses goes to disk so long after it changed, ms, and no more often. */
+export const ADDRESSES_KEPT_EVERY_MS = 5_000;

@@ -24,6 +24,7 @@ import {
 } from "../../consensus/messages.ts";
 import type { RangeRequest, RangeResponse } from "../../consensus/sync/range.ts";
 import type { CloseReason, Lane } from "../../net/link/types.ts";
+import { type AddressRecord, decodeAddressRecords, isAddressRecords } from "../../net/transport/addressMessages.ts";
 import { decodeRouting, encodeSeqno, isRouting, type RoutingMessage } from "../../net/transport/routeMessages.ts";
 import type { Delivery, Transport } from "../../net/transport/types.ts";
 import type { Notice } from "../../consensus/notice.ts";
@@ -48,6 +49,7 @@ export type Arrival =
   | { readonly kind: "readIndex"; readonly number: number }
   | { readonly kind: "readIndexReply"; readonly answer: ReadIndexReply }
   | { readonly kind: "routing"; readonly message: RoutingMessage }
+  | { readonly kind: "addresses"; readonly records: readonly AddressRecord[] }
   | { readonly kind: "rangeRequest"; readonly request: RangeRequest }
   | { readonly kind: "rangeResponse"; readonly response: RangeResponse };
 
@@ -68,6 +70,8 @@ export interface IntakeHost {
   isNews(certificate: Certificate): boolean;
   /** Would this notice tell anything new? */
   isNoticeNews(notice: Notice): boolean;
+  /** Of addresses that a neighbour tells: those worth the check of their signatures. */
+  addressesWorthChecking(from: PeerKey, records: readonly AddressRecord[]): readonly AddressRecord[];
   status(): EngineStatus;
   senderOf(peer: PeerKey): Sender;
   /** Has this node a use for transactions that others forward, though it does not lead? */
@@ -228,6 +232,7 @@ export class Intake {
     if (delivery === "duplicate" || delivery === "taken") return "drop";
     if (delivery === "undecodable") return undecodable({ code: "UNDECODABLE", detail: "envelope" });
     if (isRouting(delivery.payload)) return this.#judgeRouting(from, delivery);
+    if (isAddressRecords(delivery.payload)) return this.#judgeAddresses(from, delivery);
     const decoded = decodePayload(genesis.chainId, delivery.payload);
     if (!decoded.ok) return undecodable(decoded.error);
     if (delivery.broadcast) this.#host.conduct.news();
@@ -277,6 +282,24 @@ export class Intake {
       signature,
     }));
     return { arrival: { kind: "routing", message }, claims };
+  }
+
+  /** Between neighbours. Only what is news is checked, and no more than a neighbour's allowance. */
+  #judgeAddresses(from: PeerKey, { source, isMine, broadcast, payload }: Delivery): Judged | Refused {
+    if (source !== from || !isMine) return { fault: "refusedMessage", detail: "addresses passed on" };
+    const refused = this.#mayNot(from, from, "addresses", broadcast);
+    if (refused !== undefined) return refused;
+    const told = decodeAddressRecords(payload);
+    if (told === undefined) return undecodable({ code: "UNDECODABLE", detail: "addresses" });
+    const records = this.#host.addressesWorthChecking(from, told);
+    if (records.length === 0) return "drop";
+    const { chainId } = this.#host.genesis;
+    const claims = records.map(({ node, content, signature }) => ({
+      key: node,
+      digest: signingDigest("addresses", chainId, content),
+      signature,
+    }));
+    return { arrival: { kind: "addresses", records }, claims };
   }
 
   /** Without an arrival it says nothing to this node. */

@@ -118,6 +118,7 @@ export class Replica {
       reads: this.#parts.reads.waiting,
       readAskers: this.#parts.reads.askers,
       scoredPeers: this.#parts.conduct.scored,
+      ...this.#parts.discovery.sizes,
       persistOutstanding: this.#parts.outbox.outstanding,
     };
   }
@@ -134,6 +135,7 @@ export class Replica {
         this.#parts.catchUp.tick();
         this.#parts.reads.tick();
         this.#parts.watch.tick();
+        this.#parts.discovery.tick();
         return this.#parts.submissions.tick();
       case "peerUp":
         this.#parts.conduct.peerUp(input.peer);
@@ -141,6 +143,7 @@ export class Replica {
         this.#parts.engine.linkUp(input.peer);
         this.#parts.sync.peerUp(input.peer);
         this.#parts.watch.peerUp();
+        this.#parts.discovery.peerUp(input.peer, input.scope ?? "public", input.outbound === true);
         if (this.#parts.finality.newest) this.#sendCertificate(input.peer, this.#parts.finality.newest.bytes);
         return;
       case "peerDown":
@@ -150,6 +153,7 @@ export class Replica {
         this.#parts.catchUp.peerDown(input.peer);
         this.#parts.intake.peerDown(input.peer);
         this.#parts.reads.peerDown(input.peer);
+        this.#parts.discovery.peerDown(input.peer);
         if (input.broken) this.#parts.engine.linkBroke(input.peer);
         return;
       case "roundTrip":
@@ -170,7 +174,10 @@ export class Replica {
       case "flushed":
         this.#parts.ledger.flushed();
         return this.#parts.flusher.changed(this.#now);
+      case "listening":
+        return this.#parts.discovery.listening(input.addresses);
       case "stopping":
+        this.#parts.discovery.keep();
         return this.#parts.flusher.stopping(this.#now);
       case "read":
         return this.#parts.reads.read(input.request);
@@ -333,6 +340,8 @@ export class Replica {
         return this.#parts.reads.receiveReply(from, arrival.answer.number, arrival.answer.height);
       case "routing":
         return this.#parts.transport.receiveRouting(from, arrival.message);
+      case "addresses":
+        return this.#parts.discovery.receive(from, arrival.records);
       case "rangeRequest":
         return this.#parts.catchUp.requested(from, arrival.request);
       case "rangeResponse":
@@ -356,6 +365,7 @@ export class Replica {
       this.#parts.reads.deadline,
       this.#parts.leaving.deadline,
       this.#parts.watch.deadline,
+      this.#parts.discovery.deadline,
       this.#parts.producer.deadline,
       this.#parts.admission.deadline,
       this.#parts.flusher.deadline,

@@ -9,6 +9,7 @@ import type { ConsensusSettings } from "../../consensus/constants.ts";
 import type { BlockLog } from "../../consensus/sync/bestChain.ts";
 import type { SyncLimits } from "../../consensus/sync/constants.ts";
 import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
+import type { KeptAddresses } from "../../net/transport/addressBook.ts";
 import type { PeerKey } from "../base/key.ts";
 
 /** What the shell read from disk, and the services that stay outside. */
@@ -33,6 +34,10 @@ export interface ReplicaStart {
   readonly record: Uint8Array | undefined;
   /** Ids of the blocks that the operator rejected. */
   readonly rejected?: readonly string[];
+  /** Addresses of other nodes that were known before the restart, their signatures checked. */
+  readonly addresses?: readonly KeptAddresses[];
+  /** Links that this node is to have dialed, configured ones included; default {@link OUTBOUND_PEERS}. */
+  readonly outboundPeers?: number;
   readonly seed: number;
   /** The simulator draws small ones; all nodes of a chain have the same. */
   readonly syncLimits?: SyncLimits;

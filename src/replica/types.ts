@@ -6,13 +6,16 @@ import type { BlockRef } from "../../chain/header.ts";
 import type { SignatureClaim } from "../../chain/signing.ts";
 import type { StateChange } from "../../chain/state.ts";
 import type { CloseReason, Lane, PeerKey } from "../../net/link/types.ts";
+import type { KeptAddresses } from "../../net/transport/addressBook.ts";
+import type { AddressScope } from "../../net/transport/addressScope.ts";
 import type { SyncPhase } from "../../consensus/sync/connection.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
 import type { FaultClass } from "./conduct.ts";
 
 export type Input =
   | { readonly kind: "tick" }
-  | { readonly kind: "peerUp"; readonly peer: PeerKey }
+  /** `outbound`: this node dialed it; `scope`: from where it is reached. What is left out: the peer did, from anywhere. */
+  | { readonly kind: "peerUp"; readonly peer: PeerKey; readonly outbound?: boolean; readonly scope?: AddressScope }
   /** `broken`: the connection was lost, not closed: the process may have died. */
   | { readonly kind: "peerDown"; readonly peer: PeerKey; readonly broken: boolean }
   /** The smoothed round-trip time of a peer's link, ms: now and then, when it has changed. */
@@ -30,6 +33,8 @@ export type Input =
   | { readonly kind: "flushed"; readonly height: number }
   /** The node is to be stopped: a leader hands over, what was submitted here comes to an end. Answered by `handedOver`. */
   | { readonly kind: "handOver" }
+  /** Where this node can be reached: multiaddrs without its identity. */
+  | { readonly kind: "listening"; readonly addresses: readonly string[] }
   /** A linearizable read; answered by one `readable` or `readRefused` effect with the same `request`. */
   | { readonly kind: "read"; readonly request: number }
   /** The node is about to stop: what waits for company goes to the state database now. */
@@ -85,6 +90,10 @@ export type Effect =
   | { readonly kind: "handedOver"; readonly undecided: number }
   /** A peer is there again: dial it now, if there is no link. */
   | { readonly kind: "redial"; readonly peer: PeerKey }
+  /** Keep a link to this node, whose addresses others told, by any of them; or do so no longer. */
+  | { readonly kind: "dial" | "letGo"; readonly peer: PeerKey; readonly addresses: readonly string[] }
+  /** What is known of other nodes' addresses, to be there after a restart. */
+  | { readonly kind: "keepAddresses"; readonly addresses: readonly KeptAddresses[] }
   | { readonly kind: "disconnect"; readonly peer: PeerKey; readonly reason: CloseReason; readonly detail: string }
   | {
       readonly kind: "log";

@@ -29,14 +29,16 @@ import { SYNC_LIMITS } from "../../consensus/sync/constants.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
 import type { CloseReason } from "../../net/link/types.ts";
 import { RoutedTransport } from "../../net/transport/routedTransport.ts";
+import { encodeAddressRecords } from "../../net/transport/addressMessages.ts";
 import type { Transport } from "../../net/transport/types.ts";
 import type { Sender } from "./access.ts";
 import { Admission } from "./admission.ts";
 import { BlockProducer } from "./blockProducer.ts";
 import { CatchUp } from "./catchUp.ts";
 import { Conduct } from "./conduct.ts";
+import { Discovery } from "./discovery.ts";
 import { engineHost } from "./engineHost.ts";
-import { LEAVING_TIMEOUTS } from "./constants.ts";
+import { LEAVING_TIMEOUTS, OUTBOUND_PEERS } from "./constants.ts";
 import { type Arrival, Intake } from "./intake.ts";
 import { Leaving } from "./leaving.ts";
 import { LinearizableReads } from "./linearizableReads.ts";
@@ -78,6 +80,7 @@ export interface Parts {
   readonly producer: BlockProducer;
   readonly conduct: Conduct;
   readonly watch: ProducerWatch;
+  readonly discovery: Discovery;
   readonly intake: Intake;
   readonly flusher: StateFlusher;
 }
@@ -113,6 +116,7 @@ export function wire(start: ReplicaStart, core: Core): Parts {
   parts.submissions = submissions(start, core, parts);
   parts.reads = reads(start, core, parts);
   parts.watch = watch(start, core, parts);
+  parts.discovery = discovery(start, core, parts);
   parts.leaving = leaving(start, core, parts);
   parts.producer = producer(start, core, parts);
   parts.intake = intake(start, core, parts);
@@ -187,6 +191,7 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     kit,
     isNews: ({ height, id, view, isFinal }) =>
       isFinal ? finality.isNews(height, id) : engine.isCertificateNews?.({ height, id, view }) === true,
+    addressesWorthChecking: (from, records) => parts.discovery.worthChecking(from, records),
     isNoticeNews: (notice) => parts.watch.isNews(notice),
     status: () => engine.state.status,
     senderOf: (peer) => senderOf(peer, start.genesis.configuration, parts),
@@ -329,6 +334,26 @@ function watch({ self, sign, genesis }: ReplicaStart, core: Core, parts: Parts):
     redial: (peer) => outbox.effect({ kind: "redial", peer }),
     log: (level, message, fields) => core.log(level, "consensus", message, fields),
   });
+}
+
+function discovery(start: ReplicaStart, core: Core, { transport, outbox }: Parts): Discovery {
+  const { self, genesis, sign, addresses = [], outboundPeers = OUTBOUND_PEERS } = start;
+  return new Discovery(
+    {
+      self,
+      // Beside the engine's numbers, which are drawn from the same seed.
+      random: seededRandom(start.seed ^ 0x0add4e55),
+      outboundPeers,
+      now: core.now,
+      isProducer: (node) => isProducer(genesis.configuration, node),
+      sign: (content) => sign(signingDigest("addresses", genesis.chainId, content)),
+      tell: (peer, records) => transport.toNeighbour(peer, "bulk", encodeAddressRecords(records)),
+      dial: (peer, those) => outbox.effect({ kind: "dial", peer, addresses: those }),
+      letGo: (peer, those) => outbox.effect({ kind: "letGo", peer, addresses: those }),
+      keep: (kept) => outbox.effect({ kind: "keepAddresses", addresses: kept }),
+    },
+    addresses,
+  );
 }
 
 function leaving(start: ReplicaStart, core: Core, { engine, mempool, outbox, watch: announcer }: Parts): Leaving {

@@ -9,6 +9,8 @@ import { type FrameType, FrameReader, HEADER_BYTES, writeHeader } from "../../ne
 import { encodeClose, encodeInit, readClose, readInit } from "../../net/link/init.ts";
 import { HeaderScanner } from "../../net/link/muxer.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../net/transport/envelope.ts";
+import { decodeAddressRecords, encodeAddressRecords, makeAddressRecord } from "../../net/transport/addressMessages.ts";
+import { scopeOf } from "../../net/transport/addressScope.ts";
 import { decodeRouting } from "../../net/transport/routeMessages.ts";
 import { decodeTreeMessage } from "../../net/transport/treeMessages.ts";
 import { concatBytes, EMPTY_BYTES, equalBytes, fromUtf8, toHex, utf8 } from "../../src/base/bytes.ts";
@@ -126,6 +128,7 @@ function messageTargets(messages: readonly Uint8Array[]): Target[] {
     { name: "payload", samples: kinded, run: (bytes) => void decodePayload(CHAIN_ID, bytes) },
     { name: "sync message", samples: kinded, run: (bytes) => void decodeSyncMessage(bytes) },
     { name: "routing message", samples: kinded, run: (bytes) => void decodeRouting(bytes) },
+    { name: "address records", samples: addressRecords(), run: readAddressRecords },
     { name: "tree message", samples: kinded, run: (bytes) => void decodeTreeMessage(bytes) },
     {
       name: "envelope",
@@ -136,6 +139,21 @@ function messageTargets(messages: readonly Uint8Array[]): Target[] {
       },
     },
   ];
+}
+
+function addressRecords(): Uint8Array[] {
+  const addresses = ["/ip4/192.0.2.1/tcp/26600", "/ip6/fd00::1/tcp/1", "/dns/node.example/tcp/26600"];
+  const records = [1, 2, 3].map((count) =>
+    makeAddressRecord(KEY, 10 ** count, addresses.slice(0, count), () => new Uint8Array(64)),
+  );
+  return records.map((_, i) => encodeAddressRecords(records.slice(0, i + 1)));
+}
+
+function readAddressRecords(bytes: Uint8Array): void {
+  const records = decodeAddressRecords(bytes);
+  if (records === undefined) return;
+  same(encodeAddressRecords(records), bytes);
+  for (const address of records.flatMap((record) => record.addresses)) scopeOf(address);
 }
 
 const INIT = {

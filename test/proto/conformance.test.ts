@@ -19,6 +19,7 @@ import {
   type SignedContent,
 } from "../../consensus/messages.ts";
 import { decodeEnvelope, encodeEnvelope, envelopeMessage } from "../../net/transport/envelope.ts";
+import { addressRecordsMessage, isAddressRecords } from "../../net/transport/addressMessages.ts";
 import { decodeRouting, isRouting } from "../../net/transport/routeMessages.ts";
 import { decodeTreeMessage, isTreeMessage } from "../../net/transport/treeMessages.ts";
 import { concatBytes, hexBytes, toHex, utf8 } from "../../src/base/bytes.ts";
@@ -221,7 +222,7 @@ describe("frames", () => {
       const isPayload = [decodeSyncMessage(frame), decodePayload("00".repeat(32), frame)].some(
         (result) => result.ok || !("message" in result.error) || result.error.message !== "frame",
       );
-      return isPayload || isRouting(frame) || isTreeMessage(frame);
+      return isPayload || isRouting(frame) || isTreeMessage(frame) || isAddressRecords(frame);
     });
     const named = Object.values(frameKinds.values).filter((kind) => kind !== 0);
     expect(named).toEqual(known);
@@ -250,6 +251,8 @@ describe("frames", () => {
     const frame = concatBytes(Uint8Array.of(kind), content);
     if (isRouting(frame)) return decodeRouting(frame) !== undefined;
     if (isTreeMessage(frame)) return decodeTreeMessage(frame) !== undefined;
+    // What the contents are is for who opens them (test/net/addressBook.test.ts).
+    if (isAddressRecords(frame)) return addressRecordsMessage.decode(content).ok;
     return decodeSyncMessage(frame).ok || decodePayload("00".repeat(32), frame).ok;
   }
 
@@ -362,6 +365,7 @@ describe("signatures and ids cover what proto/chain.proto says", () => {
       nodePresence: true,
       nodeStopping: true,
       seqno: true,
+      addresses: true,
       transactionResults: true,
       readIndexReply: true,
     };

@@ -55,6 +55,7 @@ class Node {
   certifiedHeight = 0;
   status: EngineStatus = "leader";
   noticedAt = 0;
+  addressesAt = 0;
   readonly strangers = new Set<string>();
   leader: string | undefined;
   streamedFrom = 0;
@@ -89,6 +90,7 @@ class Node {
     kit: engineKit(genesis, "00".repeat(32)),
     isNews: ({ height }) => height > this.certifiedHeight,
     isNoticeNews: ({ at }) => at > this.noticedAt,
+    addressesWorthChecking: (_, records) => records.filter(({ sequence }) => sequence > this.addressesAt),
     status: () => this.status,
     senderOf: (peer) => {
       if ([SELF, A, B].includes(peer)) return peer === this.leader ? "leader" : "producer";

@@ -55,7 +55,7 @@ export class Network {
   /** Nodes to which only urgent messages get through: everything else is stuck in their queues. */
   readonly #clogged = new Set<number>();
   readonly #drainedBytes = new Map<number, number>();
-  /** Which pairs may have a link at all. */
+  /** Which pairs may have a link now. */
   readonly #wired: (a: number, b: number) => boolean;
   #profile: FaultProfile;
 
@@ -179,6 +179,12 @@ export class Network {
     if (link.state === "up") this.#break(link, { broken: true, delayMs: 0 });
   }
 
+  /** A node dials another, or does so no longer. */
+  dialed(a: number, b: number): void {
+    const link = this.#link(a, b);
+    if (link.state === "down") this.#redial(link);
+  }
+
   /** One side closes it. */
   close(a: number, b: number): void {
     const link = this.#link(a, b);
@@ -239,7 +245,8 @@ export class Network {
     link.redialing = true;
     this.#queue.schedule(this.#queue.now + this.#dice.between(0.2, 2) * this.#profile.redialMs * 1000, () => {
       link.redialing = false;
-      this.#connect(link);
+      // By now nobody may dial any more.
+      if (this.#wired(link.low, link.high)) this.#connect(link);
     });
   }
 

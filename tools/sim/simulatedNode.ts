@@ -17,6 +17,7 @@ import { Replica } from "../../src/replica/replica.ts";
 import { restore } from "../../src/replica/restore.ts";
 import type { Effect, Input } from "../../src/replica/types.ts";
 import { type Persist, ChainDisk, StateDisk } from "./disk.ts";
+import { addressOf, type Dialing } from "./dialing.ts";
 import type { Dice } from "./dice.ts";
 import type { EventQueue } from "./eventQueue.ts";
 import type { Hostile } from "./liar.ts";
@@ -38,6 +39,7 @@ export interface World {
   readonly floods: boolean;
   readonly nodes: readonly SimulatedNode[];
   readonly network: Network;
+  readonly dialing: Dialing;
   readonly profile: FaultProfile;
   readonly watch: Watch;
   readonly hostile: Hostile | undefined;
@@ -175,6 +177,7 @@ export class SimulatedNode implements Station {
         blocks: disk.blocksAbove(),
         log: disk.log(() => this.#world.queue.now < this.#unreadableUntil),
         record: disk.record,
+        addresses: world.dialing.kept(this.index),
         seed: dice.seed(),
         syncLimits: world.syncLimits,
         floods: world.floods,
@@ -183,6 +186,7 @@ export class SimulatedNode implements Station {
     );
     world.watch.started(this);
     this.step({ kind: "tick" });
+    if (world.dialing.isLearning) this.step({ kind: "listening", addresses: [addressOf(this.index)] });
     world.network.started(this.index);
   }
 
@@ -197,6 +201,7 @@ export class SimulatedNode implements Station {
     this.#held = [];
     this.#next = [];
     this.#linked.clear();
+    this.#world.dialing.crashed(this.index);
     this.#timerAt = this.#timerEventAt = Number.POSITIVE_INFINITY;
     // A full disk has taken nothing of what waits.
     const taken = this.#isDiskFull ? 0 : dice.below(this.#writes.length + 1);
@@ -304,7 +309,7 @@ export class SimulatedNode implements Station {
     this.#linked.add(peer);
     this.#world.watch.linkUp(this, peer);
     const key = this.#keyOf(peer);
-    this.step({ kind: "peerUp", peer: key });
+    this.step({ kind: "peerUp", peer: key, ...this.#world.dialing.link(this.index, peer) });
     // What the first pong tells.
     const ms = this.#world.network.roundTripMs(this.index, peer);
     const { queue } = this.#world;
@@ -358,6 +363,14 @@ export class SimulatedNode implements Station {
         return this.#flush(effect);
       case "disconnect":
         return this.#world.network.close(this.index, this.#world.indexOf(effect.peer));
+      case "dial":
+      case "letGo": {
+        const peer = this.#world.dialing.follow(this.index, effect);
+        if (peer !== undefined) this.#world.network.dialed(this.index, peer);
+        return;
+      }
+      case "keepAddresses":
+        return this.#world.dialing.keep(this.index, effect.addresses);
       case "irreversible":
       case "head":
       case "submitted":

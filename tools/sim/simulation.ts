@@ -13,6 +13,7 @@ import { SYNC_LIMITS, type SyncLimits } from "../../consensus/sync/constants.ts"
 import { utf8 } from "../../src/base/bytes.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
+import { Dialing } from "./dialing.ts";
 import { Dice } from "./dice.ts";
 import { EventQueue } from "./eventQueue.ts";
 import { Faults } from "./faults.ts";
@@ -57,6 +58,8 @@ export interface SimulationOptions {
   readonly topology?: Topology;
   /** The same by hand. */
   readonly wired?: (a: number, b: number) => boolean;
+  /** Those are the configured addresses: nodes tell theirs, and dial those that they learn. Default false. */
+  readonly learnsAddresses?: boolean;
   /** Nodes flood what is for everyone. Default false. */
   readonly floods?: boolean;
   /** Gets the trace as lines to read. */
@@ -86,6 +89,7 @@ export class Simulation implements World {
   readonly floods: boolean;
   readonly nodes: readonly SimulatedNode[];
   readonly network: Network;
+  readonly dialing: Dialing;
   readonly profile: FaultProfile;
   readonly workloadProfile: WorkloadProfile;
   readonly watch: Observer;
@@ -128,7 +132,8 @@ export class Simulation implements World {
     const bearable = Math.floor((producers - 1) / (this.engine === "bft" ? 3 : 2));
     for (const node of this.dice.shuffled(this.nodes.slice(0, producers)).slice(0, bearable)) node.mayFail = true;
     for (const node of this.nodes) if (!node.isProducer) node.mayFail = true;
-    this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, this.#wiring(options));
+    this.dialing = new Dialing(keys, this.#wiring(options), options.learnsAddresses === true);
+    this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, this.dialing.mayLink);
     this.trace = new Trace(this.nodes.length, options.print);
     this.watch = new Observer(this);
     const last = this.nodes.at(-1) as SimulatedNode;

@@ -18,6 +18,7 @@ function peerTable({ peers, off }: Peers): string {
     peer.role,
     peer.address,
     peer.direction,
+    peer.addressFrom ?? "-",
     peer.rttMs === undefined ? "-" : peer.rttMs.toFixed(1),
     peer.faulty ? "faulty" : peer.state === "slowed" ? "slowed" : peer.phase,
     String(peer.score),
@@ -30,12 +31,13 @@ function peerTable({ peers, off }: Peers): string {
     "-",
     "-",
     "-",
+    "-",
     "off",
     "-",
     "-",
   ]);
   return table(
-    ["NAME", "KEY", "ROLE", "ADDRESS", "DIRECTION", "RTT MS", "STATE", "SCORE", "HEIGHT"],
+    ["NAME", "KEY", "ROLE", "ADDRESS", "DIRECTION", "FROM", "RTT MS", "STATE", "SCORE", "HEIGHT"],
     [...rows, ...offRows],
   );
 }

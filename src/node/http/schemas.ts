@@ -272,6 +272,10 @@ export const peersSchema = z.object({
       name: z.string(),
       role: z.enum(["producer", "follower"]),
       address: z.string(),
+      addressFrom: z
+        .enum(["configured", "learned"])
+        .optional()
+        .describe("of the address that was dialed: given to the node, or told by other nodes; absent: the peer dialed"),
       direction: z.enum(["inbound", "outbound"]),
       rttMs: z.number().optional(),
       connectedAt: time,

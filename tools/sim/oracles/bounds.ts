@@ -5,8 +5,14 @@ import { type ConsensusSettings, HELD_BLOCKS_MAX, WINDOW_BLOCKS } from "../../..
 import { RANGE_REQUESTS_MAX, REQUESTS_MAX, type SyncLimits } from "../../../consensus/sync/constants.ts";
 import { AWAITED_MAX, KEPT_BYTES_MAX, KEPT_MAX } from "../../../net/transport/broadcastTree.ts";
 import { ARRIVALS_MAX } from "../../../net/transport/linkStates.ts";
-import { RETURN_PATHS_MAX } from "../../../net/transport/constants.ts";
-import { GATE_BOUNDS, READ_ASKERS_MAX, READS_MAX, SCORED_PEERS_MAX } from "../../../src/replica/constants.ts";
+import { ADDRESS_BOOK_MAX, RETURN_PATHS_MAX } from "../../../net/transport/constants.ts";
+import {
+  GATE_BOUNDS,
+  OUTBOUND_PEERS,
+  READ_ASKERS_MAX,
+  READS_MAX,
+  SCORED_PEERS_MAX,
+} from "../../../src/replica/constants.ts";
 import { RuleBroken } from "../violation.ts";
 
 /** Branches that a run can have at once: every view may leave one of at most a window. */
@@ -44,6 +50,9 @@ export function boundsOf(
     broadcastsKept: KEPT_MAX,
     broadcastBytesKept: KEPT_BYTES_MAX,
     scoredPeers: SCORED_PEERS_MAX,
+    addressBook: ADDRESS_BOOK_MAX,
+    // Those that are dialed, and those linked by that.
+    addressesDialed: OUTBOUND_PEERS,
     readAskers: READ_ASKERS_MAX,
     routes: producers * peers,
     seqnoRequests: producers,

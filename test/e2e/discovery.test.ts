@@ -1,0 +1,58 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { PeerView } from "../../src/node/api.ts";
+import { NetworkProcesses, type NodeProcess, poll } from "../../tools/network/processes.ts";
+
+const peersOf = async ({ url }: NodeProcess): Promise<PeerView[]> =>
+  ((await (await fetch(`${url}/v1/peers`)).json()) as { peers: PeerView[] }).peers;
+
+async function linkedWith(node: NodeProcess, others: readonly NodeProcess[]): Promise<PeerView[]> {
+  const keys = others.map((other) => other.node.key).sort();
+  return poll(`${node.node.name} is linked with ${others.length} others`, 60_000, async () => {
+    const peers = await peersOf(node);
+    const linked = peers.map(({ key }) => key).sort();
+    return JSON.stringify(linked) === JSON.stringify(keys) ? peers : undefined;
+  });
+}
+
+/** Keys in a node's file. */
+function knownTo({ node }: NodeProcess): string[] {
+  try {
+    const file = JSON.parse(readFileSync(join(node.dir, "known-peers.json"), "utf8")) as { peers: { key: string }[] };
+    return file.peers.map(({ key }) => key);
+  } catch {
+    return [];
+  }
+}
+
+test("five nodes that know node0's address alone become a mesh; without node0 a restarted one finds the rest", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "cairn-discovery-"));
+  const network = NetworkProcesses.create({ dir, producers: 1, followers: 4, basePort: 22_400 });
+  const [first, second, ...rest] = network.nodes as [NodeProcess, NodeProcess, ...NodeProcess[]];
+  try {
+    await network.startAll();
+    for (const node of network.nodes)
+      await linkedWith(
+        node,
+        network.nodes.filter((other) => other !== node),
+      );
+    const all = (await Promise.all(network.nodes.map(peersOf))).flat();
+    // Four links by the address in genesis.json, six by what others told; each is dialed by one end.
+    const dialed = all.filter(({ direction }) => direction === "outbound");
+    const from = (origin: string) => dialed.filter(({ addressFrom }) => addressFrom === origin).length;
+    expect([dialed.length, from("configured"), from("learned")]).toEqual([10, 4, 6]);
+    expect(all.filter(({ direction }) => direction === "inbound").every((peer) => !("addressFrom" in peer))).toBe(true);
+
+    await poll("its peers are in its file", 30_000, async () => (knownTo(second).length === 4 ? true : undefined));
+    await first.end("SIGKILL");
+    await second.end("SIGKILL");
+    await second.start();
+    const found = await linkedWith(second, rest);
+    expect(found.filter(({ addressFrom }) => addressFrom === "configured")).toEqual([]);
+  } finally {
+    await network.endAll("SIGKILL");
+    rmSync(dir, { recursive: true, force: true });
+  }
+}, 240_000);
