@@ -4,6 +4,7 @@
  */
 import { BROADCAST_TREE } from "./broadcastTree.ts";
 import { BY_TESTS } from "./byTests.ts";
+import { DISCOVERING } from "./discovery.ts";
 import { BEYOND_TAGS } from "./beyondTags.ts";
 import { FAR_BEHIND } from "./farBehind.ts";
 import { mutation, type Mutation } from "./mutation.ts";
@@ -306,4 +307,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BY_TESTS,
   ...BROADCAST_TREE,
   ...VSR,
+  ...DISCOVERING,
 ];
