@@ -16,6 +16,7 @@ import {
   text,
   uint,
 } from "../src/base/codec.ts";
+import { Slabs } from "../src/base/memory.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { type Block, decodeBlock } from "../chain/block.ts";
 import type { BlockRef } from "../chain/header.ts";
@@ -423,8 +424,11 @@ function openSigned<T>(
 
 const NOTHING = new Uint8Array(0);
 
+/** Memory of what is sent. */
+const SENT = new Slabs();
+
 function withKind(kind: number, content: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(1 + content.length);
+  const frame = SENT.take(1 + content.length);
   frame[0] = kind;
   frame.set(content, 1);
   return frame;
