@@ -33,7 +33,7 @@ import {
 } from "./profile.ts";
 import { KeyedHashes } from "./signatures.ts";
 import { SimulatedNode, START_TIME_MS, type Watch, type World } from "./simulatedNode.ts";
-import { type Topology, type Wired, wiredAs } from "./topologies.ts";
+import { isConnected, type Topology, type Wired, wiredAs } from "./topologies.ts";
 import { Trace } from "./trace.ts";
 import { RuleBroken } from "./violation.ts";
 import { Workload } from "./workload.ts";
@@ -216,10 +216,19 @@ export class Simulation implements World {
     while (this.queue.runNext(until));
   }
 
-  /** Who stays broken when the rest heals: of those that may fail. */
+  /** Who stays broken when the rest heals: of those that may fail, and without whom the rest has ways to each other. */
   drawBroken(): SimulatedNode[] {
     if (!this.dice.chance(this.profile.brokenForGood)) return [];
-    return this.nodes.filter((node) => node.mayFail && this.dice.chance(0.5));
+    const broken: SimulatedNode[] = [];
+    for (const node of this.nodes.filter((each) => each.mayFail && this.dice.chance(0.5))) {
+      const rest = this.nodes.filter((each) => each !== node && !broken.includes(each));
+      const isWhole = isConnected(
+        rest.map(({ index }) => index),
+        (a, b) => this.network.isWired(a, b),
+      );
+      if (isWhole) broken.push(node);
+    }
+    return broken;
   }
 
   /** Runs until it holds, asked after every event. @returns virtual ms it took; throws when it does not in time */

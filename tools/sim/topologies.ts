@@ -14,6 +14,13 @@ export function wiredAs(topology: Topology, nodes: number, dice: Dice): Wired {
   return (a, b) => links.has(name(a, b));
 }
 
+/** Does a way of links lead from each of these to each? */
+export function isConnected(nodes: readonly number[], wired: Wired): boolean {
+  const reached = nodes.slice(0, 1);
+  for (const at of reached) reached.push(...nodes.filter((node) => wired(at, node) && !reached.includes(node)));
+  return reached.length === nodes.length;
+}
+
 function linksOf(topology: Exclude<Topology, "mesh">, nodes: number, dice: Dice): (readonly [number, number])[] {
   const others = Array.from({ length: nodes - 1 }, (_, index) => index + 1);
   switch (topology) {
