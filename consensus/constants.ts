@@ -60,3 +60,8 @@ export const FORWARD_BYTES = 256 * 1024;
 
 /** A block whose time is ahead of the clock waits here; more than this are dropped and come again by sync. */
 export const HELD_BLOCKS_MAX = 64;
+
+/** Votes for blocks that are not here that wait, of one signer: eight windows in two phases. */
+export const EARLY_VOTES_MAX = 1_024;
+/** So long, ms: a block comes sooner, or the vote is sent again with it. */
+export const EARLY_VOTE_LIFE_MS = 10_000;

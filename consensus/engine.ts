@@ -9,6 +9,7 @@ import type { Configuration } from "../chain/configuration.ts";
 import type { SignedVote, Votes } from "./bft/messages.ts";
 import type { Certificate } from "./certificate.ts";
 import type { ConsensusSettings } from "./constants.ts";
+import type { EarlyVoteCounts } from "./earlyVotes.ts";
 import type { ConsensusMessage, SignedContent } from "./messages.ts";
 
 export type EngineStatus = "leader" | "follower" | "candidate" | "recovering" | "observer" | "halted";
@@ -90,6 +91,10 @@ export interface Engine {
   certificateSeen?(certificate: Certificate): boolean;
   /** The greatest certificate that is not of an irreversible block, of a block that is here: the root told in hellos. */
   readonly certifiedRoot?: { readonly ref: BlockRef; readonly bytes: Uint8Array } | undefined;
+  /** Votes that overtook their block; undefined: nobody's votes count here now. */
+  readonly earlyVotes: EarlyVoteCounts | undefined;
+  /** A block was sent to a peer that lacked it: own votes on it may have come there too early, and are sent again. */
+  blockSent?(peer: string, id: string): void;
   /** Would a certificate of this block be news? */
   isCertificateNews?(block: BlockRef): boolean;
   /** A block was found not valid. */

@@ -6,6 +6,7 @@ import { isProducer } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef, Header } from "../../chain/header.ts";
 import type { Certificate } from "../certificate.ts";
+import type { EarlyVoteCounts } from "../earlyVotes.ts";
 import type { DurableAction, Engine, EngineView, ProductionPermit } from "../engine.ts";
 import type { ConsensusMessage } from "../messages.ts";
 import { handoffEntry, type Judgement, preparedBy } from "./certificates.ts";
@@ -88,6 +89,10 @@ export class Bft implements Engine {
     return { ref: highQc, bytes: this.#record.highQcBytes };
   }
 
+  get earlyVotes(): EarlyVoteCounts {
+    return this.#voting.early;
+  }
+
   encodeRecord(): Uint8Array {
     return this.#record.encode();
   }
@@ -112,6 +117,7 @@ export class Bft implements Engine {
     if (now < this.#repeatAt) return;
     this.#repeatAt = now + REPEAT_HEARTBEATS * this.#host.settings.heartbeatMs;
     this.#sendSummary();
+    this.#voting.expire();
     for (const id of this.#voting.missing()) this.#host.want(id);
     this.#wantHighest();
     const root = this.#host.ledger.root.id;
@@ -212,6 +218,10 @@ export class Bft implements Engine {
     this.#sendSummary(peer);
     if (this.#isChanging()) this.#sendViewChange(peer);
     this.#voting.repeat(peer);
+  }
+
+  blockSent(peer: string, id: string): void {
+    if (this.#takesPart() && isProducer(this.#host.configuration, peer)) this.#voting.blockSent(peer, id);
   }
 
   read(read: number): void {

@@ -41,7 +41,7 @@ export class VoteTable {
     const { commit, vote } = signed;
     const said = this.#said.get(signer) ?? new Map<string, SignedVote>();
     this.#said.set(signer, said);
-    const place = `${commit ? "c" : "p"}${vote.view}/${vote.height}`;
+    const place = placeOf(commit, vote);
     const first = said.get(place);
     if (first !== undefined) return first.vote.id === vote.id ? undefined : { signer, first, second: signed };
     said.set(place, signed);
@@ -57,6 +57,15 @@ export class VoteTable {
     this.#tallies.set(name, tally);
     (commit ? tally.commits : tally.prepares).set(signer, signed.signature);
     return tally;
+  }
+
+  /** A vote that nobody waits for any more. */
+  forget(signer: number, { commit, vote }: SignedVote): void {
+    const said = this.#said.get(signer);
+    const place = placeOf(commit, vote);
+    if (said?.get(place)?.vote.id !== vote.id) return;
+    said.delete(place);
+    this.#dropFromTally(signer, commit, vote);
   }
 
   /** What this producer said of blocks above a height, in a view or later, lowest first. */
@@ -80,11 +89,20 @@ export class VoteTable {
   #dropOldest(signer: number, said: Map<string, SignedVote>): void {
     const [place, { commit, vote }] = said.entries().next().value as [string, SignedVote];
     said.delete(place);
+    this.#dropFromTally(signer, commit, vote);
+  }
+
+  #dropFromTally(signer: number, commit: boolean, vote: BlockRef): void {
     const tally = this.#tallies.get(nameOf(vote));
     if (tally === undefined) return;
     (commit ? tally.commits : tally.prepares).delete(signer);
     if (tally.commits.size + tally.prepares.size === 0) this.#tallies.delete(nameOf(vote));
   }
+}
+
+/** Where a signer has one vote. */
+export function placeOf(commit: boolean, { view, height }: BlockRef): string {
+  return `${commit ? "c" : "p"}${view}/${height}`;
 }
 
 function nameOf({ view, height, id }: BlockRef): string {

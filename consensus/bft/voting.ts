@@ -4,6 +4,7 @@
  */
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
+import { EarlyVotes, type EarlyVoteCounts } from "../earlyVotes.ts";
 import type { BftHost } from "./host.ts";
 import { encodeQuorumCertificate, type QuorumCertificate } from "./certificates.ts";
 import type { HeldRecord } from "./heldRecord.ts";
@@ -18,7 +19,7 @@ import {
   type Precedes,
   quorumOf,
 } from "./rules.ts";
-import { type Tally, VoteTable } from "./voteTable.ts";
+import { placeOf, type Tally, VoteTable } from "./voteTable.ts";
 
 export interface VotingHost {
   readonly engine: BftHost;
@@ -39,6 +40,10 @@ export class Voting {
   /** Index in the producer set; -1: none. */
   readonly #self: number;
   #outgoing: SignedVote[] = [];
+  /** Votes of a block that are not here, until it comes or they are too old. */
+  readonly #overtook: EarlyVotes<SignedVote>;
+  /** Own votes to be sent once more, by peer. */
+  readonly #again = new Map<string, SignedVote[]>();
   /** Certificates of blocks that are not here, by id: the newest few. */
   readonly #early = new Map<string, Uint8Array>();
 
@@ -46,12 +51,13 @@ export class Voting {
     this.#host = host;
     const { configuration, self } = host.engine;
     this.#quorum = quorumOf(configuration);
+    this.#overtook = new EarlyVotes(() => host.engine.now());
     this.#self = configuration.producers.indexOf(self);
   }
 
-  /** Votes kept. */
-  get size(): number {
-    return this.#table.size;
+  /** Votes that overtook their block. */
+  get early(): EarlyVoteCounts {
+    return this.#overtook.counts;
   }
 
   /** Prepares what is new on the branch of an executed head, lowest first. */
@@ -80,6 +86,7 @@ export class Voting {
     const touched = new Set<Tally>();
     for (const signed of votes) {
       if (signed.vote.height <= ledger.root.height) continue;
+      if (ledger.get(signed.vote.id) === undefined) this.#hold(signer, signed);
       const recorded = this.#table.record(index, signed);
       if (recorded === undefined) continue;
       if ("second" in recorded) {
@@ -98,6 +105,7 @@ export class Voting {
 
   /** A block was added: what was said of it before counts now. */
   arrived(node: BlockNode): void {
+    this.#overtook.take(node.id);
     const early = this.#early.get(node.id);
     this.#early.delete(node.id);
     if (early !== undefined) this.#certified(node, early);
@@ -123,6 +131,7 @@ export class Voting {
   }
 
   settled(height: number): void {
+    this.#overtook.settled(height);
     this.#table.settled(height);
   }
 
@@ -139,6 +148,19 @@ export class Voting {
     const { engine } = this.#host;
     const votes = this.#table.saidBy(this.#self, engine.ledger.root.height, 0).slice(0, VOTES_MAX);
     if (votes.length > 0) engine.sendVotes(votes, { durable: true, ...(to !== undefined && { to }) });
+  }
+
+  /** Own votes on a block go to who was sent it, with what else this step says. */
+  blockSent(peer: string, id: string): void {
+    const own = this.#table.saidBy(this.#self, this.#host.engine.ledger.root.height, 0);
+    const votes = own.filter(({ vote }) => vote.id === id);
+    if (votes.length > 0) this.#again.set(peer, [...(this.#again.get(peer) ?? []), ...votes]);
+  }
+
+  /** Votes whose block did not come in time are forgotten: whoever waits for it says them again. */
+  expire(): void {
+    const { producers } = this.#host.engine.configuration;
+    for (const { signer, vote } of this.#overtook.expire()) this.#table.forget(producers.indexOf(signer), vote);
   }
 
   /** What was promised before a restart is said again: the signatures are the same. */
@@ -160,13 +182,21 @@ export class Voting {
 
   /** At the end of a step: all its votes in one frame, after the record. */
   flush(): void {
-    if (this.#outgoing.length === 0) return;
     const { engine, record } = this.#host;
+    for (const [to, own] of this.#again) engine.sendVotes(own.slice(0, VOTES_MAX), { durable: true, to });
+    this.#again.clear();
+    if (this.#outgoing.length === 0) return;
     const votes = this.#outgoing.slice(0, VOTES_MAX);
     this.#outgoing = [];
     engine.persistRecord();
     engine.whenDurable({ kind: "ownVotes", view: record.view, votes });
     engine.sendVotes(votes, { durable: true });
+  }
+
+  /** It is in the table, too: what is said of blocks that are not here may be evidence, and tells what to ask for. */
+  #hold(signer: string, signed: SignedVote): void {
+    const { commit, vote } = signed;
+    this.#overtook.hold({ signer, place: placeOf(commit, vote), block: vote, vote: signed });
   }
 
   #judge(tally: Tally): void {

@@ -6,6 +6,7 @@ import { majorityOf } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
 import { LEADER_STALL_TIMEOUTS } from "../constants.ts";
+import { EarlyVotes, type EarlyVoteCounts } from "../earlyVotes.ts";
 import type { EngineHost, ProductionPermit } from "../engine.ts";
 import type { SignedContent } from "../messages.ts";
 import { AckTable } from "./ackTable.ts";
@@ -31,6 +32,7 @@ export class Term {
   readonly #rounds: Rounds;
   readonly #reads: ReadRounds;
   readonly #acks = new AckTable();
+  readonly #early: EarlyVotes<{ readonly ack: Ack; readonly signature: Uint8Array }>;
   #opened = false;
   #heartbeatAt = Number.POSITIVE_INFINITY;
   #progressAt: number;
@@ -42,6 +44,7 @@ export class Term {
     this.#majority = majorityOf(host.configuration);
     this.#rounds = new Rounds(host.configuration, host.self, this.#majority, host.now());
     this.#progressAt = host.now();
+    this.#early = new EarlyVotes(() => host.now());
     this.#reads = new ReadRounds({
       now: () => host.now(),
       decidedHeight: () => this.#decidedHeight(),
@@ -88,14 +91,27 @@ export class Term {
     this.#reads.proceed();
   }
 
+  /** Acks of this term whose block is not here: none while nobody lies, a leader's blocks are its own. */
+  get earlyVotes(): EarlyVoteCounts {
+    return this.#early.counts;
+  }
+
   /** Of this view. */
   acked(signer: string, ack: Ack, signature: Uint8Array): void {
     this.#rounds.heard(signer, this.#host.now());
-    const node = this.#host.ledger.get(ack.id);
+    const { ledger } = this.#host;
+    const node = ledger.get(ack.id);
+    if (node === undefined && ack.height > ledger.root.height)
+      return this.#early.hold({ signer, place: `${ack.height}`, block: ack, vote: { ack, signature } });
     if (node === undefined || node.view !== ack.view || node.height !== ack.height) return;
     if (!this.#acks.record(signer, { node, signature })) return;
     this.#decide();
     this.askSuccessor();
+  }
+
+  /** A block is here: acks that overtook it count now. */
+  blockAdded(node: BlockNode): void {
+    for (const { signer, vote } of this.#early.take(node.id)) this.acked(signer, vote.ack, vote.signature);
   }
 
   /** The leader's own disk holds this block, and the record that acknowledges it [S5]. */
@@ -126,6 +142,7 @@ export class Term {
 
   irreversibleMoved(): void {
     this.#progressAt = this.#host.now();
+    this.#early.settled(this.#host.ledger.root.height);
   }
 
   /** Stops producing and has another producer lead. */

@@ -9,6 +9,7 @@
 import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Header } from "../../chain/header.ts";
+import type { EarlyVoteCounts } from "../earlyVotes.ts";
 import type { DurableAction, Engine, EngineHost, EngineView, ProductionPermit } from "../engine.ts";
 import { ElectionTimer } from "../leading/electionTimer.ts";
 import { type Ack, type HeartbeatReply, isAtLeast, refOf } from "../leading/messages.ts";
@@ -75,6 +76,10 @@ export class Raft implements Engine {
     return { view: this.#record.view, leader, status: this.#status() };
   }
 
+  get earlyVotes(): EarlyVoteCounts | undefined {
+    return this.#term?.earlyVotes;
+  }
+
   get deadline(): number {
     if (!this.#isMember) return this.#watched.deadline;
     if (!this.#hasRecord) return Number.POSITIVE_INFINITY;
@@ -137,7 +142,8 @@ export class Raft implements Engine {
   }
 
   /** A valid header of a higher view moves this replica to that view. */
-  headerSeen(header: Header): void {
+  headerSeen(header: Header, node: BlockNode): void {
+    this.#term?.blockAdded(node);
     if (header.view > this.#record.view) this.#enterView(header.view);
     if (header.view === this.#record.view && this.#role !== "leader") {
       this.#leader = header.producer;

@@ -9,6 +9,7 @@
 import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Header } from "../../chain/header.ts";
+import type { EarlyVoteCounts } from "../earlyVotes.ts";
 import type { DurableAction, Engine, EngineHost, EngineView, ProductionPermit } from "../engine.ts";
 import { ElectionTimer } from "../leading/electionTimer.ts";
 import { type HeartbeatReply, isAtLeast, refOf } from "../leading/messages.ts";
@@ -90,6 +91,10 @@ export class Vsr implements Engine {
     return { view: this.#record.view, leader: this.#leader(), status: this.#status() };
   }
 
+  get earlyVotes(): EarlyVoteCounts | undefined {
+    return this.#term?.earlyVotes;
+  }
+
   get deadline(): number {
     if (!this.#isMember) return this.#watched.deadline;
     if (this.#recovery !== undefined) return this.#repeatAt;
@@ -166,7 +171,8 @@ export class Vsr implements Engine {
   }
 
   /** Who made a valid header of a view has opened that view. */
-  headerSeen(header: Header): void {
+  headerSeen(header: Header, node: BlockNode): void {
+    this.#term?.blockAdded(node);
     if (header.view > this.#record.view) this.#enter(header.view);
     if (header.view !== this.#record.view) return;
     this.#watched.seen(header.producer);

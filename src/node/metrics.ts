@@ -126,6 +126,16 @@ export class Metrics {
       },
     });
     new Gauge({
+      name: "cairn_consensus_early_votes",
+      help: "Votes that came before their block: counted when it came, dropped at the bound or as decided, expired.",
+      labelNames: ["outcome"],
+      registers,
+      collect() {
+        const { counted, dropped, expired } = sources.status().earlyVotes;
+        for (const [outcome, count] of Object.entries({ counted, dropped, expired })) this.set({ outcome }, count);
+      },
+    });
+    new Gauge({
       name: "cairn_p2p_peer_faults",
       help: "Faults of peers since the start, by class.",
       labelNames: ["fault"],

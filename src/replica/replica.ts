@@ -94,6 +94,7 @@ export class Replica {
       })),
       producers: this.#parts.watch.states(),
       faults: this.#parts.conduct.counts,
+      earlyVotes: this.#parts.engine.earlyVotes ?? NO_VOTES,
       halted: this.#halted,
       sizes: this.sizes,
     };
@@ -116,6 +117,7 @@ export class Replica {
       mempoolCount: this.#parts.mempool.count,
       mempoolBytes: this.#parts.mempool.bytes,
       reads: this.#parts.reads.waiting,
+      earlyVotes: this.#parts.engine.earlyVotes?.waiting ?? 0,
       readAskers: this.#parts.reads.askers,
       scoredPeers: this.#parts.conduct.scored,
       ...this.#parts.discovery.sizes,
@@ -393,3 +395,4 @@ export class Replica {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_VOTES = { counted: 0, dropped: 0, expired: 0 };

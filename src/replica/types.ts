@@ -204,6 +204,8 @@ export interface ReplicaStatus {
   readonly producers: readonly ProducerState[];
   /** Faults of peers since the start. */
   readonly faults: Readonly<Record<FaultClass, number>>;
+  /** Votes whose block was not here when they came, by what became of them; under Raft and VSR of the term that is led. */
+  readonly earlyVotes: Readonly<Record<"counted" | "dropped" | "expired", number>>;
   readonly halted: string | undefined;
   /** Sizes of everything bounded, for metrics and oracles. */
   readonly sizes: Readonly<Record<string, number>>;

@@ -212,7 +212,11 @@ function sync(start: ReplicaStart, core: Core, parts: Parts): Sync {
     links: transport.links,
     now: core.now,
     sendHello: (to, hello) => outbox.send(to, "chain", [encodeHello(hello)], false),
-    sendBlock,
+    sendBlock: (to, block, requested) => {
+      const sentBytes = sendBlock(to, block, requested);
+      if (sentBytes !== undefined) parts.engine.blockSent?.(to, block.id);
+      return sentBytes;
+    },
     sendBlockRequest: (to, id) => outbox.send(to, "chain", [encodeBlockRequest(id)], false),
     sendBlockAnnouncement: (to, block) => outbox.send(to, "chain", [encodeBlockAnnouncement(block)], false),
     adopt: (certificate, from) => {

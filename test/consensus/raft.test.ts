@@ -104,14 +104,14 @@ class Replica {
   /** A block of another producer arrives and is executed. */
   accept(block: NaiveBlock): BlockNode {
     const node = this.#add(block);
-    this.raft.headerSeen(node.block.header);
+    this.raft.headerSeen(node.block.header, node);
     this.raft.headMoved(node);
     return node;
   }
   /** A block of one's own. */
   produce(): BlockNode {
     const node = this.#add(naiveChild(genesis, this.head, { view: this.record.view, producer: SELF }));
-    this.raft.headerSeen(node.block.header);
+    this.raft.headerSeen(node.block.header, node);
     this.raft.produced(node);
     this.raft.headMoved(node);
     return node;
@@ -334,6 +334,22 @@ describe("deciding", () => {
     replica.receive(B, { kind: "ack", content: { view: 1, height: node.height + 1, id: node.id } });
     replica.receive(B, { kind: "ack", content: { view: 1, height: node.height, id: KEYS[0] as string } });
     expect(replica.certified).toEqual([]);
+  });
+});
+
+describe("an ack that overtakes its block", () => {
+  it("waits for it, and counts when it comes", () => {
+    const leader = new Replica();
+    leader.lead();
+    const view = leader.record.view;
+    const block = naiveChild(genesis, leader.head, { view, producer: SELF });
+    leader.receive(B, { kind: "ack", content: { view, height: block.block.header.height, id: block.id } });
+    expect(leader.raft.earlyVotes).toMatchObject({ waiting: 1 });
+    const node = leader.produce();
+    expect(node.id).toBe(block.id);
+    leader.flush();
+    expect(leader.certified.map(({ id }) => id)).toEqual([block.id]);
+    expect(leader.raft.earlyVotes).toMatchObject({ waiting: 0, counted: 1 });
   });
 });
 

@@ -6,6 +6,7 @@ import { BROADCAST_TREE } from "./broadcastTree.ts";
 import { BY_TESTS } from "./byTests.ts";
 import { DISCOVERING } from "./discovery.ts";
 import { BEYOND_TAGS } from "./beyondTags.ts";
+import { EARLY_VOTES } from "./earlyVotes.ts";
 import { FAR_BEHIND } from "./farBehind.ts";
 import { mutation, type Mutation } from "./mutation.ts";
 import { VSR } from "./vsr.ts";
@@ -308,4 +309,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BROADCAST_TREE,
   ...VSR,
   ...DISCOVERING,
+  ...EARLY_VOTES,
 ];

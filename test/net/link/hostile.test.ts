@@ -8,7 +8,7 @@ import { encodeCredit } from "../../../net/link/control.ts";
 import { encodeInit, readClose } from "../../../net/link/init.ts";
 import { DEFAULT_LIMITS } from "../../../net/link/index.ts";
 import type { LinkLimits } from "../../../net/link/index.ts";
-import { initOf, RawClient, startNode, stopAll } from "./nodes.ts";
+import { initOf, RawClient, RawHost, startNode, stopAll } from "./nodes.ts";
 import type { Node } from "./nodes.ts";
 
 afterEach(stopAll);
@@ -281,6 +281,27 @@ describe("on a link", () => {
     expect(bulk.bytesOut).toBeLessThanOrEqual(DEFAULT_LIMITS.credit.startBytes);
     expect(bulk.creditWaits).toBe(1);
     expect(await node.seen.first("down")).toMatchObject({ reason: "overloaded" });
+  });
+
+  test("a peer that falls silent is told why its link ends; what was on its way to it is not sent by the next one", async () => {
+    const limits = { pingIntervalMs: 100, pingTimeoutsMs: [50, 75, 110] };
+    const node = await startNode({ seed: 1, limits });
+    const raw = await RawHost.start(11);
+    const client = await raw.dial(node.address);
+    await client.link();
+    const { peer } = await node.seen.first("up");
+    client.givesCredit = client.answersPings = false;
+    for (let i = 0; i < 4; i++) node.links.send(peer, "bulk", [new Uint8Array(1 << 20).fill(i)]);
+    expect(await node.seen.first("down")).toMatchObject({ peer, reason: "pingTimeout" });
+    expect(readClose(await client.frame(FRAME.close))).toMatchObject({ value: { reason: "pingTimeout" } });
+    const pings = client.frames.filter(({ type }) => type === FRAME.ping);
+    expect(pings.length).toBeGreaterThanOrEqual(1 + limits.pingTimeoutsMs.length);
+    const again = await raw.dial(node.address);
+    await again.link();
+    await node.seen.first("up", () => true, 1);
+    node.links.send(peer, "bulk", [Uint8Array.of(9)]);
+    await again.until(() => again.has(FRAME.data));
+    expect(again.frames.filter(({ type }) => type === FRAME.data).map(({ payload }) => [...payload])).toEqual([[9]]);
   });
 
   test("yamux pings without end, their answers unread, cost the connection and not memory", async () => {

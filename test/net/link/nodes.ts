@@ -204,6 +204,7 @@ export class RawClient {
   readonly frames: { lane: Lane; type: FrameType; payload: Uint8Array }[] = [];
   /** Whether it says what it read of `chain` and `bulk`. */
   givesCredit = true;
+  answersPings = true;
   readonly #grants = new Map<Lane, CreditGrants>();
   #waiting: (() => void)[] = [];
 
@@ -230,7 +231,7 @@ export class RawClient {
       () => undefined,
       (type, payload) => {
         this.frames.push({ lane, type, payload });
-        if (type === FRAME.ping) this.send("urgent", FRAME.pong, payload);
+        if (type === FRAME.ping && this.answersPings) this.send("urgent", FRAME.pong, payload);
         for (const resolve of this.#waiting.splice(0)) resolve();
       },
     );

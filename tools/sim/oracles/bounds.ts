@@ -1,7 +1,12 @@
 /** Oracle 7: no queue, buffer or cache exceeds its bound. A size without a bound here is a fault, too. */
 import { BLOCK_MAX_BYTES } from "../../../chain/block.ts";
 import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "../../../chain/constants.ts";
-import { type ConsensusSettings, HELD_BLOCKS_MAX, WINDOW_BLOCKS } from "../../../consensus/constants.ts";
+import {
+  type ConsensusSettings,
+  EARLY_VOTES_MAX,
+  HELD_BLOCKS_MAX,
+  WINDOW_BLOCKS,
+} from "../../../consensus/constants.ts";
 import { RANGE_REQUESTS_MAX, REQUESTS_MAX, type SyncLimits } from "../../../consensus/sync/constants.ts";
 import { AWAITED_MAX, KEPT_BYTES_MAX, KEPT_MAX } from "../../../net/transport/broadcastTree.ts";
 import { ARRIVALS_MAX } from "../../../net/transport/linkStates.ts";
@@ -45,6 +50,7 @@ export function boundsOf(
     mempoolCount: settings.mempoolTransactions,
     mempoolBytes: settings.mempoolBytes,
     reads: READS_MAX,
+    earlyVotes: producers * EARLY_VOTES_MAX,
     arrivals: ARRIVALS_MAX,
     broadcastsAwaited: AWAITED_MAX,
     broadcastsKept: KEPT_MAX,
