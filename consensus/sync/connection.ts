@@ -82,6 +82,8 @@ export class Connection {
   #hasMore = false;
   /** They are so far behind that they pull ranges: nothing is streamed. */
   #isPulled = false;
+  /** I was far behind when roles were taken: they stream nothing until a hello of mine says that I am not. */
+  #pulls = false;
   #progressAt: number;
 
   constructor(chain: BestChain, out: ConnectionOutput, rootCertificate: RootCertificate, now: number) {
@@ -112,6 +114,11 @@ export class Connection {
       isPulled: this.#isPulled,
       progressAt: this.#progressAt,
     };
+  }
+  /** Height up to which the peer is known, or says, to have blocks; undefined: it has not said a word yet. */
+  get peerHeight(): number | undefined {
+    const root = this.#theirs?.root;
+    return root && Math.max(root.height, this.peerHead?.height ?? 0);
   }
   /** The best chain the peer is known to have. */
   get peerHead(): BlockRef | undefined {
@@ -325,10 +332,11 @@ export class Connection {
 
   #takeRoles(mine: Hello, theirs: Hello): void {
     const order = compareRank(mine, theirs);
-    this.#isPulled = false;
+    this.#isPulled = this.#pulls = false;
     if (order === 0) this.#phase = "idle";
     else if (order < 0) {
       this.#phase = "initLow";
+      this.#pulls = this.isFarAhead;
       this.#leaveLow();
     } else this.#takeHigh(mine, theirs);
     this.push();
@@ -368,8 +376,11 @@ export class Connection {
     const root = this.#theirs?.root;
     if (head === undefined || root === undefined) return;
     // The greatest that came from them may be of a branch that they have left: their own head is here, too, or I wait.
-    if (this.#chain.extends(head) && this.#chain.extends(this.#theirs!.head)) this.#phase = "idle";
-    else if (compareRank({ head: this.#chain.head, root: this.#chain.root }, { head, root }) > 0) {
+    if (this.#chain.extends(head) && this.#chain.extends(this.#theirs!.head)) {
+      this.#phase = "idle";
+      // Others were faster, and what this peer has got since it has told nobody who pulls.
+      if (this.#pulls) this.#sendHello(this.#fullLocator());
+    } else if (compareRank({ head: this.#chain.head, root: this.#chain.root }, { head, root }) > 0) {
       this.#phase = "start";
       this.#sendHello(this.#fullLocator());
     }

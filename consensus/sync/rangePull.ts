@@ -22,7 +22,7 @@ export interface RangePullHost {
   now(): number;
   /** The newest certified block known. */
   anchor(): Anchor | undefined;
-  /** Connected peers with the height up to which each says to hold irreversible blocks. */
+  /** Connected peers with the height up to which each says to hold blocks, nearly all of them irreversible. */
   sources(): Iterable<readonly [PeerKey, number]>;
   request(peer: PeerKey, request: RangeRequest): void;
   /** A fault of a peer; "unrequested": an answer that nobody waits for, which may be a late one. */

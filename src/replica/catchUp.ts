@@ -149,9 +149,10 @@ export class CatchUp {
     return true;
   }
 
+  /** What a peer has beyond its irreversible block is so, too, when its turn comes, or is refused. */
   *#sources(): Generator<readonly [PeerKey, number]> {
-    for (const [peer, connection] of this.#host.sync.connections()) {
-      if (connection.peerRoot !== undefined) yield [peer, connection.peerRoot.height];
+    for (const [peer, { peerHeight }] of this.#host.sync.connections()) {
+      if (peerHeight !== undefined) yield [peer, peerHeight];
     }
   }
 }

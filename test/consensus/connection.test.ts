@@ -6,7 +6,13 @@ import { type BlockRef, compareRefs } from "../../chain/header.ts";
 import type { Hello } from "../../consensus/messages.ts";
 import { BestChain, type BlockLog, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import { Connection } from "../../consensus/sync/connection.ts";
-import { IDLE_HELLO_MS, PUSH_BLOCKS_MAX, SEARCH_STALL_MS, SEND_BUDGET_BYTES } from "../../consensus/sync/constants.ts";
+import {
+  IDLE_HELLO_MS,
+  PUSH_BLOCKS_MAX,
+  SEARCH_STALL_MS,
+  SEND_BUDGET_BYTES,
+  SYNC_LIMITS,
+} from "../../consensus/sync/constants.ts";
 import { fromUtf8, utf8 } from "../../src/base/bytes.ts";
 import { makeLedger, settle } from "../fixtures/memoryLedger.ts";
 import { lineOf, type NaiveBlock, naiveChild, naiveGenesis, testGenesis } from "../fixtures/naiveChain.ts";
@@ -21,7 +27,10 @@ class Peer {
   readonly ledger = makeLedger(genesis).ledger;
   /** Irreversible blocks by height, as chain.db holds them. */
   readonly stored: Block[] = [root.block];
-  readonly chain = new BestChain(this.ledger, this.#log());
+  readonly limits = { ...SYNC_LIMITS };
+  /** Height of the newest certificate, by which it is judged who is far behind. */
+  anchorHeight = 0;
+  readonly chain = new BestChain(this.ledger, this.#log(), () => this.anchorHeight, this.limits);
   readonly outgoing: Message[] = [];
   readonly blocksSent: string[] = [];
   /** The state of the link at this end. */
@@ -399,6 +408,27 @@ describe("finality", () => {
   });
 });
 
+describe("who is far behind", () => {
+  it("says so when it has pulled from others what this peer had: it is streamed to again", () => {
+    const chain = grow(root, 40, 1);
+    const pair = pairOf([], chain.slice(0, 30));
+    const { left, right } = pair;
+    for (const peer of [left, right]) peer.limits.farBehindBlocks = 10;
+    right.certify((chain[29] as NaiveBlock).id);
+    right.anchorHeight = 30;
+    pair.open();
+    pair.run();
+    expect([left.connection.isFarAhead, right.connection.state.isPulled, right.blocksSent]).toEqual([true, true, []]);
+    for (const block of chain.slice(0, 35)) left.hold(block);
+    left.certify((chain[29] as NaiveBlock).id);
+    pair.run();
+    expect([left.connection.phase, right.connection.state.isPulled]).toEqual(["idle", false]);
+    for (const block of chain.slice(30)) right.hold(block);
+    pair.run();
+    pair.expectSame();
+  });
+});
+
 describe("budget and time", () => {
   it("no more bytes are under way than the budget, and what the link took is sent on", () => {
     const line = grow(root, 6, 1);
@@ -522,16 +552,19 @@ describe("budget and time", () => {
     expect(pair.left.connection.deadline).toBe(IDLE_HELLO_MS);
   });
 
-  it("the peer's head is the greatest that is known of it", () => {
-    const line = grow(root, 3, 1);
+  it("the peer's head is the greatest that is known of it, and as high it has blocks, announced ones included", () => {
+    const line = grow(root, 4, 1);
     const { left, right } = pairOf(line.slice(0, 1), []);
     right.connection.open();
     const [hello] = right.outgoing as [{ hello: Hello }];
+    expect(left.connection.peerHeight).toBeUndefined();
     left.connection.receiveHello(hello.hello, 0);
-    expect(left.connection.peerHead?.height).toBe(0);
+    expect([left.connection.peerHead?.height, left.connection.peerHeight]).toEqual([0, 0]);
     const refs = line.map(({ id, view, height }) => ({ id, view, height }));
     left.connection.blockReceived(refs[2] as (typeof refs)[0], 0);
     expect(left.connection.peerHead).toEqual(refs[2]);
     expect(compareRefs(refs[2] as (typeof refs)[0], refs[0] as (typeof refs)[0])).toBeGreaterThan(0);
+    left.connection.announcementReceived(refs[3] as (typeof refs)[0], 0);
+    expect(left.connection.peerHeight).toBe(4);
   });
 });

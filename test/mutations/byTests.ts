@@ -14,6 +14,14 @@ function tested(tag: string, name: string, file: string, find: string, replace: 
 }
 
 export const BY_TESTS: readonly Mutation[] = [
+  tested(
+    "range",
+    "who has pulled from others what a peer had does not tell it",
+    "consensus/sync/connection.ts",
+    "if (this.#pulls) this.#sendHello(this.#fullLocator());",
+    "",
+    "test/consensus/connection.test.ts",
+  ),
   tested("link", "the last piece of a frame is lost", "net/link/frame.ts", "    pieces.push(last);\n", "", FRAMES),
   tested(
     "link",
