@@ -87,8 +87,8 @@ export class BestChain {
   }
 
   /** A chain whose root is so far above mine is pulled, not streamed. */
-  isFarAhead(root: BlockRef): boolean {
-    return root.height > this.#ledger.root.height + this.#limits.farBehindBlocks;
+  isFarAhead(root: BlockRef, mine: BlockRef = this.#ledger.root): boolean {
+    return root.height > mine.height + this.#limits.farBehindBlocks;
   }
 
   idAt(height: number): string | undefined {

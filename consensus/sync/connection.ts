@@ -82,7 +82,7 @@ export class Connection {
   #hasMore = false;
   /** They are so far behind that they pull ranges: nothing is streamed. */
   #isPulled = false;
-  /** I was far behind when roles were taken: they stream nothing until a hello of mine says that I am not. */
+  /** What I told of my chain was far behind theirs: they stream nothing until a hello of mine tells more. */
   #pulls = false;
   #progressAt: number;
 
@@ -336,7 +336,7 @@ export class Connection {
     if (order === 0) this.#phase = "idle";
     else if (order < 0) {
       this.#phase = "initLow";
-      this.#pulls = this.isFarAhead;
+      this.#pulls = this.#chain.isFarAhead(theirs.root, mine.root);
       this.#leaveLow();
     } else this.#takeHigh(mine, theirs);
     this.push();

@@ -409,21 +409,28 @@ describe("finality", () => {
 });
 
 describe("who is far behind", () => {
-  it("says so when it has pulled from others what this peer had: it is streamed to again", () => {
+  it.each([
+    ["", 0],
+    [", also when it was nearer than it had told", 25],
+  ])("says so when it has pulled from others what this peer had: it is streamed to again%s", (_, nearer) => {
     const chain = grow(root, 40, 1);
     const pair = pairOf([], chain.slice(0, 30));
     const { left, right } = pair;
+    const haveAll = (peer: Peer, height: number): void => {
+      for (const block of chain.slice(peer.ledger.bottom.height, height)) peer.hold(block);
+      peer.certify((chain[height - 1] ?? root).id);
+    };
     for (const peer of [left, right]) peer.limits.farBehindBlocks = 10;
-    right.certify((chain[29] as NaiveBlock).id);
+    haveAll(right, 30);
     right.anchorHeight = 30;
     pair.open();
+    haveAll(left, nearer);
     pair.run();
-    expect([left.connection.isFarAhead, right.connection.state.isPulled, right.blocksSent]).toEqual([true, true, []]);
-    for (const block of chain.slice(0, 35)) left.hold(block);
-    left.certify((chain[29] as NaiveBlock).id);
+    expect([right.connection.state.isPulled, right.blocksSent]).toEqual([true, []]);
+    haveAll(left, 35);
     pair.run();
     expect([left.connection.phase, right.connection.state.isPulled]).toEqual(["idle", false]);
-    for (const block of chain.slice(30)) right.hold(block);
+    for (const block of chain.slice(35)) right.hold(block);
     pair.run();
     pair.expectSame();
   });
