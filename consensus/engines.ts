@@ -1,16 +1,17 @@
 /** What differs from engine to engine, in one place: the genesis names the engine, and the rest of the node asks here. */
 import type { Block } from "../chain/block.ts";
-import type { Genesis } from "../chain/genesis.ts";
+import type { EngineName, Genesis } from "../chain/genesis.ts";
 import type { BlockRef } from "../chain/header.ts";
 import type { HeaderRule } from "../chain/ledger.ts";
 import type { SignatureClaim } from "../chain/signing.ts";
+import type { DecodeError } from "../src/base/codec.ts";
 import { ok, type Result } from "../src/base/result.ts";
 import { Bft } from "./bft/bft.ts";
 import { decodeQuorumCertificate, type Judgement, preparedBy } from "./bft/certificates.ts";
 import { attachmentClaims, bftHeaderRule } from "./bft/headerRule.ts";
 import { initialBftRecord } from "./bft/heldRecord.ts";
 import type { BftHost } from "./bft/host.ts";
-import { bftRecordMessage } from "./bft/messages.ts";
+import { type BftRecord, bftRecordMessage } from "./bft/messages.ts";
 import { type Certificate, type CertificateError, decodeCertificate } from "./certificate.ts";
 import type { Engine } from "./engine.ts";
 import type { ConsensusMessage } from "./messages.ts";
@@ -20,6 +21,15 @@ import { Raft } from "./raft/raft.ts";
 import { vsrHeaderRule } from "./vsr/headerRule.ts";
 import { type VsrRecord, vsrRecordMessage } from "./vsr/messages.ts";
 import { Vsr } from "./vsr/vsr.ts";
+
+/** Engines that nodes run; vsr is in the simulator only. */
+export const BUILT_ENGINES: readonly EngineName[] = ["raft", "bft"];
+
+/** A durable record, decoded. */
+export type EngineRecord =
+  | { readonly engine: "raft"; readonly content: RaftRecord }
+  | { readonly engine: "vsr"; readonly content: VsrRecord }
+  | { readonly engine: "bft"; readonly content: BftRecord };
 
 type Claims = Result<readonly SignatureClaim[], CertificateError>;
 
@@ -35,6 +45,7 @@ export interface EngineKit {
   messageClaims(message: ConsensusMessage): Claims;
   /** The first record of a producer. */
   initialRecord(): Uint8Array;
+  decodeRecord(bytes: Uint8Array): Result<EngineRecord, DecodeError>;
   /** @param record as it was on disk; undefined: lost */
   makeEngine(host: BftHost, record: Uint8Array | undefined): Engine;
   /** What a peer calls its root is irreversible there; else it may be certified only. */
@@ -59,11 +70,15 @@ export function engineKit(genesis: Genesis, genesisId: string): EngineKit {
 function raftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit {
   return {
     headerRule: raftHeaderRule(configuration),
-    decodeCertificate: (encoded) => decodeCertificate(encoded, chainId, configuration),
+    decodeCertificate: certificateDecoder({ engine: "raft", chainId, configuration }),
     attachmentClaims: () => NO_CLAIMS,
     proofOf: () => undefined,
     messageClaims: () => NO_CLAIMS,
     initialRecord: () => raftRecordMessage.encode({ view: 0, ackedHead: root }),
+    decodeRecord: (bytes) => {
+      const decoded = raftRecordMessage.decode(bytes);
+      return decoded.ok ? ok({ engine: "raft", content: decoded.value }) : decoded;
+    },
     makeEngine: (host, record) => new Raft(host, decodeRaftRecord(record)),
     rootsAreFinal: true,
     forwardsToAll: false,
@@ -76,18 +91,17 @@ function vsrKit(genesis: Genesis, root: BlockRef): EngineKit {
     ...raftKit(genesis, root),
     headerRule: vsrHeaderRule(genesis.configuration),
     initialRecord: () => vsrRecordMessage.encode({ view: 0, ackedHead: root, incarnations: [] }),
+    decodeRecord: (bytes) => {
+      const decoded = vsrRecordMessage.decode(bytes);
+      return decoded.ok ? ok({ engine: "vsr", content: decoded.value }) : decoded;
+    },
     makeEngine: (host, record) => new Vsr(host, decodeVsrRecord(record)),
   };
 }
 
 function bftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit {
   const judgement: Judgement = { chainId, configuration, genesis: root };
-  const decode = (encoded: Uint8Array): Result<Certificate, CertificateError> => {
-    const decoded = decodeQuorumCertificate(encoded, judgement);
-    if (!decoded.ok) return decoded;
-    const { ref, header, bytes, claims, commit } = decoded.value;
-    return ok({ height: ref.height, id: ref.id, view: ref.view, header, bytes, claims, isFinal: commit });
-  };
+  const decode = certificateDecoder({ engine: "bft", chainId, configuration });
   return {
     headerRule: bftHeaderRule(judgement),
     decodeCertificate: decode,
@@ -101,10 +115,34 @@ function bftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit 
       return certificate.ok ? ok(certificate.value?.claims ?? []) : certificate;
     },
     initialRecord: () => bftRecordMessage.encode(initialBftRecord(root)),
+    decodeRecord: (bytes) => {
+      const decoded = bftRecordMessage.decode(bytes);
+      return decoded.ok ? ok({ engine: "bft", content: decoded.value }) : decoded;
+    },
     makeEngine: (host, record) => new Bft(host, judgement, record),
     rootsAreFinal: false,
     forwardsToAll: true,
   };
+}
+
+/** Everything of a certificate but its signatures is checked; it may be of a block that is certified only (BFT). */
+export function certificateDecoder({
+  engine,
+  chainId,
+  configuration,
+}: Pick<Genesis, "engine" | "chainId" | "configuration">): EngineKit["decodeCertificate"] {
+  switch (engine) {
+    case "raft":
+    case "vsr":
+      return (encoded) => decodeCertificate(encoded, chainId, configuration);
+    case "bft":
+      return (encoded) => {
+        const decoded = decodeQuorumCertificate(encoded, { chainId, configuration });
+        if (!decoded.ok) return decoded;
+        const { ref, header, bytes, claims, commit } = decoded.value;
+        return ok({ height: ref.height, id: ref.id, view: ref.view, header, bytes, claims, isFinal: commit });
+      };
+  }
 }
 
 /** A record that does not decode counts as lost. */

@@ -9,12 +9,12 @@ import { HASH_BYTES, sha256Hex } from "../src/base/hash.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import type { Block } from "../chain/block.ts";
 import { type ByteList, elementAt } from "../chain/byteList.ts";
-import type { Configuration } from "../chain/configuration.ts";
+import type { Genesis } from "../chain/genesis.ts";
 import { type Header, headerMessage } from "../chain/header.ts";
 import { inclusionProof, leafHash, leafHashesOf, verifyInclusion } from "../chain/merkle.ts";
 import type { SignatureClaim } from "../chain/signing.ts";
 import { PATH_MAX, PEAKS_MAX, provenTreeSize, treeSizeProof } from "../chain/treeSize.ts";
-import { decodeCertificate } from "./certificate.ts";
+import { certificateDecoder } from "./engines.ts";
 
 export const PROOF_FORMAT = "cairn-transaction-proof-1";
 /** Siblings of a history of 2^53 blocks. */
@@ -42,7 +42,7 @@ export interface TransactionProof {
   readonly header: string;
   /** From the block's id to the historyRoot of the certified header; empty when that is the block's own. */
   readonly historyPath: readonly string[];
-  /** Encoded; its first header is the certified one. */
+  /** Encoded, of the chain's engine; its (first) header is the certified one. */
   readonly certificate: string;
 }
 
@@ -99,23 +99,23 @@ export function makeTransactionProof(material: ProofMaterial): TransactionProof 
   };
 }
 
+/** What a proof is checked against. */
+export type TrustedGenesis = Pick<Genesis, "engine" | "chainId" | "configuration">;
+
 /** Checks a proof, as JSON gives it, against what its genesis says. Every byte of it counts. */
-export function checkTransactionProof(
-  value: unknown,
-  chainId: string,
-  configuration: Configuration,
-): Result<ProvenTransaction, ProofError> {
+export function checkTransactionProof(value: unknown, genesis: TrustedGenesis): Result<ProvenTransaction, ProofError> {
   try {
-    return ok(checked(new Members(value, "", MEMBERS), chainId, configuration));
+    return ok(checked(new Members(value, "", MEMBERS), genesis));
   } catch (error) {
     if (error instanceof Wrong) return err({ code: "PROOF_INVALID", field: error.field, detail: error.message });
     throw error;
   }
 }
 
-function checked(proof: Members, chainId: string, configuration: Configuration): ProvenTransaction {
+function checked(proof: Members, genesis: TrustedGenesis): ProvenTransaction {
   if (proof.text("format") !== PROOF_FORMAT) throw new Wrong("format", `is not ${PROOF_FORMAT}`);
-  if (proof.text("chainId") !== chainId) throw new Wrong("chainId", "is another chain's than the genesis is of");
+  if (proof.text("chainId") !== genesis.chainId)
+    throw new Wrong("chainId", "is another chain's than the genesis is of");
   const [height, index, count] = [proof.count("height"), proof.count("index"), proof.count("count")];
   const headerBytes = proof.bytes("header");
   const decoded = headerMessage.decode(headerBytes);
@@ -139,8 +139,9 @@ function checked(proof: Members, chainId: string, configuration: Configuration):
     throw new Wrong("receiptPath", "does not lead from the receipt at its index to the header's root");
   }
 
-  const certificate = decodeCertificate(proof.bytes("certificate"), chainId, configuration);
+  const certificate = certificateDecoder(genesis)(proof.bytes("certificate"));
   if (!certificate.ok) throw new Wrong("certificate", certificate.error.detail);
+  if (!certificate.value.isFinal) throw new Wrong("certificate", "does not prove its block irreversible");
   const { height: certifiedHeight, header: certified, claims } = certificate.value;
   const blockId = sha256Hex(headerBytes);
   const path = proof.hashes("historyPath", HISTORY_PATH_MAX);

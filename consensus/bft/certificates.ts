@@ -93,7 +93,7 @@ export function encodeQuorumCertificate(
 
 export function decodeQuorumCertificate(
   encoded: Uint8Array,
-  { chainId, configuration }: Judgement,
+  { chainId, configuration }: Pick<Judgement, "chainId" | "configuration">,
 ): Result<QuorumCertificate, CertificateError> {
   const decoded = quorumCertificateMessage.decode(encoded);
   if (!decoded.ok) return invalid(decoded.error.detail);

@@ -18,8 +18,11 @@ export function bftHeaderRule(judgement: Judgement): HeaderRule {
     if (entry?.ok === false) return fault("ENTRY_INVALID", entry.error.detail);
     const above = parent.block.header;
     const parentRef = { view: above.view, height: above.height, id: parent.block.id, closing: above.closing };
-    const precedes = (ancestor: BlockRef): boolean =>
-      (ancestor.height === above.height ? parent.block.id : ancestorIdAt(ancestor.height)) === ancestor.id;
+    const precedes = (ancestor: BlockRef): boolean => {
+      if (ancestor.height >= above.height) return ancestor.height === above.height && ancestor.id === parent.block.id;
+      // Below what is kept all is irreversible: what a quorum reports there is of this chain.
+      return [undefined, ancestor.id].includes(ancestorIdAt(ancestor.height));
+    };
     const opening = openingFault(header.view, parentRef, entry?.value.opening, precedes);
     if (opening !== undefined) return fault(opening, `view ${header.view} after ${above.view}`);
     const proof = block.proof && decodeProof(block.proof, judgement);

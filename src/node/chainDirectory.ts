@@ -10,7 +10,7 @@ import { decodeList, elementAt } from "../../chain/byteList.ts";
 import { HARD_LIMITS } from "../../chain/constants.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { compareRefs } from "../../chain/header.ts";
-import { type RaftRecord, raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { BUILT_ENGINES, type EngineKit, engineKit, type EngineRecord } from "../../consensus/engines.ts";
 import { equalBytes, hexBytes } from "../base/bytes.ts";
 import type { BlockView, ForkView } from "./api.ts";
 import { applicationByName } from "./applicationByName.ts";
@@ -38,11 +38,13 @@ interface Tree {
 }
 
 export type VoteRecord =
-  { readonly verdict: "ok"; readonly record: RaftRecord } | { readonly verdict: "missing" | "damaged" | "undecodable" };
+  | { readonly verdict: "ok"; readonly record: EngineRecord }
+  | { readonly verdict: "missing" | "damaged" | "undecodable" };
 
 export class ChainDirectory {
   readonly dir: string;
   readonly genesis: GenesisFile;
+  readonly #kit: EngineKit;
   readonly #genesisBlock: Block;
   readonly #chain: ChainReader;
   readonly #state: StateReader | undefined;
@@ -50,6 +52,7 @@ export class ChainDirectory {
   private constructor(dir: string, genesis: GenesisFile, genesisBlock: Block, chain: ChainReader) {
     this.dir = dir;
     this.genesis = genesis;
+    this.#kit = engineKit(toGenesis(genesis), genesisBlock.id);
     this.#genesisBlock = genesisBlock;
     this.#chain = chain;
     this.#state = ifThere(() => StateReader.open(dir, genesis.chainId));
@@ -64,6 +67,9 @@ export class ChainDirectory {
     if (application === undefined) {
       const message = `${file}: there is no application ${JSON.stringify(genesis.value.application.name)}`;
       throw new StorageError("CANNOT_OPEN", file, message);
+    }
+    if (!BUILT_ENGINES.includes(genesis.value.engine)) {
+      throw new StorageError("CANNOT_OPEN", file, `${file}: engine ${genesis.value.engine} is not built yet`);
     }
     refuseForeignFile(join(dir, "chain.db"));
     const chain = ChainReader.open(dir, genesis.value.chainId);
@@ -146,7 +152,7 @@ export class ChainDirectory {
   voteRecord(): VoteRecord {
     const { record } = this.#chain.meta();
     if (record.verdict !== "ok") return record;
-    const decoded = raftRecordMessage.decode(record.bytes);
+    const decoded = this.#kit.decodeRecord(record.bytes);
     return decoded.ok ? { verdict: "ok", record: decoded.value } : { verdict: "undecodable" };
   }
 

@@ -5,7 +5,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
-import { raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { BUILT_ENGINES, engineKit } from "../../consensus/engines.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { applicationByName, APPLICATION_NAMES } from "./applicationByName.ts";
 import { type Config, type ConfigSources, type LoadedConfig, loadConfig } from "./config.ts";
@@ -102,10 +102,10 @@ export function checkFree(dir: string): Result<undefined, DirectoryError> {
   }
 }
 
-/** The first vote record of a chain: nothing voted for, block 0 acknowledged. */
+/** The first vote record of a chain: nothing promised, block 0 held. */
 export function initialRecord(file: GenesisFile): Result<Uint8Array, DirectoryError> {
-  if (file.engine !== "raft") {
-    const message = `engine ${JSON.stringify(file.engine)} is not built yet; use "raft"`;
+  if (!BUILT_ENGINES.includes(file.engine)) {
+    const message = `engine ${JSON.stringify(file.engine)} is not built yet; use ${BUILT_ENGINES.join(" or ")}`;
     return err({ code: "ENGINE_NOT_BUILT", messages: [message] });
   }
   const application = applicationByName(file.application.name);
@@ -115,8 +115,8 @@ export function initialRecord(file: GenesisFile): Result<Uint8Array, DirectoryEr
     return err({ code: "APPLICATION_UNKNOWN", messages: [message] });
   }
   try {
-    const { id } = makeGenesisBlock(toGenesis(file), application).block;
-    return ok(raftRecordMessage.encode({ view: 0, ackedHead: { view: 0, height: 0, id } }));
+    const genesis = toGenesis(file);
+    return ok(engineKit(genesis, makeGenesisBlock(genesis, application).block.id).initialRecord());
   } catch (error) {
     return err({ code: "INITIAL_STATE_INVALID", messages: [messageOf(error)] }); // the application names the member
   }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
 import { isAncestorOrEqual } from "../../chain/forkDatabase.ts";
 import { transactionId } from "../../chain/transaction.ts";
+import { BUILT_ENGINES } from "../../consensus/engines.ts";
 import { LinkError } from "../../net/link/error.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
 import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
@@ -42,7 +43,7 @@ import type { StorageError } from "./storage/types.ts";
 import { SubmissionDesk } from "./submissionDesk.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
-/** Without a leader for this many election timeouts, submitters are told so. */
+/** Without a leader for this many election or view timeouts, submitters are told so. */
 const LEADERLESS_TIMEOUTS = 2;
 
 /** A stop waits at most so long for the state database; what it then lacks is executed again at the next start. */
@@ -116,10 +117,10 @@ class Node implements RunningNode {
     const { dir, genesis: file, config, log } = this.#options;
     const genesis = toGenesis(file);
     const application = applicationOf(file.application.name);
-    if (file.engine !== "raft") {
+    if (!BUILT_ENGINES.includes(file.engine)) {
       throw new StartError(
         "UNKNOWN_ENGINE",
-        `genesis.json asks for engine "${file.engine}"; this version has raft only`,
+        `genesis.json asks for engine "${file.engine}"; this version has: ${BUILT_ENGINES.join(", ")}`,
       );
     }
     this.#rejected = OperatorList.open(REJECTED_BLOCKS, dir);
@@ -516,7 +517,11 @@ class Node implements RunningNode {
   #isLeaderless(): boolean {
     if (this.#replica.status().engine.leader !== undefined) this.#leaderlessSince = undefined;
     else this.#leaderlessSince ??= this.#clock.now();
-    const patience = LEADERLESS_TIMEOUTS * this.#options.config.consensus.electionTimeoutMs;
+    const { electionTimeoutMs, viewTimeoutMs } = this.#options.config.consensus;
+    const isBft = this.#options.genesis.engine === "bft";
+    // Under BFT a transaction that waits is what makes producers look for another leader: one is always taken.
+    if (isBft && this.#replica.mempool.count === 0) return false;
+    const patience = LEADERLESS_TIMEOUTS * (isBft ? viewTimeoutMs : electionTimeoutMs);
     return this.#leaderlessSince !== undefined && this.#clock.now() > this.#leaderlessSince + patience;
   }
 

@@ -22,8 +22,9 @@ import { chainGenesis, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeCh
 
 const root = mkdtempSync(join(tmpdir(), "cairn-proof-"));
 const dir = join(root, "chain");
-const { chainId, configuration } = toGenesis(chainGenesis());
-const genesisBlock = makeGenesisBlock(toGenesis(chainGenesis()), createKvApplication()).block;
+const genesis = toGenesis(chainGenesis());
+const { chainId } = genesis;
+const genesisBlock = makeGenesisBlock(genesis, createKvApplication()).block;
 let chain: ChainReader;
 let state: StateReader;
 let proofs: TransactionProofs;
@@ -57,7 +58,7 @@ async function proofOf(height: number, index: number): Promise<TransactionProof>
 
 /** Through JSON, as a file holds it. */
 async function isProven(proof: unknown): Promise<boolean> {
-  const checked = checkTransactionProof(JSON.parse(JSON.stringify(proof)), chainId, configuration);
+  const checked = checkTransactionProof(JSON.parse(JSON.stringify(proof)), genesis);
   return checked.ok && (await verifySignatures(checked.value.claims)).every((valid) => valid);
 }
 
@@ -99,7 +100,7 @@ describe("a proof of a transaction", () => {
     expect(await isProven({ ...proof, id: proof.id.toUpperCase() })).toBe(false);
     expect(await isProven({ ...proof, header: `${proof.header}=` })).toBe(false);
     expect(await isProven(null)).toBe(false);
-    const other = checkTransactionProof(proof, "00".repeat(32), configuration);
+    const other = checkTransactionProof(proof, { ...genesis, chainId: "00".repeat(32) });
     expect(other).toMatchObject({ ok: false, error: { field: "chainId" } });
   });
 

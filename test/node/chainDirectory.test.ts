@@ -110,7 +110,7 @@ describe("a chain that forks above its irreversible block", () => {
   });
 
   test("shows its vote record and what is missing beside it", () => {
-    expect(chain.voteRecord()).toMatchObject({ verdict: "ok", record: { view: 3 } });
+    expect(chain.voteRecord()).toMatchObject({ verdict: "ok", record: { engine: "raft", content: { view: 3 } } });
     expect([chain.applied(), chain.indexedHeight(), chain.firstHeight()]).toEqual([undefined, undefined, 0]);
     expect(chain.files().map(({ name }) => name)).toEqual(["chain.db"]);
   });

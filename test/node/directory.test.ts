@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { ChainDirectory } from "../../src/node/chainDirectory.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { checkFree, createNodeDirectory, readNodeDirectory, withinGenesis } from "../../src/node/directory.ts";
 import { parseGenesis, toGenesis } from "../../src/node/genesisFile.ts";
@@ -48,6 +49,23 @@ describe("a new node's directory", () => {
     ]);
   });
 
+  test("of a BFT chain holds a record of that engine", () => {
+    const genesis = testGenesis({ engine: "bft" });
+    const bft = join(root, "bft");
+    expect(createNodeDirectory(bft, { genesis, key, settings: {} })).toEqual({ ok: true });
+    const chain = ChainDirectory.open(bft);
+    const { id } = makeGenesisBlock(toGenesis(genesis), createKvApplication()).block;
+    const block0 = { view: 0, height: 0, id };
+    expect(chain.voteRecord()).toEqual({
+      verdict: "ok",
+      record: {
+        engine: "bft",
+        content: { view: 0, viewChangeSent: 0, highQc: block0, highQcBytes: new Uint8Array(0), ackedHead: block0 },
+      },
+    });
+    chain.close();
+  });
+
   test("is not made where something is, and nothing there changes", () => {
     const before = readFileSync(join(dir, "node.key"));
     const again = createNodeDirectory(dir, { genesis: testGenesis(), key: generateNodeKey(), settings: {} });
@@ -60,7 +78,7 @@ describe("a new node's directory", () => {
 
   test("of an engine or application that is not there is not begun", () => {
     const codes = [
-      testGenesis({ engine: "bft" }),
+      testGenesis({ engine: "vsr" }),
       testGenesis({ application: { name: "x" } }),
       testGenesis({ application: { name: "kv", initialState: { a: 1 } } }),
     ].map((genesis) => {

@@ -3,15 +3,18 @@
  * the figures. Figures of a shared machine spread: compare within one run, quote medians.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { NetworkProcesses } from "../network/processes.ts";
 import { run as runBroadcast } from "./broadcast/command.ts";
 import { run as runLanes } from "./lanes/command.ts";
+import { run as runEngines } from "./engines/command.ts";
+import { integer, integers, machine } from "./flags.ts";
 import { type Limits, measureLimits } from "./limits.ts";
 import { parse } from "./parse.ts";
 import { quantile, round } from "./statistics.ts";
+import { run as runVotes } from "./votes.ts";
 import { measureThroughput, type ThroughputRow } from "./throughput.ts";
 
 interface Flags {
@@ -38,6 +41,8 @@ interface Report {
 export async function run(argv: readonly string[]): Promise<number> {
   if (argv[0] === "lanes") return runLanes(argv.slice(1));
   if (argv[0] === "broadcast") return runBroadcast(argv.slice(1));
+  if (argv[0] === "engines") return runEngines(argv.slice(1));
+  if (argv[0] === "votes") return runVotes(argv.slice(1));
   const command = new Command("bench")
     .description("Measures irreversible transactions a second and their latency on a network of real processes.")
     .option("--producers <n>", "producers", integer(1, 9), 3)
@@ -51,7 +56,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     .option("--json", "the report as JSON")
     .addHelpText(
       "after",
-      "\ncairn bench lanes --help: the cost of bulk transfer to a consensus message.\ncairn bench broadcast --help: what a block costs on the wire.\n\nExamples:\n  cairn bench --seconds 3 --inflight 1,1024 --sizes 256\n  cairn bench --json > report.json",
+      "\ncairn bench lanes --help: the cost of bulk transfer to a consensus message.\ncairn bench broadcast --help: what a block costs on the wire.\ncairn bench engines --help: Raft and BFT beside each other.\ncairn bench votes --help: what votes cost under BFT.\n\nExamples:\n  cairn bench --seconds 3 --inflight 1,1024 --sizes 256\n  cairn bench --json > report.json",
     );
   const status = parse(command, argv);
   if (status !== undefined) return status;
@@ -78,13 +83,7 @@ async function measure(flags: Flags): Promise<Report> {
         rows.push(await repeated(leader.url, settings, flags.repeat));
       }
       const residentMegabytes = await Promise.all(network.nodes.map((node) => residentOf(node.url)));
-      const machine = {
-        cores: cpus().length,
-        model: cpus()[0]?.model,
-        memoryGigabytes: Math.round(totalmem() / 2 ** 30),
-        node: process.version,
-      };
-      return { machine, settings: flags, limits, rows, residentMegabytes };
+      return { machine: machine(), settings: flags, limits, rows, residentMegabytes };
     } finally {
       await network.endAll();
     }
@@ -138,9 +137,9 @@ async function residentOf(url: string): Promise<number | undefined> {
   return match ? Math.round(Number(match[1]) / 1e6) : undefined;
 }
 
-function table({ machine, settings, limits, rows, residentMegabytes }: Report): string {
+function table({ machine: of, settings, limits, rows, residentMegabytes }: Report): string {
   const lines = [
-    `machine: ${JSON.stringify(machine)}; producers ${settings.producers}, client in one more process, fsync on`,
+    `machine: ${JSON.stringify(of)}; producers ${settings.producers}, client in one more process, fsync on`,
     `limits: fsync p50 ${round(limits.fsyncMs.p50)} ms p99 ${round(limits.fsyncMs.p99)} ms, SHA-256 of 256 B ${limits.sha256Of256BytesPerSecond}/s, ` +
       `Ed25519 ${limits.ed25519SignsPerSecond} signs/s ${limits.ed25519VerifiesPerSecond} verifies/s, loopback ${limits.loopbackMegabytesPerSecond} MB/s ` +
       `${round(limits.loopbackRoundTripMs, 3)} ms, SQLite ${limits.sqliteRandomInsertsPerSecond} random inserts/s`,
@@ -155,18 +154,4 @@ function table({ machine, settings, limits, rows, residentMegabytes }: Report): 
     `resident at the end: ${residentMegabytes.map((each) => `${each ?? "?"} MB`).join(", ")}`,
   ];
   return `${lines.join("\n")}\n`;
-}
-
-function integer(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < min || value > max)
-      throw new InvalidArgumentError(`a whole number from ${min} to ${max}`);
-    return value;
-  };
-}
-
-function integers(min: number, max: number): (text: string) => number[] {
-  const one = integer(min, max);
-  return (text) => text.split(",").map(one);
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run bit-flips -- [TRANSACTIONS [DIR]]`: a chain (made, or that of the stopped node's directory DIR), and in a copy of it one bit
+ * `npm run bit-flips -- [TRANSACTIONS [DIR|bft]]`: a chain (made, or that of the stopped node's directory DIR), and in a copy of it one bit
  * changed after the other, in every kind of thing that is stored: `inspect verify` must name that thing and where it is.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -223,17 +223,19 @@ function genesisOf(dir: string): GenesisFile {
 async function main(): Promise<number> {
   const [count = "1000000", given] = process.argv.slice(2);
   const root = mkdtempSync(join(tmpdir(), "cairn-bit-flips-chain-"));
-  const dir = given ?? join(root, "chain");
+  const isMade = given === undefined || given === "bft";
+  const dir = isMade ? join(root, "chain") : given;
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
   try {
-    if (given === undefined) {
+    if (isMade) {
       const shape = {
         transactionsPerBlock: 100,
         valueBytes: 180,
         blocksPerCertificate: 20,
         reversible: 2,
         signed: false,
-      };
+        engine: given ?? "raft",
+      } as const;
       await makeChain(dir, { ...shape, blocks: Math.ceil(Number(count) / shape.transactionsPerBlock) });
       note("chain made");
     }

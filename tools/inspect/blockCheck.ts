@@ -36,9 +36,9 @@ export function checkedBlock(row: AsStored<StoredBlock>, { file, chainId, wanted
   const block = assembleBlock(row.header, row.signature, row.body);
   if (!block.ok) {
     if (block.error.code !== "BODY_DOES_NOT_MATCH") return fail("body", `it does not decode: ${block.error.detail}`);
-    return fail("body", "its transactions do not have the header's transactionRoot", {
-      expected: header.value.transactionRoot,
-    });
+    const { field } = block.error;
+    const expected = header.value[field];
+    return fail("body", `it does not have the header's ${field}`, { ...(expected !== undefined && { expected }) });
   }
   if (header.value.height !== height) {
     fail("block row", "its height is not the header's", { expected: `${header.value.height}`, found: `${height}` });

@@ -1,5 +1,5 @@
 /** A block out of the JSON that `GET /v1/blocks/{ref}` and `inspect export` give. */
-import { assembleBlock, type Block } from "../../chain/block.ts";
+import { assembleBlock, type Block, encodeBody } from "../../chain/block.ts";
 import { encodeList } from "../../chain/byteList.ts";
 import { headerMessage } from "../../chain/header.ts";
 import { fromBase64Url } from "../../src/base/base64url.ts";
@@ -31,7 +31,8 @@ export function blockOfJson(value: unknown): Result<ReadBlock, string> {
   if (signature === undefined || !Array.isArray(listed)) return err("it lacks its signature or its transactions");
   const transactions = listed.map((each: unknown) => (isObject(each) ? bytesOf(each["bytes"]) : undefined));
   if (!transactions.every((each) => each !== undefined)) return err("a transaction in it has no bytes");
-  const block = assembleBlock(headerBytes, signature, encodeList(transactions).buffer);
+  const body = encodeBody(encodeList(transactions).buffer, bytesOf(value["entry"]), bytesOf(value["proof"]));
+  const block = assembleBlock(headerBytes, signature, body);
   if (!block.ok) return err(block.error.code === "UNDECODABLE" ? block.error.detail : "body and header differ");
   if (block.value.id !== value["id"]) return err(`its header's SHA-256 is ${block.value.id}, not its id`);
   return ok({ block: block.value, certificate: bytesOf(value["certificate"]) });

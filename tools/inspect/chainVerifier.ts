@@ -30,8 +30,8 @@ const RECENT_BLOCKS = 4_096;
 export class ChainVerifier {
   readonly genesis: Genesis;
   readonly reexecution: Reexecution;
+  readonly kit: EngineKit;
   readonly #signatures = new SignatureQueue();
-  readonly #kit: EngineKit;
   /** Ids of the last blocks, by height: what entries and proofs refer to is not far below. */
   readonly #recentIds = new Map<number, string>();
   #block: Block;
@@ -44,7 +44,7 @@ export class ChainVerifier {
     this.genesis = genesis;
     this.reexecution = reexecution;
     this.#block = reexecution.genesisBlock;
-    this.#kit = engineKit(genesis, this.#block.id);
+    this.kit = engineKit(genesis, this.#block.id);
     this.#recentIds.set(0, this.#block.id);
     this.#frontier = append(EMPTY_FRONTIER, leafHash(hexBytes(this.#block.id)));
   }
@@ -88,7 +88,7 @@ export class ChainVerifier {
     }
     const place = { block: this.#block, frontier: this.#frontier };
     const reason =
-      headerFault(block, place, this.genesis) ?? this.#kit.headerRule(block, place, (at) => this.#recentIds.get(at));
+      headerFault(block, place, this.genesis) ?? this.kit.headerRule(block, place, (at) => this.#recentIds.get(at));
     if (reason?.code === "HISTORY_ROOT") {
       const expected = toHex(frontierRoot(this.#frontier));
       const detail = "its historyRoot is not the root over the ids of the blocks below it";
@@ -116,7 +116,7 @@ export class ChainVerifier {
   addSignatures(block: Block): void {
     const { height } = block.header;
     const { chainId } = this.genesis;
-    const attached = this.#kit.attachmentClaims(block);
+    const attached = this.kit.attachmentClaims(block);
     if (!attached.ok)
       throw new FaultFound({ kind: "header rule", detail: attached.error.detail, height, id: block.id });
     for (const claim of attached.value) {
@@ -157,7 +157,7 @@ export class ChainVerifier {
     const fail = (detail: string): never => {
       throw new FaultFound({ kind: "certificate", detail, height, id, ...where });
     };
-    const certificate = this.#kit.decodeCertificate(encoded);
+    const certificate = this.kit.decodeCertificate(encoded);
     if (!certificate.ok) return fail(certificate.error.detail);
     if (!certificate.value.isFinal) return fail("it does not prove its block irreversible");
     if (certificate.value.id !== id) {
@@ -174,7 +174,7 @@ export class ChainVerifier {
     for (const claim of certificate.value.claims) {
       this.#signatures.add(claim, () => ({
         kind: "certificate",
-        detail: `the ack in it is not signed by producer ${claim.key}`,
+        detail: `a signature in it is not of producer ${claim.key}`,
         height,
         id,
         ...where,

@@ -1,6 +1,6 @@
 /**
- * `npm run make-chain -- DIR TRANSACTIONS [PER_BLOCK]`: a whole node's directory with a chain that three producers signed,
- * made in one process without a network: what inspection is measured and tested on.
+ * `npm run make-chain -- DIR TRANSACTIONS [PER_BLOCK] [ENGINE]`: a whole node's directory with a chain that three producers
+ * signed, four under BFT, made in one process without a network: what inspection is measured and tested on.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,10 +8,10 @@ import { pathToFileURL } from "node:url";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { encodeTransaction } from "../../chain/transaction.ts";
-import { raftRecordMessage } from "../../consensus/raft/messages.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { sha256 } from "../../src/base/hash.ts";
 import { encodeKvPayload } from "../../src/node/applications/kvPayload.ts";
+import { initialRecord } from "../../src/node/directory.ts";
 import { type GenesisFile, parseGenesis } from "../../src/node/genesisFile.ts";
 import { type NodeKey, nodeKeyFromSeed } from "../../src/node/keys.ts";
 import { createChainDatabase } from "../../src/node/storage/chainSchema.ts";
@@ -28,6 +28,8 @@ export interface ChainShape {
   readonly reversible: number;
   /** Does each transaction have an author's signature? */
   readonly signed: boolean;
+  /** Default raft. */
+  readonly engine?: "raft" | "bft";
 }
 
 export const SMALL_CHAIN: ChainShape = {
@@ -41,20 +43,20 @@ export const SMALL_CHAIN: ChainShape = {
 
 const GENESIS_TIME = 1_767_225_600_000;
 const BLOCK_INTERVAL_MS = 100;
-const VIEW = 3;
+/** Under BFT block 0 hands over to view 1. */
+const VIEW = { raft: 3, bft: 1 } as const;
 
+const KEYS: readonly NodeKey[] = [1, 2, 3, 4].map((seed) => nodeKeyFromSeed(new Uint8Array(32).fill(seed)));
 /** Keys of the producers: of the same shape, the same chain. */
-export const PRODUCER_KEYS: readonly NodeKey[] = [1, 2, 3].map((seed) =>
-  nodeKeyFromSeed(new Uint8Array(32).fill(seed)),
-);
+export const PRODUCER_KEYS = { raft: KEYS.slice(0, 3), bft: KEYS } as const;
 const AUTHOR = nodeKeyFromSeed(new Uint8Array(32).fill(9));
 
-export function chainGenesis(): GenesisFile {
+export function chainGenesis(engine: "raft" | "bft" = "raft"): GenesisFile {
   const parsed = parseGenesis({
     name: "made",
     time: GENESIS_TIME,
-    engine: "raft",
-    producers: PRODUCER_KEYS.map((key, i) => ({
+    engine,
+    producers: PRODUCER_KEYS[engine].map((key, i) => ({
       name: `node${i}`,
       key: key.publicKey,
       address: `127.0.0.1:${26600 + i}`,
@@ -67,16 +69,18 @@ export function chainGenesis(): GenesisFile {
 
 /** Makes DIR, which must not exist, with genesis.json and the three databases. */
 export async function makeChain(dir: string, shape: ChainShape): Promise<void> {
-  const file = chainGenesis();
+  const { engine = "raft" } = shape;
+  const file = chainGenesis(engine);
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, "genesis.json"), JSON.stringify(file.value));
-  const ackedHead = { view: 0, height: 0, id: file.chainId };
-  createChainDatabase(dir, { chainId: file.chainId, record: raftRecordMessage.encode({ view: 0, ackedHead }) });
+  const record = initialRecord(file);
+  if (!record.ok) throw new Error(record.error.messages.join());
+  createChainDatabase(dir, { chainId: file.chainId, record: record.value });
   const filler = await ChainFiller.open({
     dir,
     genesis: file,
-    keys: PRODUCER_KEYS,
-    view: VIEW,
+    keys: PRODUCER_KEYS[engine],
+    view: VIEW[engine],
     blockIntervalMs: BLOCK_INTERVAL_MS,
     transaction: (name, time) => transactionOf(name, shape, file.chainId, time),
   });
@@ -104,8 +108,8 @@ function transactionOf(name: string, { valueBytes, signed }: ChainShape, chainId
 }
 
 async function main(): Promise<void> {
-  const [dir, count = "1000000", perBlock = "100"] = process.argv.slice(2);
-  if (dir === undefined) throw new Error("usage: npm run make-chain -- DIR TRANSACTIONS [PER_BLOCK]");
+  const [dir, count = "1000000", perBlock = "100", engine = "raft"] = process.argv.slice(2);
+  if (dir === undefined) throw new Error("usage: npm run make-chain -- DIR TRANSACTIONS [PER_BLOCK] [ENGINE]");
   const transactionsPerBlock = Number(perBlock);
   const blocks = Math.ceil(Number(count) / transactionsPerBlock);
   const shape = {
@@ -115,6 +119,7 @@ async function main(): Promise<void> {
     blocksPerCertificate: 20,
     reversible: 0,
     signed: false,
+    engine: engine === "bft" ? ("bft" as const) : ("raft" as const),
   };
   await makeChain(dir, shape);
 }

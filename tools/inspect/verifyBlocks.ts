@@ -1,6 +1,6 @@
 /** Verification of blocks that come as a stream: from a node over HTTP, or out of an export. */
 import type { Application } from "../../chain/application.ts";
-import { decodeCertificate } from "../../consensus/certificate.ts";
+import { certificateDecoder } from "../../consensus/engines.ts";
 import { type GenesisFile, toGenesis } from "../../src/node/genesisFile.ts";
 import type { ReadBlock } from "./blockOfJson.ts";
 import { ChainVerifier } from "./chainVerifier.ts";
@@ -42,8 +42,7 @@ export async function verifyBlocks(
 
 /** A block shows the certificate of the next block that has one: it is checked where it belongs. */
 function addCertificate(verifier: ChainVerifier, encoded: Uint8Array): void {
-  const { chainId, configuration } = verifier.genesis;
   const { height } = verifier.block.header;
-  const certificate = decodeCertificate(encoded, chainId, configuration);
+  const certificate = certificateDecoder(verifier.genesis)(encoded);
   if (!certificate.ok || certificate.value.height <= height) verifier.addCertificate(encoded);
 }

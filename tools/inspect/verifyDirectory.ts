@@ -114,7 +114,7 @@ class DirectoryVerification {
   }
 
   async run(onProgress: OnProgress): Promise<void> {
-    checkVoteRecord(this.#rows, this.verifier.genesis.configuration);
+    checkVoteRecord(this.#rows, this.verifier.kit, this.verifier.genesis.configuration);
     // What is derived first: chain.db is never behind what was made from it.
     this.#stateHeight = this.#state?.applied()?.height;
     this.#index = this.#indexReader && new StoredIndex(this.#indexReader);

@@ -1,36 +1,74 @@
 /** The vote record against the chain beside it. */
 import { type Configuration, isProducer } from "../../chain/configuration.ts";
-import { headerMessage } from "../../chain/header.ts";
-import { raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { type BlockRef, headerMessage } from "../../chain/header.ts";
+import type { BftRecord } from "../../consensus/bft/messages.ts";
+import type { EngineKit } from "../../consensus/engines.ts";
+import { verifySignature } from "../../src/node/signatures.ts";
 import type { ChainRows } from "../../src/node/storage/chainRows.ts";
 import { type Fault, FaultFound } from "./fault.ts";
 
+/** @throws FaultFound */
+type Fail = (detail: string, rest?: Partial<Fault>) => never;
+
 /**
- * Its checksum, its encoding, and that it does not contradict the blocks: a record that was changed together with its
- * checksum and contradicts nothing cannot be told from a true one.
+ * Its checksum, its encoding, and that it does not contradict itself or the blocks: a record that was changed together
+ * with its checksum and contradicts nothing cannot be told from a true one.
  * @throws FaultFound
  */
-export function checkVoteRecord(rows: ChainRows, configuration: Configuration): void {
-  const fail = (detail: string, rest: Partial<Fault> = {}): never => {
+export function checkVoteRecord(rows: ChainRows, kit: EngineKit, configuration: Configuration): void {
+  const fail: Fail = (detail, rest = {}) => {
     throw new FaultFound({ kind: "vote record", detail, file: rows.file, ...rest });
   };
   const stored = rows.record();
   if (stored === undefined) return fail("it is missing");
   if (!stored.isIntact) fail("it does not match its SHA-256");
-  const decoded = raftRecordMessage.decode(stored.bytes);
+  const decoded = kit.decodeRecord(stored.bytes);
   if (!decoded.ok) return fail(`it does not decode: ${decoded.error.detail}`);
-  const { view, votedFor, ackedHead } = decoded.value;
+  const { engine, content } = decoded.value;
+  if (engine === "bft") return checkBft(rows, content, kit, fail);
+  const votedFor = engine === "raft" ? content.votedFor : undefined;
   if (votedFor !== undefined && !isProducer(configuration, votedFor)) fail(`it votes for ${votedFor}, no producer`);
+  const { view, ackedHead } = content;
   if (view < ackedHead.view) fail(`it is in view ${view} and acknowledges a block of view ${ackedHead.view}`);
-  const stands = rows.blockAt(ackedHead.height);
+  // One leader a view, one block a height of it [R1]: two of one view at one height cannot both exist.
+  checkAgainstChain(rows, "acknowledges", ackedHead, fail);
+}
+
+function checkBft(rows: ChainRows, record: BftRecord, kit: EngineKit, fail: Fail): void {
+  const { view, viewChangeSent, lastPrepared, lastCommitted, highQc, highQcBytes, ackedHead } = record;
+  if (viewChangeSent > view) fail(`it is in view ${view} and has asked for view ${viewChangeSent}`);
+  const promised = { prepares: lastPrepared, commits: lastCommitted, acknowledges: ackedHead };
+  for (const [does, ref] of Object.entries(promised)) {
+    if (ref !== undefined && ref.view > view) fail(`it is in view ${view} and ${does} a block of view ${ref.view}`);
+  }
+  if (highQcBytes.length > 0 || highQc.height > 0) checkHighQc(highQc, highQcBytes, kit, fail);
+  // Of two certified blocks of one view at one height a quorum would have prepared both. What was only prepared may be
+  // one of two that a lying leader made.
+  checkAgainstChain(rows, "knows to be certified", highQc, fail);
+  if (lastCommitted !== undefined) checkAgainstChain(rows, "commits", lastCommitted, fail);
+}
+
+function checkHighQc(highQc: BlockRef, encoded: Uint8Array, kit: EngineKit, fail: Fail): void {
+  const certificate = kit.decodeCertificate(encoded);
+  if (!certificate.ok) return fail(`the certificate in it: ${certificate.error.detail}`);
+  const { height, id, view, isFinal, claims } = certificate.value;
+  if (isFinal) fail("the certificate in it is of commits, not of prepares");
+  if (height !== highQc.height || id !== highQc.id || view !== highQc.view) {
+    fail("the certificate in it is of another block", { height, expected: highQc.id, found: id });
+  }
+  const forged = claims.find((claim) => !verifySignature(claim));
+  if (forged !== undefined) fail(`a signature of the certificate in it is not of producer ${forged.key}`, { height });
+}
+
+function checkAgainstChain(rows: ChainRows, does: string, ref: BlockRef, fail: Fail): void {
+  const stands = rows.blockAt(ref.height);
   const header = stands && headerMessage.decode(stands.header);
   if (stands === undefined || header?.ok !== true) return;
-  const { view: chainView } = header.value;
-  // One leader a view, one block a height of it [R1]: two of one view at one height cannot both exist.
-  if ((stands.id === ackedHead.id) === (chainView === ackedHead.view)) return;
-  fail("the block it acknowledges is not the one of its view at that height", {
-    height: ackedHead.height,
-    expected: `${stands.id} of view ${chainView}`,
-    found: `${ackedHead.id} of view ${ackedHead.view}`,
+  const { view } = header.value;
+  if ((stands.id === ref.id) === (view === ref.view)) return;
+  fail(`the block it ${does} is not the one of its view at that height`, {
+    height: ref.height,
+    expected: `${stands.id} of view ${view}`,
+    found: `${ref.id} of view ${ref.view}`,
   });
 }

@@ -9,8 +9,7 @@ import { Ledger } from "../../chain/ledger.ts";
 import { encodeFrontier } from "../../chain/merkle.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { transactionId } from "../../chain/transaction.ts";
-import { raftHeaderRule } from "../../consensus/raft/headerRule.ts";
-import { raftRecordMessage } from "../../consensus/raft/messages.ts";
+import { engineKit } from "../../consensus/engines.ts";
 import { hexBytes } from "../../src/base/bytes.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { type GenesisFile, toGenesis } from "../../src/node/genesisFile.ts";
@@ -22,14 +21,15 @@ import { genesisFrontier } from "../../src/node/storedBlocks.ts";
 import { persistedBlock } from "../../src/replica/outbox.ts";
 import { restore } from "../../src/replica/restore.ts";
 import { StateFlusher } from "../../src/replica/stateFlusher.ts";
-import { certificateBy } from "./certificateBy.ts";
+import { type ProducerKeys, producerKeys } from "./producerKeys.ts";
 
 export interface Filling {
   /** Of a node that never ran: its chain.db is there, with the genesis' vote record alone. */
   readonly dir: string;
   readonly genesis: GenesisFile;
-  /** Of all producers; the first leads the only view. */
+  /** Of all producers, in their order. */
   readonly keys: readonly NodeKey[];
+  /** The only one. */
   readonly view: number;
   /** From one header's time to the next, ms. */
   readonly blockIntervalMs: number;
@@ -44,6 +44,7 @@ export class ChainFiller {
   readonly #ledger: Ledger;
   readonly #flusher: StateFlusher;
   readonly #applied: Applied;
+  readonly #producers: ProducerKeys;
   #token = 0;
 
   private constructor(
@@ -57,6 +58,7 @@ export class ChainFiller {
     this.#applied = stores.applied;
     this.#ledger = ledger;
     this.#flusher = new StateFlusher(ledger);
+    this.#producers = producerKeys(toGenesis(filling.genesis), filling.keys, filling.view);
   }
 
   static async open(filling: Filling): Promise<ChainFiller> {
@@ -87,18 +89,18 @@ export class ChainFiller {
       await applied.at(step.value.height);
     }
     const bottom = { block, frontier: genesisFrontier(block) };
-    const ledger = new Ledger(step.value, bottom, raftHeaderRule(genesis.configuration));
+    const ledger = new Ledger(step.value, bottom, engineKit(genesis, block.id).headerRule);
     return new ChainFiller(filling, { chain, derived, applied }, ledger);
   }
 
   /** Makes and executes the next block; nothing of it is written yet. */
   make(transactions: number): BlockNode {
-    const { genesis, keys, view, blockIntervalMs, transaction } = this.#filling;
-    const leader = keys[0] as NodeKey;
-    const { head, root } = this.#ledger;
+    const { genesis, view, blockIntervalMs, transaction } = this.#filling;
+    const { leader } = this.#producers;
+    const { head } = this.#ledger;
     const time = head.block.header.time + blockIntervalMs;
-    const irreversibleHeight = root.height;
-    this.#ledger.startBlock({ view, time, producer: leader.publicKey, irreversibleHeight, closing: false });
+    const place = this.#producers.place(head);
+    this.#ledger.startBlock({ ...place, view, time, producer: leader.publicKey, closing: false });
     for (let index = 0; index < transactions; index++) {
       const name = `${head.height + 1}.${index}`;
       const bytes = transaction(name, time);
@@ -117,7 +119,7 @@ export class ChainFiller {
     if (!made.ok) throw new Error(made.error.detail);
     this.#ledger.work(Number.POSITIVE_INFINITY);
     const { height, id, frontier } = last;
-    const certificate = certificateBy(this.#filling.keys, toGenesis(this.#filling.genesis), last);
+    const certificate = this.#producers.certificate(last);
     this.#persist(run, { height, id, certificate, frontier: encodeFrontier(frontier) });
     this.#ledger.release(last);
     if (isLast) this.#flusher.stopping(0);
@@ -141,12 +143,10 @@ export class ChainFiller {
   }
 
   #persist(run: readonly BlockNode[], irreversible?: Parameters<ChainStore["persist"]>[0]["irreversible"]): void {
-    const { view, height, id } = run.at(-1) as BlockNode;
-    const votedFor = (this.#filling.keys[0] as NodeKey).publicKey;
     this.#chain.persist({
       token: ++this.#token,
       blocks: run.map(({ block }) => persistedBlock(block)),
-      record: raftRecordMessage.encode({ view, votedFor, ackedHead: { view, height, id } }),
+      record: this.#producers.record(run.at(-1) as BlockNode),
       ...(irreversible !== undefined && { irreversible }),
     });
   }

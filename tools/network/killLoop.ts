@@ -1,11 +1,13 @@
 /**
- * `npm run kill-loop [TIMES] [SIGTERM]`: kills, or stops, the leader of a loaded network again and again, then kills all
- * nodes at once, and checks that every transaction answered `irreversible` is in every chain exactly once.
+ * `npm run kill-loop -- [TIMES] [SIGNAL] [--engine bft] [--any]`: kills (SIGKILL), stops (SIGTERM) or pauses (SIGSTOP) the
+ * leader of a loaded network again and again, then kills all nodes at once, and checks that every transaction answered
+ * `irreversible` is in every chain exactly once. With --any every other time a producer that does not lead.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { quantile, round } from "../bench/statistics.ts";
 import { readChain, stateDigest } from "./chainFiles.ts";
 import { LoadClient, type LoadTransaction, makeTransaction } from "./load.ts";
@@ -14,8 +16,13 @@ import { type NetworkOptions, NetworkProcesses, type NodeProcess } from "./proce
 export interface KillLoopOptions extends Omit<NetworkOptions, "dir"> {
   /** Times that the leader is killed. */
   readonly kills: number;
-  /** SIGTERM stops it as planned: then what it has only accepted must not be lost either. Default SIGKILL. */
-  readonly signal?: "SIGKILL" | "SIGTERM";
+  /**
+   * SIGTERM stops it as planned: then what it has only accepted must not be lost either. SIGSTOP: it stands still until
+   * the others have gone on, and some time longer. Default SIGKILL.
+   */
+  readonly signal?: KillSignal;
+  /** Every other time it is a producer that does not lead. */
+  readonly any?: boolean;
   readonly note: (text: string) => void;
 }
 
@@ -28,12 +35,18 @@ export interface KillLoopReport {
   readonly faults: readonly string[];
 }
 
+const SIGNALS = ["SIGKILL", "SIGTERM", "SIGSTOP"] as const;
+type KillSignal = (typeof SIGNALS)[number];
+
 const BATCH = 50;
+/** A paused node stands still so long after the others went on: its links are given up meanwhile, or not. */
+const PAUSE_MS = 2_000;
 
 export async function runKillLoop({
   kills,
   note,
   signal = "SIGKILL",
+  any = false,
   ...options
 }: KillLoopOptions): Promise<KillLoopReport> {
   const dir = mkdtempSync(join(tmpdir(), "cairn-kill-"));
@@ -44,15 +57,14 @@ export async function runKillLoop({
     const downtimesMs: number[] = [];
     for (let i = 0; i < kills; i++) {
       const leader = await network.awaitLeader();
+      const producers = network.nodes.filter(({ node }) => node.role === "producer" && node !== leader.node);
+      const victim = (any && i % 2 === 1 ? producers[(i >> 1) % producers.length] : undefined) ?? leader;
       await load.someAcknowledged(5 * BATCH);
-      if (signal === "SIGTERM") await load.acceptAt(leader);
-      const killedAt = performance.now();
-      const ended = leader.end(signal);
-      const downtime = (await load.nextAnswerSubmittedAfter(killedAt)) - killedAt;
-      await ended;
+      if (signal === "SIGTERM") await load.acceptAt(victim);
+      const downtime = await struck(victim, signal, load);
       downtimesMs.push(downtime);
-      note(`kill ${i + 1} of ${kills}: ${leader.node.name}, ${round(downtime, 0)} ms to the next commit`);
-      await leader.start();
+      const what = `${victim.node.name}${victim === leader ? ", the leader" : ""}`;
+      note(`${signal} ${i + 1} of ${kills}: ${what}, ${round(downtime, 0)} ms to the next commit`);
     }
     await load.someAcknowledged(5 * BATCH);
     note("kills all nodes at once");
@@ -72,6 +84,20 @@ export async function runKillLoop({
     await network.endAll("SIGKILL");
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** The victim is ended and started again, or paused. @returns the time to the next commit elsewhere, ms */
+async function struck(victim: NodeProcess, signal: KillSignal, load: Load): Promise<number> {
+  const at = performance.now();
+  const ended = signal === "SIGSTOP" ? victim.signal(signal) : victim.end(signal);
+  const downtime = (await load.nextAnswerSubmittedAfter(at)) - at;
+  await ended;
+  if (signal !== "SIGSTOP") await victim.start();
+  else {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    victim.signal("SIGCONT");
+  }
+  return downtime;
 }
 
 /** Batches to every node that runs, one under way at each; what is answered `irreversible` is kept. */
@@ -173,13 +199,21 @@ function compare(nodes: readonly NodeProcess[], acknowledged: ReadonlySet<string
 }
 
 async function main(): Promise<number> {
-  const kills = Number(process.argv[2] ?? 20);
-  const signal = process.argv[3] === "SIGTERM" ? "SIGTERM" : "SIGKILL";
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { engine: { type: "string", default: "raft" }, any: { type: "boolean", default: false } },
+  });
+  const kills = Number(positionals[0] ?? 20);
+  const signal = SIGNALS.find((each) => each === positionals[1]) ?? "SIGKILL";
+  const engine = values.engine === "bft" ? "bft" : "raft";
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
-  const report = await runKillLoop({ producers: 4, followers: 1, basePort: 27_900, kills, signal, note });
+  const size = { producers: 4, followers: 1, basePort: 27_900 };
+  const report = await runKillLoop({ ...size, engine, kills, signal, any: values.any, note });
   const { downtimesMs, acknowledged, height, faults } = report;
   const times = `median ${round(quantile(downtimesMs, 0.5), 0)} ms, worst ${round(Math.max(...downtimesMs), 0)} ms`;
-  process.stdout.write(`${kills} times ${signal}: ${times}; ${acknowledged} acknowledged, height ${height}\n`);
+  process.stdout.write(
+    `${engine}, ${kills} times ${signal}: ${times}; ${acknowledged} acknowledged, height ${height}\n`,
+  );
   for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
   return faults.length === 0 ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run late-follower -- SECONDS`: a follower is stopped while the network goes on under load, then started again. It must
+ * `npm run late-follower -- [SECONDS] [ENGINE]`: a follower is stopped while the network goes on under load, then started again. It must
  * catch up while the chain grows, and never call itself synced while it is behind.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -88,8 +88,10 @@ async function watch(
 
 async function main(): Promise<number> {
   const seconds = Number(process.argv[2] ?? 60);
+  const engine = process.argv[3] === "bft" ? "bft" : "raft";
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
-  const report = await runLateFollower({ producers: 3, basePort: 27_700, seconds, note });
+  const producers = engine === "bft" ? 4 : 3;
+  const report = await runLateFollower({ engine, producers, basePort: 27_700, seconds, note });
   process.stdout.write(
     `${report.missedBlocks} blocks missed, caught up in ${Math.round(report.catchUpMs)} ms, states ${report.states.join(" -> ")}\n`,
   );

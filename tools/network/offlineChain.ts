@@ -11,7 +11,7 @@ import { ChainFiller } from "./chainFiller.ts";
 import { makeTransaction } from "./load.ts";
 
 export interface OfflineChainOptions {
-  /** Directories of all producers, the first of which leads view 1, and of followers that get the same chain. */
+  /** Directories of all producers, in their order, and of followers that get the same chain. */
   readonly producers: readonly string[];
   readonly followers: readonly string[];
   readonly blocks: number;

@@ -8,6 +8,7 @@ import { createWriteStream, existsSync, type WriteStream } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createNetwork, type NetworkNode } from "../../src/node/network.ts";
+import type { EngineName } from "../../chain/genesis.ts";
 import type { NodeStatus } from "../../src/node/api.ts";
 
 export interface NetworkOptions {
@@ -15,6 +16,8 @@ export interface NetworkOptions {
   readonly producers: number;
   readonly followers: number;
   readonly basePort: number;
+  /** Default raft. */
+  readonly engine?: EngineName;
   /** Of the genesis, milliseconds since the epoch; a second ago when it is left out. */
   readonly time?: number;
 }
@@ -112,10 +115,10 @@ export class NetworkProcesses {
   }
 
   /** Makes the directories; starts nothing. */
-  static create({ dir, producers, followers, basePort, time }: NetworkOptions): NetworkProcesses {
+  static create({ dir, producers, followers, basePort, engine = "raft", time }: NetworkOptions): NetworkProcesses {
     const made = createNetwork(dir, {
       name: "test",
-      engine: "raft",
+      engine,
       producers,
       followers,
       basePort,

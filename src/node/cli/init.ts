@@ -1,5 +1,7 @@
 /** `cairn init` and `cairn testnet`: directories of nodes. */
 import { basename, join, resolve } from "node:path";
+import type { EngineName } from "../../../chain/genesis.ts";
+import { BUILT_ENGINES } from "../../../consensus/engines.ts";
 import { checkFree, createNodeDirectory } from "../directory.ts";
 import { DEFAULT_LIMITS, type GenesisFile, parseGenesis, readGenesisFile } from "../genesisFile.ts";
 import { generateNodeKey, type NodeKey, readNodeKey } from "../keys.ts";
@@ -17,6 +19,7 @@ export interface InitFlags {
   readonly listen?: string;
   readonly http?: string;
   readonly key?: string;
+  readonly engine?: string;
   readonly json?: boolean;
 }
 
@@ -31,8 +34,11 @@ export function initCommand(dir: string, flags: InitFlags): ExitStatus {
     ...(flags.peer === undefined ? {} : { "p2p.peers": flags.peer }),
     ...(flags.http === undefined ? {} : { "http.listen": flags.http }),
   });
+  if (flags.genesis !== undefined && flags.engine !== undefined)
+    throw new CliError(EXIT.usage, "--engine: the chain of --genesis has its engine already; leave the flag out");
+  const engine = readEngine(flags.engine ?? "raft");
   const key = flags.key === undefined ? generateNodeKey() : readKey(flags.key);
-  const genesis = flags.genesis === undefined ? ownGenesis(name, key, settings) : readGenesis(flags.genesis);
+  const genesis = flags.genesis === undefined ? ownGenesis(name, engine, key, settings) : readGenesis(flags.genesis);
   const made = createNodeDirectory(dir, { genesis, key, settings });
   if (!made.ok) throw directoryFailure(made.error);
   const role = genesis.producers.some((producer) => producer.key === key.publicKey) ? "producer" : "follower";
@@ -84,12 +90,17 @@ function readGenesis(file: string): GenesisFile {
   throw new CliError(status, genesis.error.message);
 }
 
-function ownGenesis(name: string, key: NodeKey, settings: Partial<Record<SettingName, SettingValue>>): GenesisFile {
+function ownGenesis(
+  name: string,
+  engine: EngineName,
+  key: NodeKey,
+  settings: Partial<Record<SettingName, SettingValue>>,
+): GenesisFile {
   const address = settings["p2p.listen"] ?? settingOf("p2p.listen")?.default;
   const genesis = parseGenesis({
     name,
     time: Date.now(),
-    engine: "raft",
+    engine,
     producers: [{ name, key: key.publicKey, address }],
     application: { name: "kv", initialState: {} },
     limits: DEFAULT_LIMITS,
@@ -136,13 +147,17 @@ export function readPlan(
       `--base-port ${basePort}: the ports of ${producers + followers} nodes do not fit below 65536`,
     );
   }
-  const { engine } = flags;
+  const engine = readEngine(flags.engine);
+  const hosts = flags.host ?? ["127.0.0.1"];
+  return { name, engine, producers, followers, basePort, hosts, time: Date.now() };
+}
+
+function readEngine(engine: string): EngineName {
   if (engine !== "raft" && engine !== "vsr" && engine !== "bft") {
     throw new CliError(EXIT.usage, `--engine ${engine}: must be raft, vsr or bft`);
   }
-  if (engine !== "raft") throw new CliError(EXIT.usage, `--engine ${engine}: is not built yet; use raft`);
-  const hosts = flags.host ?? ["127.0.0.1"];
-  return { name, engine, producers, followers, basePort, hosts, time: Date.now() };
+  if (BUILT_ENGINES.includes(engine)) return engine;
+  throw new CliError(EXIT.usage, `--engine ${engine}: is not built yet; use ${BUILT_ENGINES.join(" or ")}`);
 }
 
 export function makeNetwork(dir: string, plan: NetworkPlan): readonly NetworkNode[] {

@@ -7,7 +7,8 @@ import { inspectExport } from "./inspectExport.ts";
 import { inspectCertificates, inspectEvidence, inspectTx, inspectVotes } from "./inspectRecords.ts";
 import { inspectVerify } from "./inspectVerify.ts";
 import { wholeNumber } from "./numbers.ts";
-import { colour, fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
+import { fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
+import { voteRecordLine } from "./voteRecord.ts";
 
 export interface InspectFlags {
   readonly from?: string;
@@ -127,20 +128,13 @@ function summaryText(summary: Summary): string {
     ["branches", String(branches)],
   ];
   if (firstHeight !== null) lines.push(["first block", String(firstHeight)]);
-  if (summary.record !== null) lines.push(["vote record", recordText(summary.record)]);
+  if (summary.record !== null) lines.push(["vote record", voteRecordLine(summary.record)]);
   if (summary.stateHeight !== undefined)
     lines.push(["state", summary.stateHeight === null ? "none" : `height ${summary.stateHeight}`]);
   if (summary.indexHeight !== undefined)
     lines.push(["index", summary.indexHeight === null ? "none" : `height ${summary.indexHeight}`]);
   for (const { name: file, bytes } of summary.files ?? []) lines.push([file, `${bytes} bytes`]);
   return fields(lines);
-}
-
-function recordText(record: NonNullable<Summary["record"]>): string {
-  if (record.verdict !== "ok")
-    return colour("red", `${record.verdict}: this node must not vote before it has recovered`);
-  const votedFor = record.votedFor === undefined ? "no vote in it" : `voted for ${shortId(record.votedFor)}`;
-  return `view ${record.view}, ${votedFor}, acknowledged ${record.ackedHead?.height} ${shortId(record.ackedHead?.id ?? "")}`;
 }
 
 async function showBlocks(source: Source, flags: InspectFlags): Promise<ExitStatus> {

@@ -1,12 +1,13 @@
 /** `cairn inspect WHERE tx ID`, `certificates`, `votes`, `evidence`. */
 import { headerMessage } from "../../../chain/header.ts";
+import { quorumCertificateMessage } from "../../../consensus/bft/certificates.ts";
 import { certificateMessage } from "../../../consensus/certificate.ts";
 import { sha256Hex } from "../../base/hash.ts";
-import type { VoteRecord } from "../chainDirectory.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import type { Source } from "./inspectSource.ts";
 import { wholeNumber } from "./numbers.ts";
-import { colour, fields, print, printable, printJson, shortId, table } from "./terminal.ts";
+import { fields, print, printable, printJson, shortId, table } from "./terminal.ts";
+import { voteRecordJson, voteRecordText } from "./voteRecord.ts";
 
 interface RecordFlags {
   readonly from?: string;
@@ -61,14 +62,15 @@ const LIMIT_MAX = 100_000;
 
 export async function inspectCertificates(source: Source, flags: RecordFlags): Promise<ExitStatus> {
   const limit = wholeNumber("--limit", flags.limit, 1, LIMIT_MAX);
-  const { irreversible, producers } = await source.summary();
+  const { irreversible, producers, engine } = await source.summary();
+  const keys = producers.map(({ key }) => key);
   const newest = Math.max(0, irreversible.height - limit + 1);
   let from = flags.from === undefined ? newest : wholeNumber("--from", flags.from, 0, Number.MAX_SAFE_INTEGER);
   const certificates: ShownCertificate[] = [];
   while (certificates.length < limit && from <= irreversible.height) {
     const bytes = await source.certificate(from);
     if (bytes === undefined) break;
-    const shown = shownCertificate(bytes);
+    const shown = engine === "bft" ? shownQuorum(bytes, keys) : shownCertificate(bytes);
     if (shown === undefined || shown.height < from)
       throw new CliError(EXIT.no, `the certificate for height ${from} is damaged`);
     certificates.push(shown);
@@ -108,6 +110,16 @@ function shownCertificate(bytes: Uint8Array): ShownCertificate | undefined {
   };
 }
 
+/** As {@link shownCertificate}, of a commit certificate. */
+function shownQuorum(bytes: Uint8Array, producers: readonly string[]): ShownCertificate | undefined {
+  const decoded = quorumCertificateMessage.decode(bytes);
+  const header = decoded.ok ? headerMessage.decode(decoded.value.header) : undefined;
+  if (!decoded.ok || header?.ok !== true || !decoded.value.commit) return undefined;
+  const { height, view } = header.value;
+  const signers = decoded.value.signatures.map(({ signer }) => producers[signer] ?? `producer ${signer}`);
+  return { height, id: sha256Hex(decoded.value.header), view, signers, headers: 1, bytes: bytes.length };
+}
+
 export async function inspectVotes(source: Source, flags: RecordFlags): Promise<ExitStatus> {
   const vote = source.voteRecord();
   if (vote === undefined) {
@@ -115,32 +127,19 @@ export async function inspectVotes(source: Source, flags: RecordFlags): Promise<
   }
   const { producers } = await source.summary();
   const names = new Map(producers.map(({ key, name }) => [key, name]));
-  if (flags.json) printJson(vote.verdict === "ok" ? { verdict: "ok", ...vote.record } : vote);
-  else print(voteText(vote, names));
+  if (flags.json) printJson(voteRecordJson(vote));
+  else print(voteRecordText(vote, names));
   return vote.verdict === "ok" ? EXIT.ok : EXIT.no;
 }
 
-function voteText(vote: VoteRecord, names: ReadonlyMap<string, string>): string {
-  if (vote.verdict !== "ok") {
-    return colour("red", `the vote record is ${vote.verdict}: this node must not vote before it has recovered`);
-  }
-  const { view, votedFor, ackedHead } = vote.record;
-  return fields([
-    ["view", String(view)],
-    [
-      "voted for",
-      votedFor === undefined ? "nobody in this view" : `${printable(names.get(votedFor) ?? "")} ${votedFor}`,
-    ],
-    ["acknowledged", `height ${ackedHead.height} of view ${ackedHead.view}, block ${ackedHead.id}`],
-  ]);
-}
-
-/** Raft producers are trusted not to lie; nobody collects contradictions. */
+/** Raft producers are trusted not to lie; under BFT contradictions go to the log so far. */
 export function inspectEvidence(engine: string, flags: RecordFlags): ExitStatus {
   if (flags.json) printJson({ evidence: [] });
   else
     print(
-      `none: under ${printable(engine)} no evidence is collected, its producers may crash but are trusted not to lie`,
+      engine === "bft"
+        ? 'none is kept: what a node sees of producers that contradict themselves is in its log, in lines with "evidence"'
+        : `none: under ${printable(engine)} no evidence is collected, its producers may crash but are trusted not to lie`,
     );
   return EXIT.ok;
 }

@@ -7,6 +7,7 @@ import type { BlockView, ForkView, NodeStatus } from "../api.ts";
 import { blockJson } from "../http/blockJson.ts";
 import { CliError, EXIT } from "./error.ts";
 import { ask, errorOf, get, refusal } from "./client.ts";
+import { type VoteRecordJson, voteRecordJson } from "./voteRecord.ts";
 
 /** A block as `GET /v1/blocks/{ref}` gives it. */
 export interface ShownBlock {
@@ -37,12 +38,7 @@ export interface Summary {
   readonly branches: number;
   /** Null where only the directory knows. */
   readonly firstHeight: number | null;
-  readonly record: {
-    readonly verdict: string;
-    readonly view?: number;
-    readonly votedFor?: string | undefined;
-    readonly ackedHead?: { readonly view: number; readonly height: number; readonly id: string };
-  } | null;
+  readonly record: VoteRecordJson | null;
   readonly stateHeight?: number | null;
   readonly indexHeight?: number | null;
   readonly files?: readonly { readonly name: string; readonly bytes: number }[];
@@ -86,7 +82,6 @@ class DirectorySource implements Source {
     const chain = this.#chain;
     const { chainId, name, engine, application, producers } = chain.genesis;
     const { root, head } = chain.tree();
-    const vote = chain.voteRecord();
     return {
       chainId,
       name,
@@ -97,7 +92,7 @@ class DirectorySource implements Source {
       irreversible: { height: root.block.height, id: root.block.id, time: root.block.time },
       branches: leaves(root),
       firstHeight: chain.firstHeight(),
-      record: vote.verdict === "ok" ? { verdict: "ok", ...vote.record } : vote,
+      record: voteRecordJson(chain.voteRecord()),
       stateHeight: chain.applied()?.height ?? null,
       indexHeight: chain.indexedHeight() ?? null,
       files: chain.files(),

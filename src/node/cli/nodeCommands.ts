@@ -61,6 +61,7 @@ function addInit(program: Command, finish: Finish): void {
     .option("--listen <address>", "where peers connect to (default: 127.0.0.1:26600)")
     .option("--http <address>", "where HTTP is served (default: 127.0.0.1:26601)")
     .option("--key <file>", "take this node.key instead of a new one")
+    .option("--engine <engine>", "of a chain of its own: raft, vsr or bft (default: raft)")
     .option("--json", "print JSON")
     .addHelpText(
       "after",

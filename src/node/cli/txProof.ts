@@ -1,5 +1,6 @@
 /** `cairn tx show ID --proof`, `cairn tx verify FILE|- --genesis FILE`. */
 import { checkTransactionProof, type ProvenTransaction } from "../../../consensus/transactionProof.ts";
+import { BUILT_ENGINES } from "../../../consensus/engines.ts";
 import { fromUtf8, toHex } from "../../base/bytes.ts";
 import { operationsJson, receiptJson } from "../http/kvText.ts";
 import { type GenesisFile, readGenesisFile, toGenesis } from "../genesisFile.ts";
@@ -34,6 +35,9 @@ export interface TxVerifyFlags {
 export async function txVerifyCommand(file: string, flags: TxVerifyFlags): Promise<ExitStatus> {
   const genesis = readGenesisFile(flags.genesis);
   if (!genesis.ok) throw new CliError(EXIT.unreachable, genesis.error.message);
+  const { engine } = genesis.value;
+  if (!BUILT_ENGINES.includes(engine))
+    throw new CliError(EXIT.unreachable, `${flags.genesis}: engine ${engine} is not built yet`);
   const verdict = await verdictOn(await readProof(file), genesis.value);
   if (flags.json) printJson(verdict.ok ? shownJson(verdict.proven, genesis.value) : verdict);
   else print(verdict.ok ? provenText(verdict.proven, genesis.value) : colour("red", `not proven: ${verdict.why}`));
@@ -45,14 +49,13 @@ type Verdict =
   | { readonly ok: false; readonly field: string; readonly why: string };
 
 async function verdictOn(value: unknown, file: GenesisFile): Promise<Verdict> {
-  const { chainId, configuration } = toGenesis(file);
-  const checked = checkTransactionProof(value, chainId, configuration);
+  const checked = checkTransactionProof(value, toGenesis(file));
   if (!checked.ok)
     return { ok: false, field: checked.error.field, why: `${checked.error.field} ${checked.error.detail}` };
   const valid = await verifySignatures(checked.value.claims);
   const forged = checked.value.claims[valid.indexOf(false)];
   if (forged === undefined) return { ok: true, proven: checked.value };
-  return { ok: false, field: "certificate", why: `certificate: an ack in it is not signed by producer ${forged.key}` };
+  return { ok: false, field: "certificate", why: `certificate: a signature in it is not of producer ${forged.key}` };
 }
 
 /** The proof itself, or an answer that holds it. */
@@ -80,7 +83,7 @@ function shownJson(proven: ProvenTransaction, genesis: GenesisFile) {
     blockId,
     time: header.time,
     certifiedHeight,
-    acks: claims.map(({ key }) => key),
+    signers: claims.map(({ key }) => key),
     receipt: receiptJson(receipt, isKv),
   };
 }

@@ -171,7 +171,19 @@ export const blockSchema = z.object({
   status: z.enum(["pending", "irreversible"]),
   header: headerSchema,
   signature: base64url.describe("the producer's, of the id"),
-  certificate: base64url.nullable().describe("the first at or above this height"),
+  entry: base64url
+    .optional()
+    .describe("bft, of a block that opens a view: why it may; message Entry of proto/bft.proto"),
+  proof: base64url
+    .optional()
+    .describe(
+      "bft, of a block that says a greater irreversibleHeight than its parent: the commit certificate of that height, message QuorumCertificate",
+    ),
+  certificate: base64url
+    .nullable()
+    .describe(
+      "the first at or above this height: message IrreversibilityCertificate of proto/consensus.proto, under bft a commit certificate, message QuorumCertificate of proto/bft.proto",
+    ),
   transactionCount: count,
   transactions: z.array(transactionSchema).optional(),
   receipts: z.array(receipt).nullable().optional(),
