@@ -87,6 +87,8 @@ export interface Engine {
   receive(message: ConsensusMessage): void;
   /** BFT: votes of one producer, their signatures checked. */
   receiveVotes?(votes: Votes): void;
+  /** BFT: is this vote worth checking? */
+  isVoteNews?(signer: string, vote: SignedVote): boolean;
   /** BFT: a certificate that is not of an irreversible block, its signatures checked. @returns whether it was news */
   certificateSeen?(certificate: Certificate): boolean;
   /** The greatest certificate that is not of an irreversible block, of a block that is here: the root told in hellos. */

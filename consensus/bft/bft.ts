@@ -12,7 +12,7 @@ import type { ConsensusMessage } from "../messages.ts";
 import { handoffEntry, type Judgement, preparedBy } from "./certificates.ts";
 import { HeldRecord } from "./heldRecord.ts";
 import type { BftHost } from "./host.ts";
-import type { Votes } from "./messages.ts";
+import type { SignedVote, Votes } from "./messages.ts";
 import { Pacemaker } from "./pacemaker.ts";
 import {
   afterEntering,
@@ -138,6 +138,10 @@ export class Bft implements Engine {
     if (!this.#isMember || !isProducer(this.#host.configuration, votes.signer)) return;
     for (const { vote } of votes.votes) this.#pacemaker.seen(votes.signer, vote.view);
     this.#voting.receive(votes);
+  }
+
+  isVoteNews(signer: string, vote: SignedVote): boolean {
+    return this.#isMember && this.#voting.isVoteNews(signer, vote);
   }
 
   certificateSeen({ header, id, bytes }: Certificate): boolean {

@@ -97,6 +97,15 @@ export class Voting {
     for (const tally of touched) this.#judge(tally);
   }
 
+  /** Of what is decided, and what was said before, nothing is learned. What a quorum has said already may yet be evidence. */
+  isVoteNews(signer: string, { commit, vote }: SignedVote): boolean {
+    const { configuration, ledger } = this.#host.engine;
+    if (vote.height <= ledger.root.height) return false;
+    const tally = this.#table.tally(vote);
+    const said = commit ? tally?.commits : tally?.prepares;
+    return said?.has(configuration.producers.indexOf(signer)) !== true;
+  }
+
   /** Own votes count from now on. */
   durable(votes: readonly SignedVote[]): void {
     const { self } = this.#host.engine;

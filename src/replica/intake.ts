@@ -10,7 +10,7 @@ import { isProducer } from "../../chain/configuration.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import { decodeTransaction, looksSigned, transactionClaim, transactionId } from "../../chain/transaction.ts";
-import { type Votes, voteDigest } from "../../consensus/bft/messages.ts";
+import type { SignedVote, Votes } from "../../consensus/bft/messages.ts";
 import type { Certificate } from "../../consensus/certificate.ts";
 import type { EngineKit } from "../../consensus/engines.ts";
 import {
@@ -34,6 +34,7 @@ import type { Conduct, FaultClass } from "./conduct.ts";
 import { GATE_BOUNDS } from "./constants.ts";
 import { SignatureGate } from "./signatureGate.ts";
 import { VerifiedSignatures } from "./verifiedSignatures.ts";
+import { VoteDigests } from "./voteDigests.ts";
 
 /** A message that passed. */
 export type Arrival =
@@ -68,6 +69,8 @@ export interface IntakeHost {
   irreversibleHeight(): number;
   /** Would this certificate prove anything new? */
   isNews(certificate: Certificate): boolean;
+  /** Is this vote worth checking? */
+  isVoteNews(signer: PeerKey, vote: SignedVote): boolean;
   /** Would this notice tell anything new? */
   isNoticeNews(notice: Notice): boolean;
   /** Of addresses that a neighbour tells: those worth the check of their signatures. */
@@ -111,11 +114,13 @@ export class Intake {
   readonly #host: IntakeHost;
   readonly #gate: SignatureGate<{ readonly from: PeerKey; readonly lane: Lane; readonly judged: Judged }>;
   readonly #verified = new VerifiedSignatures();
+  readonly #digests: VoteDigests;
   /** Names of queues, put together once. */
   readonly #queues = new Map<PeerKey, Readonly<Record<Lane, string>>>();
 
   constructor(host: IntakeHost) {
     this.#host = host;
+    this.#digests = new VoteDigests(host.genesis.chainId);
     this.#gate = new SignatureGate(GATE_BOUNDS, (batch, claims) => host.checkSignatures(batch, claims));
   }
 
@@ -262,7 +267,7 @@ export class Intake {
     const mayNot = isMine && !isReturned ? this.#mayNot(from, source, kind, broadcast) : undefined;
     const refused = isMine ? mayNot : "drop";
     if (refused !== undefined && (refused !== "drop" || onward.length === 0)) return refused;
-    const judged = this.#judgePayload(payload, isReturned ? this.#host.self : source);
+    const judged = this.#judgePayload(payload, isReturned ? this.#host.self : source, onward.length > 0);
     if (judged === "drop" || "fault" in judged) return judged;
     const { claims } = judged;
     const arrival = refused === undefined ? judged.arrival : undefined;
@@ -302,8 +307,12 @@ export class Intake {
     return { arrival: { kind: "addresses", records }, claims };
   }
 
-  /** Without an arrival it says nothing to this node. */
-  #judgePayload(payload: Exclude<Payload, { kind: "notice" }>, source: PeerKey): Judged | Refused {
+  /** Without an arrival it says nothing to this node. `isForOthers`: it is passed on whole. */
+  #judgePayload(
+    payload: Exclude<Payload, { kind: "notice" }>,
+    source: PeerKey,
+    isForOthers: boolean,
+  ): Judged | Refused {
     switch (payload.kind) {
       case "signed": {
         const { message, claim } = payload;
@@ -314,7 +323,7 @@ export class Intake {
         return { arrival: { kind: "consensus", message }, claims: [claim, ...this.#unverified(beside.value)] };
       }
       case "votes":
-        return this.#notOf(source, payload.votes.signer, "votes") ?? this.#judgeVotes(payload.votes);
+        return this.#notOf(source, payload.votes.signer, "votes") ?? this.#judgeVotes(payload.votes, isForOthers);
       case "certificate": {
         const certificate = this.#openCertificate(payload.bytes);
         if (certificate === undefined) return { fault: "invalidCertificate", detail: "a certificate is not valid" };
@@ -431,14 +440,11 @@ export class Intake {
     return decoded.ok ? decoded.value : undefined;
   }
 
-  #judgeVotes(votes: Votes): Judged {
-    const { chainId } = this.#host.genesis;
-    const claims = votes.votes.map(({ commit, vote, signature }) => ({
-      key: votes.signer,
-      digest: voteDigest(chainId, commit, vote),
-      signature,
-    }));
-    return { arrival: { kind: "votes", votes }, claims: this.#unverified(claims) };
+  #judgeVotes({ signer, votes }: Votes, isForOthers: boolean): Judged | Refused {
+    const news = isForOthers ? votes : votes.filter((vote) => this.#host.isVoteNews(signer, vote));
+    if (news.length === 0) return "drop";
+    const claims = news.map((vote) => ({ key: signer, digest: this.#digests.of(vote), signature: vote.signature }));
+    return { arrival: { kind: "votes", votes: { signer, votes: news } }, claims: this.#unverified(claims) };
   }
 
   /** What certificates are made of was mostly seen before, vote by vote. */

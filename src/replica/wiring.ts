@@ -192,6 +192,7 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     isNews: ({ height, id, view, isFinal }) =>
       isFinal ? finality.isNews(height, id) : engine.isCertificateNews?.({ height, id, view }) === true,
     addressesWorthChecking: (from, records) => parts.discovery.worthChecking(from, records),
+    isVoteNews: (signer, vote) => engine.isVoteNews?.(signer, vote) === true,
     isNoticeNews: (notice) => parts.watch.isNews(notice),
     status: () => engine.state.status,
     senderOf: (peer) => senderOf(peer, start.genesis.configuration, parts),

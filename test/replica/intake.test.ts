@@ -89,6 +89,7 @@ class Node {
     irreversibleHeight: () => this.irreversibleHeight,
     kit: engineKit(genesis, "00".repeat(32)),
     isNews: ({ height }) => height > this.certifiedHeight,
+    isVoteNews: () => true,
     isNoticeNews: ({ at }) => at > this.noticedAt,
     addressesWorthChecking: (_, records) => records.filter(({ sequence }) => sequence > this.addressesAt),
     status: () => this.status,
