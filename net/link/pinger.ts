@@ -6,6 +6,9 @@
 /** Weight of a new sample in the smoothed round-trip time (RFC 6298's alpha). */
 const RTT_WEIGHT = 1 / 8;
 
+/** What is sent to a peer that has been silent for so long is followed by a ping, ms: who is spoken to is known to live. */
+const SILENT_MS = 500;
+
 /** Pings whose pong may still come; the oldest is forgotten above this. */
 const MAX_OUTSTANDING = 16;
 
@@ -23,6 +26,8 @@ export class Pinger {
   #nextId = 1;
   #timer: NodeJS.Timeout | undefined;
   #heardAtMs = performance.now();
+  /** Of the first ping since the peer was heard last. */
+  #askedAtMs: number | undefined;
   #waiting: ((lives: boolean) => void)[] = [];
   #stopped = false;
   /** Undefined until the first pong. */
@@ -30,6 +35,11 @@ export class Pinger {
 
   constructor(options: PingerOptions) {
     this.#options = options;
+  }
+
+  /** How long a ping has been waiting for any sign of life; 0: none waits. */
+  get unansweredMs(): number {
+    return this.#askedAtMs === undefined ? 0 : performance.now() - this.#askedAtMs;
   }
 
   /** Pings at once, then for ever. */
@@ -47,7 +57,13 @@ export class Pinger {
   /** Something arrived from the peer. */
   heard(): void {
     this.#heardAtMs = performance.now();
+    this.#askedAtMs = undefined;
     if (this.#waiting.length > 0) this.#answerProbes(true);
+  }
+
+  /** Something is being sent to the peer: if it has been silent for a while, it is asked for a sign of life. */
+  spoke(): void {
+    if (this.#askedAtMs === undefined && performance.now() - this.#heardAtMs >= SILENT_MS) this.#send();
   }
 
   /** Ids that were not asked for, or twice answered, are ignored. */
@@ -107,6 +123,7 @@ export class Pinger {
     this.#nextId = (id % 0xffff_ffff) + 1;
     const nowMs = performance.now();
     this.#sentAtMs.set(id, nowMs);
+    this.#askedAtMs ??= nowMs;
     if (this.#sentAtMs.size > MAX_OUTSTANDING) {
       for (const oldest of this.#sentAtMs.keys()) {
         this.#sentAtMs.delete(oldest);

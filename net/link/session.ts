@@ -192,6 +192,7 @@ export class Session {
     const state = this.#lanes[lane];
     if (this.phase !== "up" || state === undefined) return false;
     if (!state.outbox.add(FRAME.data, parts, true)) return false;
+    if (lane === "urgent") this.#pinger.spoke();
     this.#schedulePump();
     return true;
   }
@@ -233,6 +234,7 @@ export class Session {
       direction: this.direction,
       address: this.address,
       rttMs: this.#pinger.rttMs,
+      unansweredMs: this.#pinger.unansweredMs,
       connectedAtMs: this.connectedAtMs,
       lanes: { urgent: this.#laneInfo("urgent"), chain: this.#laneInfo("chain"), bulk: this.#laneInfo("bulk") },
     };

@@ -156,6 +156,8 @@ export interface PeerInfo {
   readonly origin: TargetOrigin | undefined;
   /** Smoothed round-trip time; undefined until the first pong. */
   readonly rttMs: number | undefined;
+  /** How long a ping has been waiting for any sign of life; 0: none waits. */
+  readonly unansweredMs: number;
   readonly connectedAtMs: number;
   readonly lanes: Readonly<Record<Lane, LaneInfo>>;
 }

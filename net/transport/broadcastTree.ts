@@ -13,6 +13,8 @@ export interface BroadcastTreeHost {
   readonly links: LinkStates;
   /** Milliseconds, constant within a step. */
   now(): number;
+  /** Does it come from where blocks come from? Copies of anything else say nothing of the links that blocks should take. */
+  shapes(payload: Uint8Array): boolean;
   /** A whole broadcast, to a neighbour. */
   send(to: PeerKey, lane: Lane, payload: Uint8Array): void;
   sendAnnouncement(to: PeerKey, ids: readonly string[]): void;
@@ -89,7 +91,7 @@ export class BroadcastTree {
   received(from: PeerKey, payload: Uint8Array): boolean {
     const id = sha256Hex(payload);
     this.#awaited.delete(id);
-    return this.#host.links.arrived(id, from);
+    return this.#host.links.arrived(id, from, this.#host.shapes(payload));
   }
 
   receive(from: PeerKey, message: TreeMessage): void {

@@ -9,6 +9,11 @@ export const HOP_COST_MS = 50;
 export const UNMEASURED_ROUND_TRIP_MS = 50;
 /** A link costs at most this, ms: 64 of the worst still make a finite metric. */
 export const LINK_COST_MAX_MS = 1_000;
+/**
+ * A link over which nothing answers for so long counts as one with this round trip, ms: other ways are taken where there are
+ * any, long before its pings run out.
+ */
+export const UNANSWERED_MS = 1_000;
 /** No way. */
 export const INFINITE_METRIC = 65_535;
 

@@ -46,6 +46,8 @@ export class LinkStates {
   readonly #host: LinkStatesHost;
   readonly #prunes: boolean;
   readonly #links = new Map<PeerKey, Link>();
+  /** By which link came what this node had last, of what shapes the tree: the others carry it on. */
+  #source: PeerKey = OWN;
   /** By which link each came first. */
   #arrivals = new Map<string, PeerKey>();
   #arrivalsBefore = new Map<string, PeerKey>();
@@ -76,14 +78,17 @@ export class LinkStates {
     this.#links.set(peer, { state: "active", prunedAt: Number.NEGATIVE_INFINITY });
   }
 
-  /** Who has lost its last active link does not wait for an announcement to be late. */
+  /** Who has lost the link by which all came, or its last active one, does not wait for an announcement to be late. */
   down(peer: PeerKey): void {
     const wasActive = this.isActive(peer);
     this.#links.delete(peer);
-    const [next] = this.#links.keys();
-    if (!wasActive || next === undefined) return;
-    for (const { state } of this.#links.values()) if (state === "active") return;
-    this.graft(next);
+    if (!wasActive) return;
+    let next: PeerKey | undefined;
+    for (const [other, { state }] of this.#links) {
+      if (state === "backup") next ??= other;
+      else if (peer !== this.#source) return;
+    }
+    if (next !== undefined) this.graft(next);
   }
 
   /** By which link something came first, in the two generations that are remembered; "": it is this node's own. */
@@ -96,16 +101,24 @@ export class LinkStates {
     if (this.firstFrom(id) === undefined) this.#remember(id, OWN);
   }
 
-  /** A whole copy came. @returns whether it was the first */
-  arrived(id: string, from: PeerKey): boolean {
+  /**
+   * A whole copy came.
+   * @param shapes may a second copy prune? Only of what comes from where blocks come from
+   * @returns whether it was the first
+   */
+  arrived(id: string, from: PeerKey, shapes = true): boolean {
     const first = this.firstFrom(id);
-    if (first === undefined) this.#remember(id, from);
+    if (first === undefined) {
+      this.#remember(id, from);
+      if (shapes) this.#source = from;
+    }
     const link = this.#links.get(from);
     if (link === undefined) return first === undefined;
     if (first === undefined) {
       // The other end took it for active, unless this was under way when it was pruned.
       if (link.state === "backup" && !this.#isSettling(link)) this.#set(from, link, "active");
-    } else if (first !== from && this.#prunes && (first === OWN || this.isActive(first))) this.#prune(from, link, id);
+    } else if (shapes && first !== from && this.#prunes && (first === OWN || this.isActive(first)))
+      this.#prune(from, link, id);
     return first === undefined;
   }
 

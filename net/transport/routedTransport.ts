@@ -17,6 +17,8 @@ export interface TransportHost extends Omit<RoutingHost, "send"> {
   readonly send: SendFrame;
   /** This node's state of the link is another now. */
   readonly linkChanged: (peer: PeerKey) => void;
+  /** Does this broadcast come from where blocks come from? Others do not prune. */
+  readonly shapesTree: (payload: Uint8Array) => boolean;
 }
 
 /** All envelopes there are between two neighbours, encoded: nothing in them changes from message to message. */
@@ -55,6 +57,7 @@ export class RoutedTransport implements Transport {
     this.#tree = new BroadcastTree({
       links: this.links,
       now,
+      shapes: host.shapesTree,
       send: (to, lane, payload) => host.send(to, lane, [this.#broadcast, payload], { durable: false }),
       sendAnnouncement: (to, ids) => tell(to, encodeAnnouncement(ids)),
     });

@@ -1,8 +1,9 @@
 /** Tells the replica the round-trip times of its links, which routes are measured by. */
 import type { PeerInfo, PeerKey } from "../../net/link/types.ts";
+import { UNANSWERED_MS } from "../../net/transport/constants.ts";
 
-/** How often the links are asked, ms: they ping every five seconds. */
-const LOOK_EVERY_MS = 1_000;
+/** How often the links are asked, ms: often enough that a silent one is left soon. */
+const LOOK_EVERY_MS = 500;
 
 export class RoundTrips {
   readonly #links: () => readonly PeerInfo[];
@@ -17,7 +18,8 @@ export class RoundTrips {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS);
+    // After this process was stopped for a while, timers run before sockets are read: look after the reading.
+    this.#timer = setInterval(() => setImmediate(() => this.look()), LOOK_EVERY_MS);
   }
 
   stop(): void {
@@ -27,11 +29,18 @@ export class RoundTrips {
   look(): void {
     const before = this.#told;
     this.#told = new Map();
-    for (const { key, rttMs, connectedAtMs } of this.#links()) {
-      if (rttMs === undefined) continue;
-      this.#told.set(key, { ms: rttMs, connectedAtMs });
+    for (const info of this.#links()) {
+      const ms = roundTripOf(info);
+      if (ms === undefined) continue;
+      const { key, connectedAtMs } = info;
+      this.#told.set(key, { ms, connectedAtMs });
       const told = before.get(key);
-      if (told?.ms !== rttMs || told.connectedAtMs !== connectedAtMs) this.#tell(key, rttMs);
+      if (told?.ms !== ms || told.connectedAtMs !== connectedAtMs) this.#tell(key, ms);
     }
   }
+}
+
+/** A peer that does not answer may be gone long before its link is: until it answers the way over it counts as a slow one. */
+function roundTripOf({ rttMs, unansweredMs }: PeerInfo): number | undefined {
+  return unansweredMs < UNANSWERED_MS ? rttMs : Math.max(rttMs ?? 0, UNANSWERED_MS);
 }

@@ -24,6 +24,7 @@ import {
   encodeReadIndexReply,
   encodeTransactionResults,
 } from "../../consensus/messages.ts";
+import { noticeKind } from "../../consensus/notice.ts";
 import { BestChain, type RawBlock } from "../../consensus/sync/bestChain.ts";
 import { SYNC_LIMITS } from "../../consensus/sync/constants.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
@@ -139,6 +140,8 @@ function transport(start: ReplicaStart, core: Core, parts: Parts): RoutedTranspo
       isDestination: (key) => isProducer(genesis.configuration, key),
       signSeqno: (seqno) => sign(signingDigest("seqno", genesis.chainId, seqno)),
       linkChanged: (peer) => parts.sync.linkChanged(peer),
+      // Certificates are the leader's. Every producer says that it is there: its ways are not those of blocks.
+      shapesTree: ([kind]) => kind === undefined || noticeKind(kind) === undefined,
       // As when its link breaks: a hint that it may have died.
       lost: (lostProducer) => parts.engine.linkBroke(lostProducer),
     },

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { toHex } from "../../src/base/bytes.ts";
 import { Dice } from "../../tools/sim/dice.ts";
 import { fuzzed } from "./mutate.ts";
+import { processorMs } from "./processor.ts";
 import { describeFault, fuzzReplica } from "./replica.ts";
 import { decoderTargets, type Target } from "./targets.ts";
 
@@ -13,7 +14,7 @@ export const REPLICA = "replica";
 
 /** Inputs to a decoder in a round. */
 const INPUTS_A_ROUND = 2_000;
-/** Decoders get a few KiB: none has so long to do, thrice in a row. */
+/** Of the processor: decoders get a few KiB, and none has so long to do, thrice in a row. */
 const DECODE_MS = 200;
 const TRIES = 3;
 /** More live memory than this after a round means that something keeps what it is given. */
@@ -94,13 +95,13 @@ export function fuzzDecoder(target: Target, seed: number): Finding | undefined {
 /** What is wrong with how a target takes an input. */
 export function faultOf(target: Target, input: Uint8Array): string | undefined {
   for (let tries = 1; ; tries++) {
-    const beganMs = performance.now();
+    const beganMs = processorMs();
     try {
       target.run(input);
     } catch (error) {
       return describeFault(error);
     }
-    const tookMs = performance.now() - beganMs;
+    const tookMs = processorMs() - beganMs;
     if (tookMs < DECODE_MS) return undefined;
     if (tries === TRIES) return `${input.length} bytes took ${tookMs} ms`;
   }

@@ -42,6 +42,7 @@ export const BROADCAST_TREE: readonly Mutation[] = [
     "if (!this.#out.isActive()) this.#announce();",
   ),
   tested("a duplicate does not prune", STATES, "this.#prunes && ", "!this.#prunes && ", TREE_TEST),
+  tested("presence prunes links that blocks use", STATES, "shapes && first", "first", TREE_TEST),
   tested("a prune changes one end only", STATES, "this.#host.sendPrune(peer, id);", "", TREE_TEST),
   tested("the same copy twice prunes the only link", STATES, "first !== from && ", "", TREE_TEST),
   tested(
@@ -54,8 +55,15 @@ export const BROADCAST_TREE: readonly Mutation[] = [
   tested(
     "who has lost its last active link waits for an announcement to be late",
     STATES,
-    "    this.graft(next);\n",
+    "if (next !== undefined) this.graft(next);",
     "",
+    TREE_TEST,
+  ),
+  tested(
+    "who has lost the link by which all came counts on those that it serves itself",
+    STATES,
+    "else if (peer !== this.#source) return;",
+    "else return;",
     TREE_TEST,
   ),
   tested(

@@ -129,6 +129,22 @@ export const BY_TESTS: readonly Mutation[] = [
   ),
   tested(
     "link",
+    "who is spoken to and says nothing is not asked for a sign of life",
+    "net/link/session.ts",
+    'if (lane === "urgent") this.#pinger.spoke();',
+    "",
+    "test/net/link/process.test.ts",
+  ),
+  tested(
+    "routing",
+    "a way over a link on which nothing answers counts as it did",
+    "src/node/roundTrips.ts",
+    "return unansweredMs < UNANSWERED_MS ?",
+    "return unansweredMs < Infinity ?",
+    "test/node/roundTrips.test.ts",
+  ),
+  tested(
+    "link",
     "both sides of a mutual connect decide which connection stays",
     "net/link/layer.ts",
     "const decides = this.key < peer;",

@@ -1,5 +1,6 @@
 /** What a deliberate fault is: texts in the sources that are replaced, and what must find it. */
 import type { EngineName } from "../../chain/genesis.ts";
+import type { Topology } from "../../tools/sim/topologies.ts";
 
 export interface Edit {
   /** Path in the repository. */
@@ -24,6 +25,7 @@ export interface Mutation {
   readonly engine: EngineName;
   readonly producers: string;
   readonly followers: string;
+  readonly topology: Topology;
   readonly maxSeeds: number;
 }
 
@@ -38,6 +40,7 @@ export function mutation(tag: string, name: string, edits: readonly Edit[], swee
     engine: "raft",
     producers: "2..5",
     followers: "0..1",
+    topology: "mesh",
     maxSeeds: 200,
     ...sweep,
   };

@@ -3,6 +3,7 @@
  * find each within `maxSeeds` seeds; one that it does not find is a hole in the simulator.
  */
 import { BROADCAST_TREE } from "./broadcastTree.ts";
+import { ROUTING_SWEPT } from "./routing.ts";
 import { BY_TESTS } from "./byTests.ts";
 import { DISCOVERING } from "./discovery.ts";
 import { BEYOND_TAGS } from "./beyondTags.ts";
@@ -303,6 +304,7 @@ export const MUTATIONS: readonly Mutation[] = [
     "if (a.root.height !== b.root.height) return a.root.height - b.root.height;",
     "",
   ),
+  ...ROUTING_SWEPT,
   ...BEYOND_TAGS,
   ...FAR_BEHIND,
   ...BY_TESTS,

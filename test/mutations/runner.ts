@@ -91,7 +91,7 @@ async function searchModel(directory: string): Promise<Found> {
 }
 
 async function sweepSeeds(directory: string, mutation: Mutation): Promise<Found> {
-  const { engine, faults, producers, followers, maxSeeds } = mutation;
+  const { engine, faults, producers, followers, topology, maxSeeds } = mutation;
   const line = await lastLine(directory, [
     "entry.ts",
     "--json",
@@ -105,6 +105,8 @@ async function sweepSeeds(directory: string, mutation: Mutation): Promise<Found>
     producers,
     "--followers",
     followers,
+    "--topology",
+    topology,
     "--seeds",
     `${maxSeeds}`,
   ]);

@@ -5,7 +5,7 @@ import { encodeEnvelope } from "../../net/transport/envelope.ts";
 import { ANNOUNCED_MAX, encodeAnnouncement, type TreeMessage } from "../../net/transport/treeMessages.ts";
 import { concatBytes, utf8 } from "../../src/base/bytes.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
-import { keyOf, TreeNetwork } from "./treeNetwork.ts";
+import { keyOf, PRESENCE, TreeNetwork } from "./treeNetwork.ts";
 
 /** Longer than any timer of the tree. */
 const SETTLED_MS = 2_000;
@@ -47,6 +47,16 @@ describe("the tree of links (docs/protocol.md, section 2, Broadcast)", () => {
     for (let i = 0; i < 5; i++) expect(copiesOf(network, 0, `then ${i}`)).toBe(2);
     // The tree has no root: who broadcasts next uses the same one.
     expect(copiesOf(network, 2, "of another")).toBe(2);
+  });
+
+  it("what says nothing of the way of blocks prunes nothing, however often it comes", () => {
+    const network = new TreeNetwork(3, TRIANGLE);
+    expect(copiesOf(network, 1, `${PRESENCE} 0`)).toBe(4);
+    for (const [a, b] of TRIANGLE) expect(network.state(a, b)).toBe("active");
+    settle(network, 0);
+    // The tree is there, and presence goes over it: 1 and 2 are leaves of 0.
+    expect(copiesOf(network, 1, `${PRESENCE} 1`)).toBe(2);
+    expect([network.state(0, 1), network.state(0, 2), network.state(1, 2)]).toEqual(["active", "active", "backup"]);
   });
 
   it("the same copy twice from one neighbour prunes nothing: there is no better way", () => {
@@ -91,6 +101,22 @@ describe("the tree of links (docs/protocol.md, section 2, Broadcast)", () => {
     network.broadcast(1, "of the next leader");
     network.run(10);
     expect(network.lacking("of the next leader")).toEqual([0]);
+  });
+
+  it("who loses the link by which all came grafts another at once, although it has links to those behind it", () => {
+    const network = new TreeNetwork(4, [
+      [0, 1],
+      [0, 2],
+      [1, 2],
+      [2, 3],
+    ]);
+    settle(network, 0);
+    expect([network.state(2, 1), network.state(2, 3)]).toEqual(["backup", "active"]);
+    network.disconnect(0, 2);
+    network.run(5);
+    network.broadcast(0, "by the other way");
+    network.run(5);
+    expect(network.lacking("by the other way")).toEqual([]);
   });
 
   it("a neighbour that announces what it never sends delays by its turns and no more", () => {

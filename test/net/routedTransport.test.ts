@@ -31,6 +31,7 @@ beforeEach(() => {
     signSeqno: () => new Uint8Array(64),
     lost: () => undefined,
     linkChanged: () => undefined,
+    shapesTree: () => true,
     send: (to, lane, parts, { durable }) => {
       const opened = decodeEnvelope(concatBytes(...parts));
       if (opened === undefined) throw new Error("not an envelope");

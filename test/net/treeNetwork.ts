@@ -20,6 +20,9 @@ interface InFlight extends Frame {
   readonly life: number;
 }
 
+/** Broadcasts whose text begins so say nothing of the way of blocks. */
+export const PRESENCE = "presence";
+
 export function keyOf(index: number): string {
   return toHex(sha256(utf8(`node ${index}`)));
 }
@@ -143,6 +146,7 @@ export class TreeNetwork {
         this.#inFlight.push({ from: index, to, tree, bytes, at: this.#now + latency, life: 0 });
       },
       linkChanged: () => undefined,
+      shapesTree: (payload) => !new TextDecoder().decode(payload).startsWith(PRESENCE),
       isDestination: () => false,
       signSeqno: () => new Uint8Array(64),
       lost: () => undefined,

@@ -74,6 +74,7 @@ class Node {
     signSeqno: () => fakeSignature(SELF),
     lost: () => undefined,
     linkChanged: () => undefined,
+    shapesTree: () => true,
     send: (to, _, parts) => {
       const envelope = decodeEnvelope(concatBytes(...parts))?.envelope;
       if (envelope !== undefined) this.forwarded.push({ to, ...envelope });

@@ -1,9 +1,9 @@
 /**
- * `npm run test:netns`: real node processes, each in a network namespace of its own (root, iproute2). Five producers in a
+ * `npm run test:netns`: real node processes, each in a network namespace of its own (root, iproute2, `wires.ts`). Five producers in a
  * line of followers, so that no two producers share a network; then links with loss and delay, a bridge cut and mended, and
  * corruption. Commits go on or resume, and all chains are equal in the end.
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,44 +13,30 @@ import { promisify } from "node:util";
 import type { NodeStatus } from "../../src/node/api.ts";
 import { createNetwork, type NetworkNode, nodePorts } from "../../src/node/network.ts";
 import { CAIRN, poll } from "./processes.ts";
+import { ip, type Kind, kindOfWires, makeWire, type Wire } from "./wires.ts";
 
 const run = promisify(execFile);
 const PRODUCERS = 5;
 const FOLLOWERS = 4;
 /** The path is eight links long. */
 const ELECTION_TIMEOUT_MS = 3_000;
+/** Above the first port: those that wires use on loopback. */
+const WIRE_PORTS = 500;
 /** From the cut of a bridge to commits on the greater side: pings run out, an election; long, for a busy machine. */
 const RECOVERY_MS = 240_000;
-
-/** Why namespaces cannot be made here; undefined: they can. */
-export function whyNoNamespaces(): string | undefined {
-  if (process.getuid?.() !== 0) return "not root";
-  try {
-    const probe = `cairn-probe-${process.pid}`;
-    execFileSync("ip", ["netns", "add", probe], { stdio: "pipe" });
-    execFileSync("ip", ["netns", "delete", probe], { stdio: "pipe" });
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? (error.message.split("\n")[0] ?? "ip netns add failed") : String(error);
-  }
-}
-
-/** One network between two namespaces. */
-interface Wire {
-  readonly ends: readonly [number, number];
-  readonly addresses: readonly [string, string];
-}
 
 class Line {
   readonly #prefix = `cairn${process.pid}`;
   /** Producers and followers in turn: P0 F5 P1 F6 P2 F7 P3 F8 P4. */
   readonly wires: readonly Wire[];
+  /** The nodes at their ends. */
+  readonly #ends: readonly (readonly [number, number])[];
   readonly #count: number;
   readonly #nodes: readonly NetworkNode[];
   readonly #basePort: number;
   readonly #children = new Map<number, ChildProcess>();
 
-  constructor(dir: string, basePort: number) {
+  constructor(dir: string, basePort: number, kind: Kind) {
     const made = createNetwork(dir, {
       name: "netns",
       engine: "raft",
@@ -65,29 +51,26 @@ class Line {
     this.#basePort = basePort;
     this.#count = PRODUCERS + FOLLOWERS;
     const order = Array.from({ length: this.#count }, (_, i) => (i % 2 === 0 ? i / 2 : PRODUCERS + (i - 1) / 2));
-    this.wires = order.slice(1).map((node, i) => ({
-      ends: [order[i] as number, node],
-      addresses: [`10.77.${i}.1`, `10.77.${i}.2`],
-    }));
+    this.#ends = order.slice(1).map((node, i) => [order[i] as number, node]);
+    this.wires = this.#ends.map(([a, b], i) => {
+      const ends = [
+        { namespace: this.namespace(a), address: `10.77.${i}.1` },
+        { namespace: this.namespace(b), address: `10.77.${i}.2` },
+      ] as const;
+      return makeWire(kind, `w${i}`, ends, basePort + WIRE_PORTS + 2 * i);
+    });
   }
 
   namespace(node: number): string {
     return `${this.#prefix}-${node}`;
   }
 
-  lay(): void {
+  async lay(): Promise<void> {
     for (let node = 0; node < this.#count; node++) {
       ip("netns", "add", this.namespace(node));
       ip("-n", this.namespace(node), "link", "set", "lo", "up");
     }
-    for (const [i, { ends, addresses }] of this.wires.entries()) {
-      const [a, b] = ends.map((node) => this.namespace(node)) as [string, string];
-      ip("link", "add", `w${i}`, "netns", a, "type", "veth", "peer", "name", `w${i}`, "netns", b);
-      for (const [side, namespace] of [a, b].entries()) {
-        ip("-n", namespace, "address", "add", `${addresses[side]}/24`, "dev", `w${i}`);
-        ip("-n", namespace, "link", "set", `w${i}`, "up");
-      }
-    }
+    for (const wire of this.wires) await wire.lay();
   }
 
   async clear(): Promise<void> {
@@ -97,6 +80,7 @@ class Line {
       child.kill("SIGKILL");
       await exited;
     }
+    for (const wire of this.wires) await wire.clear();
     for (let node = 0; node < this.#count; node++) {
       try {
         ip("netns", "delete", this.namespace(node));
@@ -106,32 +90,14 @@ class Line {
     }
   }
 
-  /** What leaves either end of a wire; no words: as it should be. */
-  disturb(wire: number, ...netem: readonly string[]): void {
-    for (const end of (this.wires[wire] as Wire).ends) {
-      const how = netem.length === 0 ? ["del"] : ["replace"];
-      const tail = netem.length === 0 ? ["root"] : ["root", "netem", ...netem];
-      ip("netns", "exec", this.namespace(end), "tc", "qdisc", ...how, "dev", `w${wire}`, ...tail);
-    }
-  }
-
-  cut(wire: number, state: "up" | "down"): void {
-    const { ends, addresses } = this.wires[wire] as Wire;
-    for (const [side, end] of ends.entries()) {
-      ip("-n", this.namespace(end), "link", "set", `w${wire}`, state);
-      if (state === "up")
-        execIgnoring("ip", "-n", this.namespace(end), "address", "add", `${addresses[side]}/24`, "dev", `w${wire}`);
-    }
-  }
-
   /** Each node dials its neighbours in the line and no one else is there. */
   async start(node: number): Promise<void> {
-    const peers = this.wires.flatMap(({ ends, addresses }) =>
-      [0, 1].flatMap((side) =>
-        ends[side] === node
-          ? [`${addresses[1 - side]}:${nodePorts(this.#basePort, ends[1 - side] as number).peers}`]
-          : [],
-      ),
+    const peers = this.wires.flatMap(({ ends }, i) =>
+      [0, 1].flatMap((side) => {
+        const nodes = this.#ends[i] as readonly [number, number];
+        const port = nodePorts(this.#basePort, nodes[1 - side] as number).peers;
+        return nodes[side] === node ? [`${ends[1 - side]?.address}:${port}`] : [];
+      }),
     );
     const { dir } = this.#nodes[node] as NetworkNode;
     const log = createWriteStream(`${dir}.log`, { flags: "a" });
@@ -188,22 +154,10 @@ class Line {
   }
 }
 
-function ip(...words: readonly string[]): void {
-  execFileSync("ip", words, { stdio: "pipe" });
-}
-
-function execIgnoring(command: string, ...words: readonly string[]): void {
-  try {
-    execFileSync(command, words, { stdio: "pipe" });
-  } catch {
-    // The address is still there.
-  }
-}
-
 /** Throws when something does not come in time. */
-export async function runNamespaces(basePort: number, note: (text: string) => void): Promise<void> {
+export async function runNamespaces(basePort: number, kind: Kind, note: (text: string) => void): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "cairn-netns-"));
-  const line = new Line(dir, basePort);
+  const line = new Line(dir, basePort, kind);
   const everywhere = async (name: string, nodes: readonly number[], boundMs: number): Promise<void> => {
     const took: string[] = [];
     for (const node of nodes) took.push(`${node}: ${await line.commit(node, `${name}-${node}`, boundMs)} ms`);
@@ -212,26 +166,28 @@ export async function runNamespaces(basePort: number, note: (text: string) => vo
   const ends = [0, 4, 6];
   let failed = true;
   try {
-    line.lay();
+    await line.lay();
     await Promise.all(Array.from({ length: PRODUCERS + FOLLOWERS }, (_, node) => line.start(node)));
     note("five producers in a line of followers: no two producers share a network");
     await everywhere("line", ends, RECOVERY_MS);
     note(`equal chains at height ${await line.awaitEqual()}`);
 
-    for (const wire of line.wires.keys()) line.disturb(wire, "delay", "50ms", "loss", "5%");
+    for (const wire of line.wires) wire.disturb({ delayMs: 50, lossPercent: 5 });
     await everywhere("loss", ends, RECOVERY_MS);
-    for (const wire of line.wires.keys()) line.disturb(wire);
+    for (const wire of line.wires) wire.disturb({});
     note(`5 % loss and 50 ms each way on every link: equal chains at height ${await line.awaitEqual()}`);
 
-    line.cut(3, "down");
+    const bridge = line.wires[3] as Wire;
+    bridge.cut("down");
     await everywhere("cut", [4], RECOVERY_MS);
-    line.cut(3, "up");
+    bridge.cut("up");
     await everywhere("mended", ends, RECOVERY_MS);
     note(`a bridge cut and mended: equal chains at height ${await line.awaitEqual()}`);
 
-    line.disturb(4, "corrupt", "2%");
+    const noisy = line.wires[4] as Wire;
+    noisy.disturb({ corruptPercent: 2 });
     await everywhere("corruption", ends, RECOVERY_MS);
-    line.disturb(4);
+    noisy.disturb({});
     note(`2 % of packets corrupted on a link: equal chains at height ${await line.awaitEqual()}`);
     failed = false;
   } finally {
@@ -242,7 +198,7 @@ export async function runNamespaces(basePort: number, note: (text: string) => vo
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const why = whyNoNamespaces();
-  if (why === undefined) await runNamespaces(Number(process.argv[2] ?? 25_000), (text) => console.log(text));
-  else console.log(`skipped: network namespaces cannot be made here (${why})`);
+  const found = kindOfWires();
+  if ("kind" in found) await runNamespaces(Number(process.argv[2] ?? 25_000), found.kind, (text) => console.log(text));
+  else console.log(`skipped: networks cannot be made here (${found.why})`);
 }

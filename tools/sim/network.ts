@@ -6,6 +6,7 @@
  * where the profile says so; a lost message of the other lanes is a broken link, as on TCP.
  */
 import { LANES, type Lane } from "../../net/link/types.ts";
+import { UNANSWERED_MS } from "../../net/transport/constants.ts";
 import type { Dice } from "./dice.ts";
 import type { EventQueue, Owner } from "./eventQueue.ts";
 import type { FaultProfile } from "./profile.ts";
@@ -18,7 +19,12 @@ export interface Station extends Owner {
   linkDown(peer: number, broken: boolean): void;
   deliver(from: number, lane: Lane, parts: readonly Uint8Array[]): void;
   drained(peer: number, lane: Lane, bytes: number): void;
+  /** What its pings tell of the way to a peer, ms there and back. */
+  measured(peer: number, roundTripMs: number): void;
 }
+
+/** A peer is spoken to within half a second, and pinged then; that nothing answers is seen after this, ms. */
+const SILENCE_SEEN_MS = 500 + UNANSWERED_MS;
 
 interface LaneQueue {
   readonly messages: (readonly Uint8Array[])[];
@@ -141,6 +147,9 @@ export class Network {
     const link = this.#link(from, to);
     if (link.state !== "up") return;
     const { life } = link;
+    this.#later(SILENCE_SEEN_MS, () => {
+      if (link.life === life && this.#isCut(link)) this.#measured(link, UNANSWERED_MS);
+    });
     const timeoutMs = this.#profile.pingTimeoutMs * this.#dice.between(1, 3);
     this.#queue.schedule(this.#queue.now + timeoutMs * 1000, () => {
       if (link.life === life && this.#isCut(link)) this.#break(link, { broken: false, delayMs: 0 });
@@ -149,7 +158,9 @@ export class Network {
 
   unblock(from: number, to: number): void {
     if (!this.#blocked.delete(this.#direction(from, to))) return;
-    this.#pay(this.#link(from, to), from, to);
+    const link = this.#link(from, to);
+    this.#pay(link, from, to);
+    if (link.state === "up" && !this.#isCut(link)) this.#measured(link, this.roundTripMs(from, to));
   }
 
   /** Blocks and transactions to a node wait; consensus and pings get through, so no link goes down. */
@@ -207,11 +218,35 @@ export class Network {
     for (const link of this.#linksOf(index)) {
       const delayMs = silent ? pingTimeoutMs * this.#dice.between(1, 3) : this.#dice.between(0.05, 2);
       if (link.state === "up") this.#break(link, { broken: !silent, delayMs });
+      if (silent) this.#silent(link);
       if (link.state === "breaking") this.#told(link, link.low === index ? 0 : 1);
     }
   }
 
   // Links
+
+  /** Both ends are told what their pings tell. */
+  #measured(link: Link, roundTripMs: number): void {
+    for (const [own, peer] of [
+      [link.low, link.high],
+      [link.high, link.low],
+    ] as const) {
+      const station = this.#stations[own] as Station;
+      this.#queue.schedule(this.#queue.now, () => station.measured(peer, roundTripMs), station);
+    }
+  }
+
+  /** Who still believes in a link to a dead machine hears no answer. */
+  #silent(link: Link): void {
+    const { life } = link;
+    this.#later(SILENCE_SEEN_MS, () => {
+      if (link.life === life && link.state === "breaking") this.#measured(link, UNANSWERED_MS);
+    });
+  }
+
+  #later(ms: number, run: () => void): void {
+    this.#queue.schedule(this.#queue.now + ms * 1000, run);
+  }
 
   #break(link: Link, how: { broken: boolean; delayMs: number }): void {
     link.state = "breaking";

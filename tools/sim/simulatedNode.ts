@@ -313,10 +313,11 @@ export class SimulatedNode implements Station {
     // What the first pong tells.
     const ms = this.#world.network.roundTripMs(this.index, peer);
     const { queue } = this.#world;
-    const measured = (): void => {
-      if (this.#linked.has(peer)) this.step({ kind: "roundTrip", peer: key, ms });
-    };
-    if (this.#linked.has(peer)) queue.schedule(queue.now + ms * 1000, measured, this);
+    if (this.#linked.has(peer)) queue.schedule(queue.now + ms * 1000, () => this.measured(peer, ms), this);
+  }
+
+  measured(peer: number, ms: number): void {
+    if (this.#linked.has(peer)) this.step({ kind: "roundTrip", peer: this.#keyOf(peer), ms });
   }
 
   linkDown(peer: number, broken: boolean): void {

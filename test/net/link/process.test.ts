@@ -29,6 +29,21 @@ describe("a peer process", () => {
     expect(node.links.stats().lanes.urgent.framesOut - framesOut).toBeGreaterThanOrEqual(4);
   }, 10_000);
 
+  test("that is stopped is seen to be silent as soon as it is spoken to, long before its pings run out", async () => {
+    const node = await startNode({ seed: 1, limits: NO_PINGS });
+    const child = await startChild(2, node.address, NO_PINGS);
+    const { peer } = await node.seen.first("up");
+    const silentMs = (): number => {
+      node.links.send(peer, "urgent", [new Uint8Array(1)]);
+      return node.links.peers()[0]!.unansweredMs;
+    };
+    await expect.poll(silentMs).toBe(0);
+    child.kill("SIGSTOP");
+    await expect.poll(silentMs, { timeout: 5_000 }).toBeGreaterThan(300);
+    child.kill("SIGCONT");
+    await expect.poll(silentMs).toBe(0);
+  }, 10_000);
+
   test("that is stopped gives way to a new process with its key", async () => {
     const node = await startNode({ seed: 1, limits: { ...NO_PINGS, duplicateProbeMs: 200 } });
     const child = await startChild(2, node.address);

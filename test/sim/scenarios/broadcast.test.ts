@@ -22,12 +22,13 @@ describe("each block crosses each link about once in a stable network (docs/prot
     ["followers with links to everybody", 8, 3, mesh(8)],
     ["twelve nodes of four links", 12, 3, regularGraph(12, 4, 3, 2)],
   ])("%s: one copy a node; soon again after the leader died and came back", (_name, nodes, producers, pairs) => {
-    const { stable, afterChange, blocksUntilStable } = run(nodes, producers, pairs);
+    const { stable, afterChange, afterReturn } = run(nodes, producers, pairs);
     expect(stable.blocks).toBeGreaterThan(20);
     expect(stable.copiesANode).toBeLessThanOrEqual(COPIES_MAX);
     expect(stable.mostOnALink).toBe(1);
-    expect(blocksUntilStable).toBeLessThanOrEqual(5);
-    expect(afterChange.copiesANode).toBeLessThanOrEqual(1.2);
+    expect(afterChange.blocksUntilStable).toBeLessThanOrEqual(2);
+    // Its links come up one after the other, and each is one too many once.
+    for (const { copiesANode } of [afterChange, afterReturn]) expect(copiesANode).toBeLessThanOrEqual(1.1);
   });
 
   it("a star, where there is nothing to prune", () => {
@@ -40,7 +41,7 @@ describe("each block crosses each link about once in a stable network (docs/prot
     expect(flooded.stable.copiesANode).toBeGreaterThan(1.9);
     for (const phase of ["stable", "afterChange"] as const) {
       expect(tree[phase].irreversibleMs).toBeLessThanOrEqual(1.1 * flooded[phase].irreversibleMs);
-      // Who floods sends to all at once. What producers say of themselves shapes the tree, too: one way may have two links.
+      // Who floods sends to all at once. Two quick links may be a shorter way than a slow one.
       expect(tree[phase].everywhereMs).toBeLessThanOrEqual(1.1 * flooded[phase].everywhereMs + 1);
     }
   });

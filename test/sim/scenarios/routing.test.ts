@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { Dice } from "../../../tools/sim/dice.ts";
 import { assertNoLoop } from "../../../tools/sim/oracles/routes.ts";
+import { NO_FAULTS } from "../../../tools/sim/profile.ts";
 import { Stage, type StageOptions } from "../../../tools/sim/scenarios/stage.ts";
 import { TOPOLOGIES, wiredAs } from "../../../tools/sim/topologies.ts";
 
@@ -59,6 +60,32 @@ describe("producers that are no neighbours", () => {
       stage.advance(2_000);
     }
     for (const index of stage.others()) stage.commit(index);
+    stage.settle();
+  });
+
+  it("a relay whose machine dies is gone around at once, not when its pings have run out", () => {
+    // 0 reaches 1 and 2 by either of two followers.
+    const stage = watched(
+      Stage.open(3, {
+        followers: 2,
+        faults: { ...NO_FAULTS, pingTimeoutMs: 20_000 },
+        ...wiredBy([0, 3], [3, 1], [0, 4], [4, 1], [1, 2]),
+      }),
+    );
+    stage.advance(1_000);
+    const used = (from: number, to: number): number | undefined => {
+      const route = stage
+        .node(from)
+        .replica.routes()
+        .find(({ producer }) => producer === stage.node(to).key);
+      return route?.via === undefined ? undefined : stage.simulation.indexOf(route.via);
+    };
+    const relay = used(0, 1) as number;
+    stage.crash(relay, true);
+    stage.until("the other way is taken", () => used(0, 1) === 7 - relay && used(1, 0) === 7 - relay, 2_500);
+    stage.elect();
+    for (const index of [0, 1, 2]) stage.commit(index);
+    stage.start(relay);
     stage.settle();
   });
 

@@ -62,21 +62,21 @@ function table(settings: Record<string, number>, rows: readonly Measured[]): str
     wireBytesABlockByteAndNode,
     irreversibleMs,
     everywhereMs,
+    blocksUntilStable,
   }: Phase): string =>
-    `${blocks} | ${copiesANode.toFixed(3)} | ${mostOnALink} | ${wireBytesABlockByteAndNode.toFixed(3)} | ${irreversibleMs.toFixed(2)} | ${everywhereMs.toFixed(2)}`;
+    `${blocks} | ${copiesANode.toFixed(3)} | ${mostOnALink} | ${wireBytesABlockByteAndNode.toFixed(3)} | ${irreversibleMs.toFixed(2)} | ${everywhereMs.toFixed(2)} | ${blocksUntilStable ?? "never"}`;
   const columns =
-    "blocks | copies a node | most on a link | wire bytes a block byte and node | irreversible ms | everywhere ms";
+    "blocks | copies a node | most on a link | wire bytes a block byte and node | irreversible ms | everywhere ms | blocks until stable";
   const lines = [
     `simulated: ${JSON.stringify(settings)}; the producers are each other's neighbours; medians of virtual time`,
     "",
-    `| nodes | broadcast | phase | ${columns} | blocks until stable |`,
+    `| nodes | broadcast | phase | ${columns} |`,
     "|--:|---|---|--:|--:|--:|--:|--:|--:|--:|",
   ];
   for (const { nodes, broadcast, row } of rows) {
-    lines.push(`| ${nodes} | ${broadcast} | stable | ${cells(row.stable)} | |`);
-    lines.push(
-      `| ${nodes} | ${broadcast} | after a change of leaders | ${cells(row.afterChange)} | ${row.blocksUntilStable ?? "never"} |`,
-    );
+    lines.push(`| ${nodes} | ${broadcast} | stable | ${cells(row.stable)} |`);
+    lines.push(`| ${nodes} | ${broadcast} | the leader died | ${cells(row.afterChange)} |`);
+    lines.push(`| ${nodes} | ${broadcast} | and came back | ${cells(row.afterReturn)} |`);
   }
   return `${lines.join("\n")}\n`;
 }
