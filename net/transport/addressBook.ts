@@ -64,9 +64,11 @@ export class AddressBook {
 
   /** Would {@link learn} take it? Asked before its signature is checked. @param scope of the link it came by */
   isNews(record: AddressRecord, scope: AddressScope): boolean {
-    const { self } = this.#host;
+    const now = this.#host.now();
     const known = this.#entries.get(record.node);
-    if (record.node === self || record.sequence > this.#host.now() + ADDRESSES_AHEAD_MS) return false;
+    if (record.node === this.#host.self || record.sequence > now + ADDRESSES_AHEAD_MS) return false;
+    // Nobody passes it on: somebody plays it back.
+    if (record.sequence < now - ADDRESSES_STALE_MS) return false;
     if (known !== undefined && known.record.sequence >= record.sequence) return false;
     return usableFrom(record, scope).length > 0;
   }

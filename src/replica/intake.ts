@@ -106,6 +106,8 @@ const REQUESTS: Partial<Record<MessageKind, "always" | "slowed">> = {
   blockRequest: "always",
   rangeRequest: "always",
   readIndex: "always",
+  // What is not news costs its decoding alone.
+  addresses: "always",
   // What comes of them is bounded by the mempool and by the checks that its sender earns.
   transactionForward: "slowed",
 };

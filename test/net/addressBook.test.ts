@@ -148,16 +148,17 @@ describe("of two records of one node", () => {
       fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }), (sequences) => {
         const node = new Node();
         for (const sequence of sequences)
-          node.book.learn(record(2, sequence, [publicAddress(sequence)]), keyOf(9), "public");
+          node.book.learn(record(2, START + sequence, [publicAddress(sequence)]), keyOf(9), "public");
         expect(node.book.addressesOf(keyOf(2))).toEqual([publicAddress(Math.max(...sequences))]);
       }),
     );
   });
 
-  it("none is taken that was signed long after now, or of this node itself", () => {
+  it("none is taken that was signed long after now or long before, or of this node itself", () => {
     const node = new Node();
     expect(node.book.learn(record(2, START + ADDRESSES_AHEAD_MS + 1), keyOf(9), "public")).toBe(false);
     expect(node.book.learn(record(1), keyOf(9), "public")).toBe(false);
+    expect(node.book.learn(record(2, START - ADDRESSES_STALE_MS - 1), keyOf(9), "public")).toBe(false);
     expect(node.book.learn(record(2, START + ADDRESSES_AHEAD_MS), keyOf(9), "public")).toBe(true);
   });
 });

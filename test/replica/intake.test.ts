@@ -21,6 +21,7 @@ import {
 } from "../../consensus/messages.ts";
 import type { Lane, PeerKey } from "../../net/link/types.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../net/transport/envelope.ts";
+import { encodeAddressRecords, makeAddressRecord } from "../../net/transport/addressMessages.ts";
 import { encodeRouteUpdates, encodeSeqno } from "../../net/transport/routeMessages.ts";
 import { RoutedTransport } from "../../net/transport/routedTransport.ts";
 import { concatBytes, toHex, utf8 } from "../../src/base/bytes.ts";
@@ -575,6 +576,49 @@ describe("a frame", () => {
     node.expectNothing();
     for (const from of [A, B]) node.broadcast(from, encodeCertificatePayload(certificateOf(first)));
     expect([node.batches.length, node.duplicates]).toEqual([1, 1]);
+  });
+});
+
+describe("addresses that a neighbour tells", () => {
+  const record = (node: PeerKey, sequence: number) =>
+    makeAddressRecord(node, sequence, ["/ip4/192.0.2.1/tcp/1"], () => fakeSignature(node));
+  const payload = encodeAddressRecords([record(B, 5), record(STRANGER, 2)]);
+
+  it("are taken when the signature of each node is valid, whoever tells them", () => {
+    const node = new Node();
+    node.strangers.add(STRANGER);
+    node.unicast(STRANGER, payload);
+    expect(node.check()).toEqual([B, STRANGER]);
+    expect(node.delivered).toMatchObject([
+      { from: STRANGER, arrival: { kind: "addresses", records: [{ node: B, sequence: 5 }, { node: STRANGER }] } },
+    ]);
+  });
+
+  it("are not when one is false, and that is a fault; what is no news is not checked", () => {
+    const node = new Node();
+    node.unicast(A, payload);
+    node.check(false);
+    expect([node.delivered, node.faults]).toEqual([[], [[A, "badSignature"]]]);
+    node.addressesAt = 4;
+    node.unicast(A, payload);
+    expect(node.check()).toEqual([B]);
+    node.addressesAt = 5;
+    node.unicast(A, payload);
+    expect(node.check()).toEqual([]);
+    expect(node.delivered).toHaveLength(1);
+  });
+
+  it("are refused when they come by broadcast, in another's name, or do not decode", () => {
+    const node = new Node();
+    node.broadcast(A, payload);
+    node.intake.received(A, "bulk", enveloped(B, payload, false));
+    node.unicast(A, payload.subarray(0, -1));
+    expect(node.faults).toEqual([
+      [A, "refusedMessage"],
+      [A, "refusedMessage"],
+      [A, "undecodable"],
+    ]);
+    expect(node.check()).toEqual([]);
   });
 });
 
