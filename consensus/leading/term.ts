@@ -135,7 +135,7 @@ export class Term {
 
   produced(node: BlockNode): void {
     // Waiting for acks begins with the first block that waits, not with the last one that was decided.
-    const first = node.height === this.#host.ledger.root.height + 1;
+    const first = node.height === this.#host.ledger.bottom.height + 1;
     if (!this.#opened || first) this.#progressAt = this.#host.now();
     this.#opened = true;
   }
@@ -188,10 +188,11 @@ export class Term {
     return this.#rounds.quorumHeardAt(this.#host.now()) + this.#host.settings.electionTimeoutMs;
   }
 
+  /** Also a leader whose own disk does not take what the others have decided: it is full. */
   #isStalled(now: number): boolean {
-    const { head, root } = this.#host.ledger;
+    const { head, bottom } = this.#host.ledger;
     const patience = LEADER_STALL_TIMEOUTS * this.#host.settings.electionTimeoutMs;
-    return head.height > root.height && now > this.#progressAt + patience;
+    return head.height > bottom.height && now > this.#progressAt + patience;
   }
 }
 

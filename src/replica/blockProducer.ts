@@ -17,6 +17,8 @@ export interface ProducerHost {
   readonly engine: Engine;
   readonly settings: ConsensusSettings;
   now(): number;
+  /** The disk does not take what it is given: nothing more is made for it. */
+  isDiskBehind(): boolean;
   signBlock(id: string): Uint8Array;
   produced(node: BlockNode): void;
   /** Execution refused these on the state of `on`. */
@@ -47,7 +49,7 @@ export class BlockProducer {
   step(): boolean {
     this.#deadline = Number.POSITIVE_INFINITY;
     const { ledger, engine } = this.#host;
-    const permit = engine.production();
+    const permit = this.#host.isDiskBehind() ? undefined : engine.production();
     const current = ledger.production;
     const goesOn =
       current !== undefined &&

@@ -42,6 +42,13 @@ export const FLUSH_TRANSACTIONS = 5_000;
 /** Writes of a pull that may wait for the disk, some ranges each: what is to be executed next is then on its way already. */
 export const PULL_PERSISTS_MAX = 8;
 
+/**
+ * Writes that the disk may owe, and their bytes: some seconds of the busiest chain. A disk that owes more is full or broken,
+ * and what it does not take must not pile up in memory.
+ */
+export const OWED_PERSISTS_MAX = 2_048;
+export const OWED_BYTES_MAX = 256 * 1024 * 1024;
+
 /** A peer's score of faults: at the bound a non-producer loses its link, at half of it any peer is slowed. */
 export const SCORE_BOUND = 100;
 export const SCORE_SLOW = 50;

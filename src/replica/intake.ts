@@ -59,6 +59,8 @@ export interface IntakeHost {
   readonly genesis: Genesis;
   readonly kit: EngineKit;
   readonly transport: Transport;
+  /** The disk is full, or far too slow: what it does not take must not pile up here. */
+  isDiskBehind(): boolean;
   /** A block that is here in any way: its signature was checked. */
   isKnown(id: string): boolean;
   /** A transaction that is here or in the chain. */
@@ -215,6 +217,11 @@ export class Intake {
     if (settled || isKnown) this.#host.conduct.duplicate(from);
     else this.#host.conduct.news();
     if (settled || isKnown) return { arrival, claims: [] };
+    if (this.#host.isDiskBehind()) {
+      // A stream with a hole is of no use: the peer begins anew, until there is room.
+      this.#host.disconnect(from, "overloaded", "the disk does not take what it is given");
+      return "drop";
+    }
     const attached = this.#host.kit.attachmentClaims(block);
     if (!attached.ok) return { fault: "invalidCertificate", detail: `a block's attachment: ${attached.error.detail}` };
     return { arrival, claims: [...this.#blockClaims(block), ...this.#unverified(attached.value)] };

@@ -6,6 +6,7 @@ import type { DurableAction } from "../../consensus/engine.ts";
 import type { Block } from "../../chain/block.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Lane, PeerKey } from "../../net/link/types.ts";
+import { OWED_BYTES_MAX, OWED_PERSISTS_MAX } from "./constants.ts";
 import type { Effect, PersistedBlock, PersistedIrreversible } from "./types.ts";
 
 /** What is done when a token has come back. */
@@ -27,12 +28,20 @@ export class Outbox {
   #after: AfterPersist[] = [];
   #token = 0;
   #durableToken = 0;
+  /** Bytes of blocks in writes that are not on disk yet, by token, ascending. */
+  readonly #owed: { readonly token: number; readonly bytes: number }[] = [];
+  #owedBytes = 0;
   /** By token, ascending. */
   readonly #waiting: { readonly token: number; readonly after: readonly AfterPersist[] }[] = [];
 
   /** Persists that are not on disk yet. */
   get outstanding(): number {
     return this.#token - this.#durableToken;
+  }
+
+  /** The disk does not take what it is given. */
+  get owesTooMuch(): boolean {
+    return this.outstanding > OWED_PERSISTS_MAX || this.#owedBytes > OWED_BYTES_MAX;
   }
 
   effect(effect: Effect): void {
@@ -60,6 +69,10 @@ export class Outbox {
   persisted(token: number): AfterPersist[] {
     if (token > this.#token) throw new Error(`token ${token} was never given out`);
     this.#durableToken = Math.max(this.#durableToken, token);
+    for (let first = this.#owed[0]; first !== undefined && first.token <= token; first = this.#owed[0]) {
+      this.#owedBytes -= first.bytes;
+      this.#owed.shift();
+    }
     const done = this.#waiting.findIndex((each) => each.token > this.#durableToken);
     return this.#waiting.splice(0, done === -1 ? this.#waiting.length : done).flatMap((each) => each.after);
   }
@@ -84,6 +97,11 @@ export class Outbox {
         ...(this.#recordChanged && { record: encodeRecord() }),
         ...(this.#irreversible && { irreversible: this.#irreversible }),
       });
+      if (this.#blocks.length > 0) {
+        const bytes = this.#blocks.reduce((sum, { header, body }) => sum + header.length + body.length, 0);
+        this.#owed.push({ token: this.#token, bytes });
+        this.#owedBytes += bytes;
+      }
       this.#blocks = [];
       this.#recordChanged = false;
       this.#irreversible = undefined;

@@ -187,6 +187,7 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     self: start.self,
     genesis: start.genesis,
     transport,
+    isDiskBehind: () => outbox.owesTooMuch,
     isKnown: (id) => admission.isKnown(id),
     isKnownTransaction: (id) => mempool.get(toHex(id)) !== undefined || ledger.findTransaction(id) !== undefined,
     asked: (id) => sync.asked(id),
@@ -379,7 +380,7 @@ function leaving(start: ReplicaStart, core: Core, { engine, mempool, outbox, wat
 
 function producer(start: ReplicaStart, core: Core, parts: Parts): BlockProducer {
   const { self, sign, settings, genesis } = start;
-  const { ledger, mempool, engine, transport, admission: blocks, submissions: submitted } = parts;
+  const { ledger, mempool, engine, transport, outbox, admission: blocks, submissions: submitted } = parts;
   return new BlockProducer({
     self,
     ledger,
@@ -387,6 +388,7 @@ function producer(start: ReplicaStart, core: Core, parts: Parts): BlockProducer 
     engine,
     settings,
     now: core.now,
+    isDiskBehind: () => outbox.owesTooMuch,
     signBlock: (id) => sign(signingDigest("block", genesis.chainId, hexBytes(id))),
     produced: (node) => {
       transport.links.own(node.id);

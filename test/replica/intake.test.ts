@@ -52,6 +52,7 @@ class Node {
   readonly known = new Set<string>();
   readonly knownTransactions = new Set<string>();
   readonly requested = new Set<string>();
+  isDiskBehind = false;
   irreversibleHeight = 0;
   certifiedHeight = 0;
   status: EngineStatus = "leader";
@@ -85,6 +86,7 @@ class Node {
     self: SELF,
     genesis,
     transport: this.transport,
+    isDiskBehind: () => this.isDiskBehind,
     isKnown: (id) => this.known.has(id),
     isKnownTransaction: (id) => this.knownTransactions.has(toHex(id)),
     asked: (id) => this.requested.has(id),
@@ -619,6 +621,19 @@ describe("addresses that a neighbour tells", () => {
       [A, "undecodable"],
     ]);
     expect(node.check()).toEqual([]);
+  });
+});
+
+describe("more than the disk takes", () => {
+  it("ends the link as overloaded, unless it is here: a stream with a hole is of no use", () => {
+    const { block } = first;
+    const node = new Node();
+    node.isDiskBehind = true;
+    node.sync(A, blockFrame(block));
+    expect([node.intake.waiting, node.disconnected]).toEqual([0, [[A, "overloaded"]]]);
+    node.known.add(block.id);
+    node.sync(B, blockFrame(block));
+    expect([node.kinds, node.disconnected]).toEqual([["block"], [[A, "overloaded"]]]);
   });
 });
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { OWED_BYTES_MAX, OWED_PERSISTS_MAX } from "../../src/replica/constants.ts";
 import { type AfterPersist, Outbox } from "../../src/replica/outbox.ts";
 import type { Effect, PersistedBlock } from "../../src/replica/types.ts";
 
@@ -49,6 +50,27 @@ describe("effects of a step (DESIGN section 3, rule 1)", () => {
     outbox.persistRecord();
     const late = Uint8Array.of(9);
     expect(persistOf(outbox.finish(() => late))).toMatchObject({ record: late, blocks: [] });
+  });
+
+  it("the disk owes too much when it has not taken so many writes, or so many bytes", () => {
+    const outbox = new Outbox();
+    for (let i = 0; i < OWED_PERSISTS_MAX; i++) {
+      outbox.persistRecord();
+      finish(outbox);
+    }
+    expect(outbox.owesTooMuch).toBe(false);
+    outbox.persistRecord();
+    finish(outbox);
+    expect(outbox.owesTooMuch).toBe(true);
+    outbox.persisted(OWED_PERSISTS_MAX);
+    expect(outbox.owesTooMuch).toBe(false);
+    outbox.persistBlock({ ...block(1), body: new Uint8Array(OWED_BYTES_MAX) });
+    finish(outbox);
+    expect(outbox.owesTooMuch).toBe(true);
+    outbox.persisted(OWED_PERSISTS_MAX + 1);
+    expect(outbox.owesTooMuch).toBe(true);
+    outbox.persisted(OWED_PERSISTS_MAX + 2);
+    expect(outbox.owesTooMuch).toBe(false);
   });
 
   it("a durable message waits for this step's token, another does not", () => {

@@ -543,6 +543,7 @@ describe("the block producer and the mempool (DESIGN section 8, producing)", () 
         engine: { production: () => self.permit } as Engine,
         settings: { ...CONSENSUS_DEFAULTS, blockTransactions: 5_000 },
         now: () => world.now,
+        isDiskBehind: () => false,
         signBlock: fakeSignature,
         produced: () => undefined,
         refused: (on, refusals) => {

@@ -1,6 +1,7 @@
 /** Storage (docs/testing.md, section 2): what a disk loses is never something that was promised. */
 import { describe, expect, it } from "vitest";
 import { raftRecordMessage } from "../../../consensus/raft/messages.ts";
+import { OWED_PERSISTS_MAX } from "../../../src/replica/constants.ts";
 import { NO_WORKLOAD } from "../../../tools/sim/profile.ts";
 import { Stage } from "../../../tools/sim/scenarios/stage.ts";
 
@@ -116,6 +117,38 @@ describe("full disks", () => {
     stage.startAll();
     stage.settle();
   });
+
+  it("of a leader: it gives up, one with room leads, and it follows when it has room again", () => {
+    const stage = Stage.open(3, { workload: { ...NO_WORKLOAD, transactionsPerSecond: 5 } });
+    const full = stage.leader;
+    stage.simulation.beginWorkload();
+    stage.node(full).fillDisk(60_000);
+    stage.until("it gives up", () => stage.status(full).engine.status !== "leader", 8_000);
+    const height = stage.height(full);
+    const leader = stage.elect(full);
+    stage.advance(40_000);
+    expect(stage.leader).toBe(leader);
+    expect(stage.height(full)).toBe(height);
+    stage.simulation.endWorkload();
+    stage.settle();
+  });
+
+  it(
+    "for long: what the disk does not take does not pile up in memory, and the node catches up when there is room",
+    { timeout: 120_000 },
+    () => {
+      const stage = Stage.open(3, { workload: { ...NO_WORKLOAD, transactionsPerSecond: 60 } });
+      const full = stage.others(stage.leader)[0] as number;
+      stage.simulation.beginWorkload();
+      stage.node(full).fillDisk(30_000);
+      // The oracle of bounds looks on.
+      stage.advance(29_000);
+      const { persistOutstanding } = stage.status(full).sizes;
+      expect(persistOutstanding).toBeGreaterThan(OWED_PERSISTS_MAX);
+      stage.simulation.endWorkload();
+      stage.settle();
+    },
+  );
 
   it("of a node that dies meanwhile: nothing of what waited is there, and nothing was promised of it", () => {
     const stage = Stage.open(3);

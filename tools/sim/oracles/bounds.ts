@@ -14,6 +14,7 @@ import { ADDRESS_BOOK_MAX, RETURN_PATHS_MAX } from "../../../net/transport/const
 import {
   GATE_BOUNDS,
   OUTBOUND_PEERS,
+  OWED_PERSISTS_MAX,
   READ_ASKERS_MAX,
   READS_MAX,
   SCORED_PEERS_MAX,
@@ -22,8 +23,8 @@ import { RuleBroken } from "../violation.ts";
 
 /** Branches that a run can have at once: every view may leave one of at most a window. */
 const BRANCHES_MAX = 32;
-/** Steps whose writes one slow disk may owe: of the longest stall, at the rate of the busiest run. */
-const PERSISTS_MAX = 4096;
+/** Writes beyond the bound: of blocks that were let in before, and of records, one a view. */
+const PERSISTS_BEYOND = 512;
 
 export type Sizes = Readonly<Record<string, number>>;
 
@@ -63,7 +64,7 @@ export function boundsOf(
     routes: producers * peers,
     seqnoRequests: producers,
     returnPaths: RETURN_PATHS_MAX,
-    persistOutstanding: PERSISTS_MAX,
+    persistOutstanding: OWED_PERSISTS_MAX + PERSISTS_BEYOND,
   };
 }
 
