@@ -45,6 +45,10 @@ test("five nodes that know node0's address alone become a mesh; without node0 a 
     expect([dialed.length, from("configured"), from("learned")]).toEqual([10, 4, 6]);
     expect(all.filter(({ direction }) => direction === "inbound").every((peer) => !("addressFrom" in peer))).toBe(true);
 
+    const metrics = await (await fetch(`${second.url}/metrics`)).text();
+    expect(metrics).toMatch(/^cairn_replica_bounded_size\{name="addressBook"\} 4$/m);
+    expect(metrics).toMatch(/^cairn_consensus_early_votes\{outcome="expired"\} 0$/m);
+
     await poll("its peers are in its file", 30_000, async () => (knownTo(second).length === 4 ? true : undefined));
     await first.end("SIGKILL");
     await second.end("SIGKILL");
