@@ -271,4 +271,28 @@ export const BY_TESTS: readonly Mutation[] = [
     "this.#hasRecord = record !== undefined;",
     "test/consensus/raft.test.ts",
   ),
+  tested(
+    "storage",
+    "a leader whose own disk is full leads on",
+    "consensus/leading/term.ts",
+    "return head.height > bottom.height && now",
+    "return head.height > this.#host.ledger.root.height && bottom.height >= 0 && now",
+    "test/sim/scenarios/storage.test.ts",
+  ),
+  tested(
+    "storage",
+    "what a full disk does not take piles up in memory",
+    "src/replica/intake.ts",
+    "if (this.#host.isDiskBehind()) {",
+    "if (this.#host.isDiskBehind() && block.id === undefined) {",
+    "test/replica/intake.test.ts",
+  ),
+  tested(
+    "storage",
+    "bytes that the disk has taken count as owed for ever",
+    "src/replica/outbox.ts",
+    "      this.#owedBytes -= first.bytes;\n",
+    "",
+    "test/replica/outbox.test.ts",
+  ),
 ];

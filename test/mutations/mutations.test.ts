@@ -27,6 +27,8 @@ const TAGS = [
   "range",
   "routing",
   "tree",
+  "discovery",
+  "early",
 ];
 /** Found within some seconds each. */
 const FAST = new Set(["S2", "S4", "S5", "S6", "R1", "H1"]);
