@@ -71,6 +71,50 @@ export class HistoryTree {
     return above && [...within, ...above];
   }
 
+  /**
+   * That the tree over the ids of the blocks below `first` is the beginning of the one below `size`: PROOF(first, D[size])
+   * of RFC 9162, section 2.1.4.1.
+   * @returns undefined when `first` is above `size` or a block needed is not held
+   */
+  consistency(first: number, size: number): Uint8Array[] | undefined {
+    if (!(first >= 0 && first <= size)) return undefined;
+    if (first === 0 || first === size) return [];
+    this.extend(size, Infinity);
+    const ranges: { readonly start: number; readonly leaves: number }[] = [];
+    let [start, end, left, isKnown] = [0, size, first, true];
+    while (left < end - start) {
+      const split = start + largestPowerBelow(end - start);
+      if (left <= split - start) {
+        ranges.push({ start: split, leaves: end - split });
+        end = split;
+      } else {
+        ranges.push({ start, leaves: split - start });
+        left -= split - start;
+        start = split;
+        isKnown = false;
+      }
+    }
+    if (!isKnown) ranges.push({ start, leaves: end - start });
+    const path: Uint8Array[] = [];
+    for (const { start: from, leaves } of ranges.reverse()) {
+      const root = this.#rootOfLeaves(from, leaves);
+      if (root === undefined) return undefined;
+      path.push(root);
+    }
+    return path;
+  }
+
+  /** Of leaves that begin where a whole subtree of at least so many does. */
+  #rootOfLeaves(start: number, leaves: number): Uint8Array | undefined {
+    let root: Uint8Array | undefined;
+    for (const peak of [...this.#peaks(leaves)].reverse()) {
+      const peakRoot = this.#rootOf({ start: start + peak.start, leaves: peak.leaves });
+      if (peakRoot === undefined) return undefined;
+      root = root === undefined ? peakRoot : nodeHash(peakRoot, root);
+    }
+    return root;
+  }
+
   /** The frontier of the tree over the ids of the blocks below `size`; undefined when a block needed is not held. */
   frontier(size: number): Frontier | undefined {
     this.extend(size, Infinity);
@@ -163,6 +207,13 @@ export class HistoryTree {
     }
     return chunk;
   }
+}
+
+/** Largest power of two strictly below `count`, which is at least 2. */
+function largestPowerBelow(count: number): number {
+  let power = 1;
+  while (2 * power < count) power *= 2;
+  return power;
 }
 
 /** A list of hashes that grows at its end: one buffer, doubled when it is full. */

@@ -3,22 +3,28 @@
  * else (docs/proofs.md). Checked here up to the signatures, which are returned as claims; no clock, no I/O, no `node:`
  * module, so a web page can run it.
  */
-import { fromBase64Url, toBase64Url } from "../src/base/base64url.ts";
-import { fromHex, hexBytes, toHex } from "../src/base/bytes.ts";
+import { toBase64Url } from "../src/base/base64url.ts";
+import { hexBytes, toHex } from "../src/base/bytes.ts";
 import { HASH_BYTES, sha256Hex } from "../src/base/hash.ts";
-import { err, ok, type Result } from "../src/base/result.ts";
+import type { Result } from "../src/base/result.ts";
 import type { Block } from "../chain/block.ts";
 import { type ByteList, elementAt } from "../chain/byteList.ts";
-import type { Genesis } from "../chain/genesis.ts";
-import { type Header, headerMessage } from "../chain/header.ts";
+import type { Header } from "../chain/header.ts";
 import { inclusionProof, leafHash, leafHashesOf, verifyInclusion } from "../chain/merkle.ts";
 import type { SignatureClaim } from "../chain/signing.ts";
 import { PATH_MAX, PEAKS_MAX, provenTreeSize, treeSizeProof } from "../chain/treeSize.ts";
-import { certificateDecoder } from "./engines.ts";
+import {
+  certificateOf,
+  demandHistory,
+  headerOf,
+  Members,
+  outcomeOf,
+  type ProofError,
+  type TrustedGenesis,
+  Wrong,
+} from "./proofMembers.ts";
 
 export const PROOF_FORMAT = "cairn-transaction-proof-1";
-/** Siblings of a history of 2^53 blocks. */
-const HISTORY_PATH_MAX = 53;
 
 /** As it is written in JSON: hashes and ids are hex, bytes unpadded base64url. */
 export interface TransactionProof {
@@ -45,13 +51,6 @@ export interface TransactionProof {
   /** Encoded, of the chain's engine; its (first) header is the certified one. */
   readonly certificate: string;
 }
-
-export type ProofError = {
-  readonly code: "PROOF_INVALID";
-  /** The member that is wrong. */
-  readonly field: string;
-  readonly detail: string;
-};
 
 /** What a proof shows once the signatures of all `claims` are found valid. */
 export interface ProvenTransaction {
@@ -99,28 +98,15 @@ export function makeTransactionProof(material: ProofMaterial): TransactionProof 
   };
 }
 
-/** What a proof is checked against. */
-export type TrustedGenesis = Pick<Genesis, "engine" | "chainId" | "configuration">;
-
 /** Checks a proof, as JSON gives it, against what its genesis says. Every byte of it counts. */
 export function checkTransactionProof(value: unknown, genesis: TrustedGenesis): Result<ProvenTransaction, ProofError> {
-  try {
-    return ok(checked(new Members(value, "", MEMBERS), genesis));
-  } catch (error) {
-    if (error instanceof Wrong) return err({ code: "PROOF_INVALID", field: error.field, detail: error.message });
-    throw error;
-  }
+  return outcomeOf(() => checked(new Members(value, "", MEMBERS), genesis));
 }
 
 function checked(proof: Members, genesis: TrustedGenesis): ProvenTransaction {
-  if (proof.text("format") !== PROOF_FORMAT) throw new Wrong("format", `is not ${PROOF_FORMAT}`);
-  if (proof.text("chainId") !== genesis.chainId)
-    throw new Wrong("chainId", "is another chain's than the genesis is of");
+  proof.demandOf(PROOF_FORMAT, genesis);
   const [height, index, count] = [proof.count("height"), proof.count("index"), proof.count("count")];
-  const headerBytes = proof.bytes("header");
-  const decoded = headerMessage.decode(headerBytes);
-  if (!decoded.ok) throw new Wrong("header", decoded.error.detail);
-  const header = decoded.value;
+  const { bytes: headerBytes, header } = headerOf(proof, "header");
   if (header.height !== height) throw new Wrong("height", `is not the header's, ${header.height}`);
 
   const receiptRoot = hexBytes(header.receiptRoot);
@@ -139,17 +125,9 @@ function checked(proof: Members, genesis: TrustedGenesis): ProvenTransaction {
     throw new Wrong("receiptPath", "does not lead from the receipt at its index to the header's root");
   }
 
-  const certificate = certificateDecoder(genesis)(proof.bytes("certificate"));
-  if (!certificate.ok) throw new Wrong("certificate", certificate.error.detail);
-  if (!certificate.value.isFinal) throw new Wrong("certificate", "does not prove its block irreversible");
-  const { height: certifiedHeight, header: certified, claims } = certificate.value;
+  const { height: certifiedHeight, header: certified, id: certifiedId, claims } = certificateOf(proof, genesis);
   const blockId = sha256Hex(headerBytes);
-  const path = proof.hashes("historyPath", HISTORY_PATH_MAX);
-  const isCertified = certificate.value.id === blockId && path.length === 0;
-  const historyRoot = hexBytes(certified.historyRoot);
-  if (!isCertified && !verifyInclusion(leafHash(hexBytes(blockId)), height, certifiedHeight, path, historyRoot)) {
-    throw new Wrong("historyPath", "does not lead from the block to the historyRoot of the certified header");
-  }
+  demandHistory(proof, { height, id: blockId }, { header: certified, id: certifiedId });
   return { id: toHex(leaf), height, index, header, blockId, transaction, receipt, certifiedHeight, claims };
 }
 
@@ -176,57 +154,4 @@ function peaksOf(proof: Members) {
     const peak = new Members(each, `countPeaks[${i}].`, PEAK_MEMBERS);
     return { leaf: peak.bytes("receipt"), path: peak.hashes("path", PATH_MAX) };
   });
-}
-
-/** Ends the check; never leaves this file. */
-class Wrong extends Error {
-  readonly field: string;
-  constructor(field: string, detail: string) {
-    super(detail);
-    this.field = field;
-  }
-}
-
-/** The members of an object that somebody else wrote: exactly these, each of one form only. */
-class Members {
-  readonly #object: Record<string, unknown>;
-  readonly #prefix: string;
-
-  constructor(value: unknown, prefix: string, names: readonly string[]) {
-    this.#prefix = prefix;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) this.#wrong("", "is no object");
-    this.#object = value as Record<string, unknown>;
-    for (const name of names) if (!Object.hasOwn(this.#object, name)) this.#wrong(name, "is missing");
-    for (const name of Object.keys(this.#object)) if (!names.includes(name)) this.#wrong(name, "does not belong here");
-  }
-
-  text(name: string): string {
-    const value = this.#object[name];
-    return typeof value === "string" ? value : this.#wrong(name, "is no text");
-  }
-
-  count(name: string): number {
-    const value = this.#object[name];
-    return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : this.#wrong(name, "is no count");
-  }
-
-  bytes(name: string): Uint8Array {
-    return fromBase64Url(this.text(name)) ?? this.#wrong(name, "is no unpadded base64url");
-  }
-
-  list(name: string, max: number): readonly unknown[] {
-    const value = this.#object[name];
-    return Array.isArray(value) && value.length <= max ? value : this.#wrong(name, `is no list of at most ${max}`);
-  }
-
-  hashes(name: string, max: number): Uint8Array[] {
-    return this.list(name, max).map((each) => {
-      const hash = typeof each === "string" && each === each.toLowerCase() ? fromHex(each) : undefined;
-      return hash?.length === HASH_BYTES ? hash : this.#wrong(name, "holds what is no hash");
-    });
-  }
-
-  #wrong(name: string, detail: string): never {
-    throw new Wrong(`${this.#prefix}${name}`, detail);
-  }
 }

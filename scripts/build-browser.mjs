@@ -1,6 +1,6 @@
-// The client as one file for web pages: dist/browser/client.js. Says its size.
+// The client and the light client, one file each for web pages: dist/browser/client.js, light.js. Says their sizes.
 //
-//   node scripts/build-browser.mjs [OUT]
+//   node scripts/build-browser.mjs [DIR]
 //
 // src/base/hash.ts, the one file that needs Node, is replaced by src/client/browser/hash.ts. Any other node: module that
 // finds its way in fails the build.
@@ -13,7 +13,8 @@ import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const out = process.argv[2] ?? join(root, "dist", "browser", "client.js");
+const dir = process.argv[2] ?? join(root, "dist", "browser");
+const ENTRIES = { client: "src/client/index.ts", light: "src/client/light/index.ts" };
 
 const replaceHash = {
   name: "replace-hash",
@@ -23,14 +24,17 @@ const replaceHash = {
   },
 };
 
-const bundle = await rolldown({
-  input: join(root, "src", "client", "index.ts"),
-  platform: "browser",
-  plugins: [replaceHash],
-  treeshake: { moduleSideEffects: false },
-  tsconfig: false,
-});
-await bundle.write({ file: out, format: "esm", minify: true, sourcemap: true });
-await bundle.close();
-const bytes = readFileSync(out);
-console.log(`${out}: ${bytes.length} bytes, ${gzipSync(bytes).length} with gzip`);
+for (const [name, input] of Object.entries(ENTRIES)) {
+  const out = join(dir, `${name}.js`);
+  const bundle = await rolldown({
+    input: join(root, input),
+    platform: "browser",
+    plugins: [replaceHash],
+    treeshake: { moduleSideEffects: false },
+    tsconfig: false,
+  });
+  await bundle.write({ file: out, format: "esm", minify: true, sourcemap: true });
+  await bundle.close();
+  const bytes = readFileSync(out);
+  console.log(`${out}: ${bytes.length} bytes, ${gzipSync(bytes).length} with gzip`);
+}

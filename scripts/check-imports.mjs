@@ -37,10 +37,15 @@ const LAYERS = [
   { folder: "net/link", packages: "any", may: ["src/base", "net", "net/transport"] },
   { folder: "consensus", deterministic: true, may: ["src/base", "chain"] },
   { folder: "src/replica", deterministic: true, may: CORE.filter((f) => f !== "net/link"), types: ["net/link"] },
+  { folder: "src/client/light", may: ["src/base", "chain", "consensus", "src/client"] },
   { folder: "src/client", may: ["src/base", "chain", "src/node/applications"], types: ["src/node"] },
   { folder: "src/node/applications", deterministic: true, may: ["src/base", "chain"] },
   { folder: "src/node", packages: "any", may: [...CORE, "package.json"] },
-  { folder: "src/node/cli", packages: "any", may: [...CORE, "src/node", "src/client", "tools", "package.json"] },
+  {
+    folder: "src/node/cli",
+    packages: "any",
+    may: [...CORE, "src/node", "src/client", "src/client/light", "tools", "package.json"],
+  },
   { folder: "tools", packages: "any", may: [...CORE, "src/node", "src/client", "package.json"] },
 ];
 

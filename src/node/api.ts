@@ -5,7 +5,10 @@
 import type { Block } from "../../chain/block.ts";
 import type { SubmitAnswer, TransactionPlace } from "../replica/types.ts";
 import type { Lane, LaneInfo, PeerKey } from "../../net/link/types.ts";
-import type { ProofAnswer } from "./transactionProofs.ts";
+import type { BlockProof } from "../../consensus/blockProof.ts";
+import type { HeadProof } from "../../consensus/headProof.ts";
+import type { TransactionProof } from "../../consensus/transactionProof.ts";
+import type { ProofAnswer } from "./proofs.ts";
 import type { ReadVerdict } from "./readDesk.ts";
 import type { GenesisFile } from "./genesisFile.ts";
 
@@ -182,7 +185,11 @@ export interface NodeApi {
   submit(transactions: readonly Uint8Array[], wait: WaitFor, timeoutMs: number): Promise<SubmitResult[]>;
   transaction(id: string): Promise<TransactionState>;
   /** Proof of the transaction at a place that `transaction` gave, for somebody who knows only the genesis. */
-  proof(place: TransactionPlace): Promise<ProofAnswer>;
+  proof(place: TransactionPlace): Promise<ProofAnswer<TransactionProof>>;
+  /** Proof that a block is irreversible. */
+  blockProof(block: BlockView): Promise<ProofAnswer<BlockProof>>;
+  /** Proof that the newest certified block goes on from an irreversible one. */
+  headProof(from: BlockView): Promise<ProofAnswer<HeadProof>>;
   /** Waits until a read of the irreversible state is linearizable; one of this very turn is. Never rejects. */
   linearizable(): Promise<ReadVerdict>;
   /** State by key bytes. `irreversible`: as of the irreversible block; `head`: as of the head. */

@@ -551,6 +551,8 @@ class Node implements RunningNode {
       },
       transaction: (id) => this.#reads.transaction(id),
       proof: (place) => this.#reads.proof(place),
+      blockProof: (block) => this.#reads.blockProof(block),
+      headProof: (from) => this.#reads.headProof(from),
       linearizable: () => this.#readDesk.wait(),
       read: (key, at) => ledger.read(toBinaryString(key), at),
       readRange: (start, end, limit, at) =>

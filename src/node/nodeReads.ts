@@ -4,11 +4,14 @@ import { type ByteList, decodeList, elementAt } from "../../chain/byteList.ts";
 import { HARD_LIMITS } from "../../chain/constants.ts";
 import { ancestorAt, type BlockNode, isAncestorOrEqual } from "../../chain/forkDatabase.ts";
 import { equalBytes, fromHex } from "../base/bytes.ts";
+import type { BlockProof } from "../../consensus/blockProof.ts";
+import type { HeadProof } from "../../consensus/headProof.ts";
+import type { TransactionProof } from "../../consensus/transactionProof.ts";
 import type { Replica } from "../replica/replica.ts";
 import type { TransactionPlace } from "../replica/types.ts";
 import type { BlockView, ForkView, TransactionState } from "./api.ts";
 import { decodeStored, idsFrom } from "./storedBlocks.ts";
-import { type ProofAnswer, TransactionProofs } from "./transactionProofs.ts";
+import { type ProofAnswer, Proofs } from "./proofs.ts";
 import type { ChainStore } from "./storage/chainStore.ts";
 import type { DerivedStore } from "./storage/derivedStore.ts";
 
@@ -20,18 +23,18 @@ export class NodeReads {
   readonly #chainStore: ChainStore;
   readonly #derived: DerivedStore;
   readonly #genesis: Block;
-  readonly #proofs: TransactionProofs;
+  readonly #proofs: Proofs;
 
   constructor(replica: Replica, chainStore: ChainStore, derived: DerivedStore, genesis: Block) {
     this.#replica = replica;
     this.#chainStore = chainStore;
     this.#derived = derived;
     this.#genesis = genesis;
-    this.#proofs = new TransactionProofs(
-      genesis.header.parent,
-      (height, count) => idsFrom(chainStore, genesis, height, count),
-      (height) => chainStore.certificateFor(height),
-    );
+    this.#proofs = new Proofs(genesis.header.parent, {
+      idsFrom: (height, count) => idsFrom(chainStore, genesis, height, count),
+      certificateFor: (height) => chainStore.certificateFor(height),
+      newestCertificate: () => chainStore.newestCertificate(),
+    });
   }
 
   block(ref: string): BlockView | "ambiguous" | undefined {
@@ -82,10 +85,18 @@ export class NodeReads {
   }
 
   /** Proof of the transaction at a place that {@link transaction} gave. */
-  async proof({ height, index }: TransactionPlace): Promise<ProofAnswer> {
+  async proof({ height, index }: TransactionPlace): Promise<ProofAnswer<TransactionProof>> {
     const view = this.#viewAt(height);
     if (view === undefined) return { refused: "this node does not hold its block any more", lasting: true };
-    return this.#proofs.prove(view, index);
+    return this.#proofs.transaction(view, index);
+  }
+
+  blockProof(view: BlockView): Promise<ProofAnswer<BlockProof>> {
+    return this.#proofs.block(view);
+  }
+
+  headProof(from: BlockView): Promise<ProofAnswer<HeadProof>> {
+    return this.#proofs.head(from);
   }
 
   async transaction(id: string): Promise<TransactionState> {

@@ -15,7 +15,7 @@ import { verifySignatures } from "../../src/node/signatures.ts";
 import { ChainReader } from "../../src/node/storage/chainReader.ts";
 import { StateReader } from "../../src/node/storage/stateReader.ts";
 import { decodeStored, idsFrom } from "../../src/node/storedBlocks.ts";
-import { TransactionProofs } from "../../src/node/transactionProofs.ts";
+import { Proofs } from "../../src/node/proofs.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { chainGenesis, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
@@ -27,14 +27,18 @@ const { chainId } = genesis;
 const genesisBlock = makeGenesisBlock(genesis, createKvApplication()).block;
 let chain: ChainReader;
 let state: StateReader;
-let proofs: TransactionProofs;
+let proofs: Proofs;
 
 beforeAll(async () => {
   await makeChain(dir, { ...SMALL_CHAIN, transactionsPerBlock: 7 });
   chain = ChainReader.open(dir);
   state = StateReader.open(dir);
   const ids = (height: number, count: number) => idsFrom(chain, genesisBlock, height, count);
-  proofs = new TransactionProofs(chainId, ids, (height) => chain.certificateFor(height));
+  proofs = new Proofs(chainId, {
+    idsFrom: ids,
+    certificateFor: (height) => chain.certificateFor(height),
+    newestCertificate: () => chain.newestCertificate(),
+  });
 });
 afterAll(() => {
   chain.close();
@@ -51,7 +55,7 @@ function viewAt(height: number): BlockView {
 }
 
 async function proofOf(height: number, index: number): Promise<TransactionProof> {
-  const answer = await proofs.prove(viewAt(height), index);
+  const answer = await proofs.transaction(viewAt(height), index);
   if (!("proof" in answer)) throw new Error(answer.refused);
   return answer.proof;
 }
@@ -112,8 +116,8 @@ describe("a proof of a transaction", () => {
   });
 
   test("is refused for a block that is not irreversible or whose receipts are gone", async () => {
-    expect(await proofs.prove({ ...viewAt(3), status: "pending" }, 0)).toMatchObject({ lasting: false });
-    expect(await proofs.prove({ ...viewAt(3), receipts: undefined }, 0)).toMatchObject({ lasting: true });
+    expect(await proofs.transaction({ ...viewAt(3), status: "pending" }, 0)).toMatchObject({ lasting: false });
+    expect(await proofs.transaction({ ...viewAt(3), receipts: undefined }, 0)).toMatchObject({ lasting: true });
   });
 });
 

@@ -1,5 +1,6 @@
-/** `status`, `peers`, `tx`, `kv`: commands that ask a running node. */
+/** `status`, `peers`, `tx`, `kv`, `audit`: commands that ask a running node. */
 import { type Command, Option } from "commander";
+import type { AuditFlags } from "./audit.ts";
 import { type ClientFlags, DEFAULT_URL } from "./client.ts";
 import type { KvFlags, KvGetFlags } from "./kv.ts";
 import type { Finish } from "./main.ts";
@@ -14,6 +15,7 @@ export function addClientCommands(program: Command, finish: Finish): void {
   addBlocks(program, finish);
   addTx(program, finish);
   addKv(program, finish);
+  addAudit(program, finish);
 }
 
 function forNode(command: Command): Command {
@@ -143,5 +145,37 @@ function addKv(program: Command, finish: Finish): void {
     .addHelpText("after", "\nExample:\n  cairn kv watch user/ --from 1 --json")
     .action(async (prefix: string, flags: KvFlags) =>
       finish(await (await import("./kv.ts")).kvWatchCommand(prefix, flags)),
+    );
+}
+
+function addAudit(program: Command, finish: Finish): void {
+  const audit = program
+    .command("audit")
+    .description("follow several nodes, check what they prove, raise an alarm when they show two histories")
+    .argument("<url...>", "nodes; they need not be trusted")
+    .option("--genesis <file>", "the chain's genesis.json (default: what the first node serves)")
+    .option("--from <file>", "go on from a proof of a block, as head.json of an earlier audit")
+    .option("--dir <dir>", "where the newest proof, the log of heads and evidence are kept", "cairn-audit")
+    .option("--interval <ms>", "between two looks, in milliseconds", "1000")
+    .option("--once", "look once; exit status 1 if anything is wrong")
+    .option("--json", "print JSON, one object a look")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  cairn audit http://127.0.0.1:26601 http://127.0.0.1:26611 --genesis genesis.json\n" +
+        "  cairn audit verify cairn-audit/fork-7.json --genesis genesis.json",
+    )
+    .action(async (urls: string[], flags: AuditFlags) =>
+      finish(await (await import("./audit.ts")).auditCommand(urls, flags)),
+    );
+  audit
+    .command("verify")
+    .description("check evidence that a chain has two histories; needs no node")
+    .argument("<file>", "as an audit wrote it")
+    .option("--genesis <file>", "the chain's genesis.json (required)")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  cairn audit verify fork-7.json --genesis genesis.json")
+    // Flags that `audit` has, too, commander takes for its, wherever they stand.
+    .action(async (file: string, _: unknown, command: Command) =>
+      finish(await (await import("./audit.ts")).auditVerifyCommand(file, command.optsWithGlobals())),
     );
 }

@@ -1,5 +1,7 @@
 /** Shapes that the OpenAPI document shows; those of queries and paths are also what requests are checked by. */
 import { z } from "zod";
+import { BLOCK_PROOF_FORMAT } from "../../../consensus/blockProof.ts";
+import { HEAD_PROOF_FORMAT } from "../../../consensus/headProof.ts";
 import { PROOF_FORMAT } from "../../../consensus/transactionProof.ts";
 import { BLOCKS_LIMIT, KV_LIMIT, WAIT_DEFAULT_MS, WAIT_MAX_MS } from "./limits.ts";
 
@@ -134,6 +136,24 @@ const proofSchema = z.object({
   header: base64url,
   historyPath: path,
   certificate: base64url,
+});
+
+const certifiedMembers = { chainId: hex, historyPath: path, certificate: base64url };
+
+export const blockProofSchema = z.object({
+  format: z.literal(BLOCK_PROOF_FORMAT),
+  height,
+  header: base64url,
+  ...certifiedMembers,
+});
+
+export const headProofQuery = z.strictObject({ from: wholeNumber(0, Number.MAX_SAFE_INTEGER) });
+export const headProofSchema = z.object({
+  format: z.literal(HEAD_PROOF_FORMAT),
+  from: height,
+  fromHeader: base64url,
+  consistencyPath: path,
+  ...certifiedMembers,
 });
 
 export const transactionStateSchema = z.object({

@@ -29,6 +29,7 @@ import {
 } from "./limits.ts";
 import { addOpenApi, installSchemas } from "./openapi.ts";
 import { addPeerRoutes } from "./peerRoutes.ts";
+import { addProofRoutes } from "./proofRoutes.ts";
 import { addRejectionRoutes } from "./rejectionRoutes.ts";
 import { RequestsInWork, type SlowReaderLimits } from "./requests.ts";
 import { addStatusRoutes } from "./statusRoutes.ts";
@@ -116,6 +117,7 @@ export async function makeHttpApp(
   addStatusRoutes(app, context);
   addBlockRoutes(app, context);
   addRejectionRoutes(app, context);
+  addProofRoutes(app, context);
   addPeerRoutes(app, context);
   addStreamRoutes(app, context);
   addTransactionRoutes(app, context);

@@ -1,8 +1,6 @@
 /** `POST /v1/transactions`, `GET /v1/transactions/{id}`. */
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
-import type { TransactionProof } from "../../../consensus/transactionProof.ts";
-import type { TransactionPlace } from "../../replica/types.ts";
 import type { TransactionState } from "../api.ts";
 import { transactionContentJson } from "./blockJson.ts";
 import { type HttpContext, isKv } from "./context.ts";
@@ -10,6 +8,7 @@ import { HttpError } from "./errors.ts";
 import { receiptJson } from "./kvText.ts";
 import { SINGLE_BODY_BYTES } from "./limits.ts";
 import { BYTES_TYPE, prefersBytes, takes } from "./negotiation.ts";
+import { notProvable, provenOr409 } from "./proofRoutes.ts";
 import { resultBody } from "./resultJson.ts";
 import {
   documented,
@@ -100,7 +99,7 @@ async function transactionState(id: string, withProof: boolean, context: HttpCon
     case "unknown":
       throw notFound(id, state);
     case "pending":
-      if (withProof) throw notProvable("it is in no block yet");
+      if (withProof) throw notProvable("transaction", "it is in no block yet");
       return { id, status: state.status };
     case "included":
     case "irreversible": {
@@ -113,21 +112,10 @@ async function transactionState(id: string, withProof: boolean, context: HttpCon
         blockId,
         ...(receipt === undefined || receipt.length === 0 ? {} : { receipt: receiptJson(receipt, hasJson) }),
         transaction: transactionContentJson(transaction, hasJson),
-        ...(withProof ? { proof: await proofOf(place, context) } : {}),
+        ...(withProof ? { proof: provenOr409("transaction", await context.api.proof(place)) } : {}),
       };
     }
   }
-}
-
-async function proofOf(place: TransactionPlace, { api }: HttpContext): Promise<TransactionProof> {
-  const answer = await api.proof(place);
-  if ("proof" in answer) return answer.proof;
-  throw notProvable(answer.refused, answer.lasting);
-}
-
-function notProvable(why: string, isLasting = false): HttpError {
-  const hint = isLasting ? "another node may hold it" : "ask again later";
-  return new HttpError(409, "NO_PROOF", `there is no proof of this transaction here: ${why}; ${hint}`);
 }
 
 type Unknown = Extract<TransactionState, { readonly status: "unknown" }>;

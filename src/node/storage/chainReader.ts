@@ -200,15 +200,21 @@ export class ChainReader {
 
   /** The certificate of the first irreversible advance to this height or above. Throws DAMAGED. */
   certificateFor(height: number): StoredCertificate | undefined {
-    return this.#read(() => {
-      const row = this.#statements.certificateFor.get(height);
-      if (row === undefined) return undefined;
-      const id = row.id.toString("hex");
-      if (checksum(row.height, row.id, row.certificate) !== row.crc) {
-        throw this.#damaged(`certificate at height ${row.height}`, row.height, id);
-      }
-      return { height: row.height, id, certificate: row.certificate };
-    });
+    return this.#read(() => this.#certificateOf(this.#statements.certificateFor.get(height)));
+  }
+
+  /** Throws DAMAGED. */
+  newestCertificate(): StoredCertificate | undefined {
+    return this.#read(() => this.#certificateOf(this.#statements.newestCertificate.get()));
+  }
+
+  #certificateOf(row: CertificateRow | undefined): StoredCertificate | undefined {
+    if (row === undefined) return undefined;
+    const id = row.id.toString("hex");
+    if (checksum(row.height, row.id, row.certificate) !== row.crc) {
+      throw this.#damaged(`certificate at height ${row.height}`, row.height, id);
+    }
+    return { height: row.height, id, certificate: row.certificate };
   }
 
   /** Ids in hex that begin with `prefix` (hex digits), at most `limit`. */
@@ -306,6 +312,9 @@ function prepareStatements(connection: Connection) {
     record: connection.prepare<[], { bytes: Buffer; sha256: Buffer }>("SELECT bytes, sha256 FROM record"),
     certificateFor: connection.prepare<[number], CertificateRow>(
       "SELECT height, id, certificate, crc FROM certificates WHERE height >= ? ORDER BY height LIMIT 1",
+    ),
+    newestCertificate: connection.prepare<[], CertificateRow>(
+      "SELECT height, id, certificate, crc FROM certificates ORDER BY height DESC LIMIT 1",
     ),
     idsBetween: connection
       .prepare<[Buffer, Buffer, number], Buffer>("SELECT id FROM blocks WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?")

@@ -123,6 +123,9 @@ export class ChainStore {
   certificateFor(height: number): StoredCertificate | undefined {
     return this.#reader.certificateFor(height);
   }
+  newestCertificate(): StoredCertificate | undefined {
+    return this.#reader.newestCertificate();
+  }
 
   idsWithPrefix(prefix: string, limit: number): string[] {
     return this.#reader.idsWithPrefix(prefix, limit);

@@ -190,6 +190,11 @@ export class FakeNode implements NodeApi {
   }
 
   proof: NodeApi["proof"] = async () => ({ refused: "its block is not irreversible yet", lasting: false });
+  blockProof: NodeApi["blockProof"] = async () => ({ refused: "its block is not irreversible yet", lasting: false });
+  headProof: NodeApi["headProof"] = async () => ({
+    refused: "this node does not hold all earlier blocks",
+    lasting: true,
+  });
 
   read(key: Uint8Array): Uint8Array | undefined {
     return this.state.get(toBinaryString(key))?.value;

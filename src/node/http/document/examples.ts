@@ -63,6 +63,23 @@ export const BLOCK = {
   receipts: [RECEIPT],
 };
 
+/** Block 0's header in base64url is long; what follows has the shape and not the hashes of one chain. */
+const PROVEN = {
+  chainId: CHAIN_ID,
+  historyPath: [PARENT_ID],
+  certificate: BLOCK.certificate,
+};
+const HEADER = "CAESINzDXn2bgG40FEPhWxeSQj49SB2v1cMAZ7MrpP1MxV1DIiAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACgB";
+
+export const BLOCK_PROOF = { format: "cairn-block-proof-1", height: 1, header: HEADER, ...PROVEN };
+export const HEAD_PROOF = {
+  format: "cairn-head-proof-1",
+  from: 1,
+  fromHeader: HEADER,
+  consistencyPath: [PARENT_ID],
+  ...PROVEN,
+};
+
 export const BLOCKS = { blocks: [BLOCK], next: null };
 
 export const FORKS = {

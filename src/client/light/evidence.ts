@@ -1,0 +1,47 @@
+/** Portable evidence that one chain has two histories: two proofs of different blocks at one height (docs/proofs.md). */
+import { type BlockProof, checkBlockProof, type ProvenBlock } from "../../../consensus/blockProof.ts";
+import type { HeadProof } from "../../../consensus/headProof.ts";
+import { BLOCK_PROOF_FORMAT } from "../../../consensus/blockProof.ts";
+import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
+import { isObject } from "../shape.ts";
+import { areSigned } from "./signatures.ts";
+
+export const EVIDENCE_FORMAT = "cairn-fork-evidence-1";
+
+export interface ForkEvidence {
+  readonly format: typeof EVIDENCE_FORMAT;
+  readonly chainId: string;
+  readonly first: BlockProof;
+  readonly second: BlockProof;
+}
+
+export type EvidenceVerdict =
+  | { readonly ok: true; readonly height: number; readonly first: ProvenBlock; readonly second: ProvenBlock }
+  | { readonly ok: false; readonly why: string };
+
+/** A head proof says of the block that it begins from what a block proof says. */
+export function blockProofOf({ chainId, from, fromHeader, historyPath, certificate }: HeadProof): BlockProof {
+  return { format: BLOCK_PROOF_FORMAT, chainId, height: from, header: fromHeader, historyPath, certificate };
+}
+
+/** Checks evidence, as JSON gives it, against what the genesis says: it needs no node. */
+export async function checkEvidence(value: unknown, genesis: TrustedGenesis): Promise<EvidenceVerdict> {
+  if (!isObject(value) || value["format"] !== EVIDENCE_FORMAT) return no(`it is no ${EVIDENCE_FORMAT}`);
+  if (Object.keys(value).length !== 4 || value["chainId"] !== genesis.chainId) return no("it is of another chain");
+  const proven: ProvenBlock[] = [];
+  for (const name of ["first", "second"] as const) {
+    const checked = checkBlockProof(value[name], genesis);
+    if (!checked.ok) return no(`${name}.${checked.error.field} ${checked.error.detail}`);
+    if (!(await areSigned(checked.value.claims)))
+      return no(`${name}.certificate has a signature that is not its signer's`);
+    proven.push(checked.value);
+  }
+  const [first, second] = proven as [ProvenBlock, ProvenBlock];
+  if (first.height !== second.height) return no("the blocks are of different heights");
+  if (first.id === second.id) return no("both are the same block");
+  return { ok: true, height: first.height, first, second };
+}
+
+function no(why: string): EvidenceVerdict {
+  return { ok: false, why };
+}

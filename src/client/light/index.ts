@@ -1,0 +1,14 @@
+/** The light client: `import { LightClient } from "cairn/client/light"`; docs/proofs.md says what it checks. */
+export type { BlockProof, ProvenBlock } from "../../../consensus/blockProof.ts";
+export type { ProvenTransaction } from "../../../consensus/transactionProof.ts";
+export { LightError, type LightErrorCode, type LightErrorDetails } from "./errors.ts";
+export { checkEvidence, type EvidenceVerdict, type ForkEvidence } from "./evidence.ts";
+export {
+  type LightBlock,
+  LightClient,
+  type LightHead,
+  type LightOptions,
+  type NodeReport,
+  type SyncReport,
+} from "./light.ts";
+export { trustedGenesis } from "./trustedGenesis.ts";

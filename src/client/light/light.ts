@@ -1,0 +1,262 @@
+/**
+ * A light client: knows the genesis file and nothing else, asks nodes that it does not trust, and takes only what they
+ * prove (docs/proofs.md). Web platform APIs only.
+ *
+ *     import { LightClient } from "cairn/client/light";
+ *
+ *     const light = await LightClient.open(genesis, ["http://127.0.0.1:26601", "http://127.0.0.1:26611"]);
+ *     const { head, nodes } = await light.sync();
+ *     const { transaction, receipt, height } = await light.transaction(id);
+ *
+ * What it convinces of: under BFT, that no more than a third of the producers lie; under Raft and VSR, that none does.
+ */
+import { elementsRoot } from "./elementsRoot.ts";
+import {
+  BLOCK_PROOF_FORMAT,
+  checkBlockProof,
+  type BlockProof,
+  type ProvenBlock,
+} from "../../../consensus/blockProof.ts";
+import type { HeadProof, ProvenHead } from "../../../consensus/headProof.ts";
+import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
+import type { ProvenTransaction } from "../../../consensus/transactionProof.ts";
+import { fromBase64Url, toBase64Url } from "../../base/base64url.ts";
+import { ClientError } from "../errors.ts";
+import type { Platform } from "../platform.ts";
+import { isObject } from "../shape.ts";
+import { LightError } from "./errors.ts";
+import { blockProofOf, EVIDENCE_FORMAT, type ForkEvidence } from "./evidence.ts";
+import { LightNode, type Shown } from "./node.ts";
+import { areSigned } from "./signatures.ts";
+import { trustedGenesis } from "./trustedGenesis.ts";
+
+export interface LightHead {
+  readonly height: number;
+  readonly id: string;
+  /** Of its header, milliseconds since the epoch: how old is what is known. */
+  readonly time: number;
+}
+
+/**
+ * What a node was found to do. `behind`: its newest block is below what others prove. `wentBack`: below what it has shown
+ * itself before, so it withholds. `lying`: what it sent does not hold. `forked`: it proves another history.
+ */
+export interface NodeReport {
+  readonly url: string;
+  readonly verdict: "current" | "behind" | "wentBack" | "lying" | "forked" | "unreachable";
+  /** Of the newest block that it proved now. */
+  readonly height?: number;
+  readonly why?: string;
+}
+
+export interface SyncReport {
+  readonly head: LightHead;
+  readonly nodes: readonly NodeReport[];
+}
+
+export interface LightOptions {
+  /** What {@link LightClient.state} gave in an earlier run. */
+  readonly state?: unknown;
+  /** For one answer of a node, ms. Default: 10,000. */
+  readonly timeoutMs?: number;
+  /** In place of the web platform's own, for tests. */
+  readonly platform?: Partial<Platform>;
+}
+
+/** A block whose header is proven, with all its transactions. */
+export interface LightBlock extends ProvenBlock {
+  readonly transactions: readonly Uint8Array[];
+}
+
+interface Known {
+  readonly head: LightHead;
+  readonly proof: BlockProof;
+}
+type HeadShown = Shown<ProvenHead, HeadProof>;
+
+const TIMEOUT_MS = 10_000;
+
+export class LightClient {
+  readonly genesis: TrustedGenesis;
+  readonly #nodes: readonly LightNode[];
+  /** Greatest height that each node has proven. */
+  readonly #shown = new Map<string, number>();
+  #known: Known | undefined;
+
+  private constructor(genesis: TrustedGenesis, nodes: readonly LightNode[], known: Known | undefined) {
+    this.genesis = genesis;
+    this.#nodes = nodes;
+    this.#known = known;
+  }
+
+  /**
+   * @param genesis the JSON of the chain's genesis.json, from somebody who is trusted
+   * @throws LightError GENESIS_INVALID, STATE_INVALID; ClientError INVALID_ARGUMENT
+   */
+  static async open(genesis: unknown, urls: readonly string[], options: LightOptions = {}): Promise<LightClient> {
+    const trusted = trustedGenesis(genesis);
+    const { platform = {}, timeoutMs = TIMEOUT_MS, state } = options;
+    const nodes = urls.map((url) => new LightNode(url, trusted, platform, timeoutMs));
+    return new LightClient(trusted, nodes, state === undefined ? undefined : await knownOf(state, trusted));
+  }
+
+  /** In words: whom it trusts, beyond the genesis and mathematics. */
+  get trust(): string {
+    return this.genesis.engine === "bft"
+      ? "fewer than a third of the producers lie"
+      : "no producer lies; they may crash";
+  }
+
+  /** The newest block that is proven; undefined before the first {@link sync}. */
+  get head(): LightHead | undefined {
+    return this.#known?.head;
+  }
+
+  /** To be kept for a later run: the proof of the head. */
+  get state(): BlockProof | undefined {
+    return this.#known?.proof;
+  }
+
+  /**
+   * Asks all nodes for their newest block and a proof that it goes on from the one that is known, and takes the newest.
+   * @throws LightError NOT_PROVEN when no node proves anything, FORKED with evidence
+   */
+  async sync(): Promise<SyncReport> {
+    const from = this.#known;
+    const shown = await Promise.all(this.#nodes.map((node) => node.head(from?.head.height ?? 0)));
+    const reports = this.#nodes.map((node, i) => this.#report(node, shown[i] as HeadShown));
+    const fork = from && shown.find((each) => each.kind === "proven" && each.value.fromId !== from.head.id);
+    if (from !== undefined && fork?.kind === "proven")
+      throw this.#forked(from.proof, blockProofOf(fork.proof), reports);
+    const proven = this.#nodes.flatMap((node, i) => {
+      const each = shown[i] as HeadShown;
+      return each.kind === "proven" ? [{ node, ...each }] : [];
+    });
+    proven.sort((a, b) => b.value.height - a.value.height);
+    const [best] = proven;
+    if (best === undefined) {
+      const nodes = Object.fromEntries(reports.map(({ url, why = "" }) => [url, why]));
+      throw new LightError("NOT_PROVEN", "no node proves a newer block, or any", { nodes });
+    }
+    for (const other of proven.slice(1)) await this.#compare(best, other, reports);
+    const { height, id, header, headerBytes } = best.value;
+    const proof = certifiedProof(this.genesis, height, headerBytes, best.proof.certificate);
+    this.#known = { head: { height, id, time: header.time }, proof };
+    return { head: this.#known.head, nodes: reports.map((each) => judged(each, height)) };
+  }
+
+  /**
+   * A block, its header proven, its transactions complete and in order.
+   * @throws LightError NOT_PROVEN
+   */
+  async block(height: number): Promise<LightBlock> {
+    return this.#first(async (node) => {
+      const shown = await node.block(height);
+      if (shown.kind !== "proven") return shown;
+      const transactions = transactionsOf(await node.body(height).catch(asNothing));
+      const root = transactions && elementsRoot(transactions);
+      if (transactions === undefined || root !== shown.value.header.transactionRoot)
+        return { kind: "untrue", why: "its transactions are not those of the header's transactionRoot" };
+      return { ...shown, value: { ...shown.value, transactions } };
+    });
+  }
+
+  /**
+   * A transaction with its receipt and its place.
+   * @throws LightError NOT_PROVEN
+   */
+  transaction(id: string): Promise<ProvenTransaction> {
+    return this.#first((node) => node.transaction(id));
+  }
+
+  /** The first answer that holds. */
+  async #first<T>(ask: (node: LightNode) => Promise<Shown<T, unknown>>): Promise<T> {
+    const why: Record<string, string> = {};
+    for (const node of this.#nodes) {
+      const shown = await ask(node);
+      if (shown.kind === "proven") return shown.value;
+      why[node.url] = shown.why;
+    }
+    throw new LightError("NOT_PROVEN", `no node proves it: ${Object.values(why).join("; ")}`, { nodes: why });
+  }
+
+  #report({ url }: LightNode, shown: HeadShown): NodeReport {
+    if (shown.kind === "untrue") return { url, verdict: "lying", why: shown.why };
+    if (shown.kind === "none") {
+      // It has no such block, or no certificate above it: it is behind what is known here.
+      const isBehind = shown.code === "BLOCK_NOT_FOUND" || shown.code === "NO_PROOF";
+      if (!isBehind) return { url, verdict: "unreachable", why: shown.why };
+      return { url, verdict: this.#shown.has(url) ? "wentBack" : "behind", why: shown.why };
+    }
+    const { height } = shown.value;
+    const before = this.#shown.get(url) ?? 0;
+    this.#shown.set(url, Math.max(before, height));
+    return { url, height, verdict: height < before ? "wentBack" : "current" };
+  }
+
+  /** Two that both go on from what is known may still be of two histories. */
+  async #compare(best: Proven, other: Proven, reports: readonly NodeReport[]): Promise<void> {
+    const { height, id } = other.value;
+    const theirs = certifiedProof(this.genesis, height, other.value.headerBytes, other.proof.certificate);
+    if (height === best.value.height) {
+      if (id === best.value.id) return;
+      const mine = certifiedProof(this.genesis, height, best.value.headerBytes, best.proof.certificate);
+      throw this.#forked(mine, theirs, reports);
+    }
+    const shown = await best.node.block(height);
+    if (shown.kind === "proven" && shown.value.id !== id) throw this.#forked(shown.proof, theirs, reports);
+  }
+
+  #forked(first: BlockProof, second: BlockProof, reports: readonly NodeReport[]): LightError {
+    const { chainId } = this.genesis;
+    const evidence: ForkEvidence = { format: EVIDENCE_FORMAT, chainId, first, second };
+    const nodes = Object.fromEntries(reports.map(({ url, verdict }) => [url, verdict]));
+    const message = `two histories are certified: they differ at height ${first.height}`;
+    return new LightError("FORKED", message, { evidence, nodes });
+  }
+}
+
+interface Proven {
+  readonly node: LightNode;
+  readonly value: ProvenHead;
+  readonly proof: HeadProof;
+}
+
+function judged(report: NodeReport, newest: number): NodeReport {
+  const isBehind = report.verdict === "current" && (report.height ?? 0) < newest;
+  return isBehind ? { ...report, verdict: "behind" } : report;
+}
+
+/** Of the certified block itself. */
+function certifiedProof(
+  { chainId }: TrustedGenesis,
+  height: number,
+  header: Uint8Array,
+  certificate: string,
+): BlockProof {
+  return { format: BLOCK_PROOF_FORMAT, chainId, height, header: toBase64Url(header), historyPath: [], certificate };
+}
+
+async function knownOf(state: unknown, genesis: TrustedGenesis): Promise<Known> {
+  const checked = checkBlockProof(state, genesis);
+  const why = checked.ok ? undefined : `${checked.error.field} ${checked.error.detail}`;
+  if (!checked.ok || !(await areSigned(checked.value.claims)))
+    throw new LightError("STATE_INVALID", `what was kept does not hold: ${why ?? "a signature is not its signer's"}`);
+  const { height, id, header } = checked.value;
+  return { head: { height, id, time: header.time }, proof: state as BlockProof };
+}
+
+function transactionsOf(body: unknown): Uint8Array[] | undefined {
+  const list = isObject(body) ? body["transactions"] : undefined;
+  if (!Array.isArray(list)) return undefined;
+  const found = list.map((each: unknown) => {
+    const bytes = isObject(each) ? each["bytes"] : undefined;
+    return typeof bytes === "string" ? fromBase64Url(bytes) : undefined;
+  });
+  return found.every((bytes) => bytes !== undefined) ? found : undefined;
+}
+
+function asNothing(error: unknown): undefined {
+  if (error instanceof ClientError) return undefined;
+  throw error;
+}

@@ -1,0 +1,272 @@
+/** The light client against nodes that tell the truth, and against every lie that docs/proofs.md speaks of. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Proofs } from "../../src/node/proofs.ts";
+import {
+  checkEvidence,
+  LightClient,
+  LightError,
+  type ForkEvidence,
+  type NodeReport,
+} from "../../src/client/light/index.ts";
+import { chainGenesis, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
+import { type Lie, refused, type Served, ServedChain } from "../fixtures/lyingServer.ts";
+
+const root = mkdtempSync(join(tmpdir(), "cairn-light-"));
+const HONEST = "http://honest";
+const LIAR = "http://liar";
+const chains = {} as { raft: ServedChain; bft: ServedChain; fork: ServedChain };
+
+beforeAll(async () => {
+  const make = async (name: string, engine: "raft" | "bft", transactionsPerBlock: number): Promise<ServedChain> => {
+    await makeChain(join(root, name), { ...SMALL_CHAIN, engine, transactionsPerBlock });
+    return new ServedChain(join(root, name), chainGenesis(engine));
+  };
+  chains.raft = await make("raft", "raft", 5);
+  chains.bft = await make("bft", "bft", 5);
+  // The same producers have signed another history, as they never should.
+  chains.fork = await make("fork", "raft", 4);
+});
+afterAll(() => {
+  for (const chain of Object.values(chains)) chain.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+interface Nodes {
+  readonly [url: string]: (url: string) => Promise<Response>;
+}
+
+function open(nodes: Nodes, state?: unknown, engine: "raft" | "bft" = "raft"): Promise<LightClient> {
+  const platform = {
+    fetch: (url: string) => (nodes[new URL(url).origin] as Nodes[string])(url),
+    sleep: async () => undefined,
+  };
+  return LightClient.open(chains[engine].genesis.value, Object.keys(nodes), {
+    platform,
+    ...(state === undefined ? {} : { state }),
+  });
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<LightError> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof LightError)) throw new Error(`no LightError: ${String(error)}`);
+  return error;
+}
+
+const idAt = (chain: ServedChain, height: number, index: number): string =>
+  Buffer.from(chain.viewAt(height)!.block.transactionIds.subarray(32 * index, 32 * index + 32)).toString("hex");
+
+describe.each(["raft", "bft"] as const)("from honest nodes, %s", (engine) => {
+  it("learns the newest block from the genesis alone, and goes on from it", async () => {
+    const chain = chains[engine];
+    const light = await open({ [HONEST]: chain.fetch(undefined, chain.proofsUpTo(9)) }, undefined, engine);
+    expect(light.head).toBeUndefined();
+    const { head } = await light.sync();
+    expect(head).toMatchObject({ height: 8, id: chain.viewAt(8)?.block.id });
+    const later = await open({ [HONEST]: chain.fetch() }, light.state, engine);
+    expect(later.head).toEqual(head);
+    const { head: newest, nodes } = await later.sync();
+    expect(newest).toMatchObject({ height: 20, id: chain.viewAt(20)?.block.id });
+    expect(nodes).toEqual([{ url: HONEST, height: 20, verdict: "current" }]);
+  });
+
+  it("verifies blocks with all their transactions, and a transaction with its receipt", async () => {
+    const chain = chains[engine];
+    const light = await open({ [HONEST]: chain.fetch() }, undefined, engine);
+    for (const height of [1, 7, 20]) {
+      const { id, transactions } = await light.block(height);
+      expect([id, transactions.length]).toEqual([chain.viewAt(height)?.block.id, 5]);
+    }
+    expect(await light.transaction(idAt(chain, 6, 3))).toMatchObject({ height: 6, index: 3 });
+  });
+});
+
+it("says whom it trusts", async () => {
+  expect((await open({ [HONEST]: chains.raft.fetch() })).trust).toContain("no producer lies");
+  expect((await open({ [HONEST]: chains.bft.fetch() }, undefined, "bft")).trust).toContain("third");
+});
+
+describe("a node behind the others", () => {
+  const verdicts = (nodes: readonly NodeReport[]): string[] => nodes.map(({ verdict }) => verdict);
+
+  it("its stale head is not taken for the newest", async () => {
+    const { raft } = chains;
+    const light = await open({ [LIAR]: raft.fetch(undefined, raft.proofsUpTo(12)), [HONEST]: raft.fetch() });
+    const { head, nodes } = await light.sync();
+    expect(head.height).toBe(20);
+    expect(verdicts(nodes)).toEqual(["behind", "current"]);
+  });
+
+  it("what it has shown before and withholds now is noticed", async () => {
+    const { raft } = chains;
+    let proofs: Proofs = raft.proofsUpTo(20);
+    const wavering: Nodes[string] = (url) => raft.fetch(undefined, proofs)(url);
+    const light = await open({ [LIAR]: wavering, [HONEST]: raft.fetch() });
+    await light.sync();
+    proofs = raft.proofsUpTo(12);
+    const { nodes } = await light.sync();
+    expect(verdicts(nodes)).toEqual(["wentBack", "current"]);
+  });
+
+  it("alone it can show nothing older as new", async () => {
+    const { raft } = chains;
+    const light = await open({ [HONEST]: raft.fetch() });
+    await light.sync();
+    const alone = await open({ [LIAR]: raft.fetch(undefined, raft.proofsUpTo(12)) }, light.state);
+    expect((await errorOf(alone.sync())).code).toBe("NOT_PROVEN");
+    expect(alone.head?.height).toBe(20);
+  });
+});
+
+type Proof = Record<string, unknown>;
+const changed = (served: Served, change: (proof: Proof) => Proof): Served => ({
+  ...served,
+  body: change(served.body as Proof),
+});
+const flippedText = (text: unknown): string => {
+  const first = (text as string).at(40) === "A" ? "B" : "A";
+  return `${(text as string).slice(0, 40)}${first}${(text as string).slice(41)}`;
+};
+const shorter = (list: unknown): unknown => (list as unknown[]).slice(0, -1);
+
+/** What a liar does with a head, block or transaction proof of the chain with `transactionsPerBlock` 5. */
+const LIES: Readonly<Record<string, Lie>> = {
+  "a forged certificate": (_, served) =>
+    changed(served, (proof) => ({ ...proof, certificate: flippedText(proof["certificate"]) })),
+  "a truncated tree": (_, served) =>
+    changed(served, (proof) => ({ ...proof, historyPath: shorter(proof["historyPath"]) })),
+  "another chain": async (path) => chains.bft.answer(path),
+  "another format": (_, served) => changed(served, (proof) => ({ ...proof, format: "cairn-block-proof-0" })),
+  "a member more": (_, served) => changed(served, (proof) => ({ ...proof, note: "believe me" })),
+  "no JSON of a proof": () => ({ status: 200, body: [1, 2, 3] }),
+};
+
+describe.each(Object.entries(LIES))("a node that lies: %s", (_, lie) => {
+  it("is found out, and another node is believed", async () => {
+    const { raft } = chains;
+    const known = await open({ [HONEST]: raft.fetch(undefined, raft.proofsUpTo(8)) });
+    await known.sync();
+    const light = await open({ [LIAR]: raft.fetch(lie), [HONEST]: raft.fetch() }, known.state);
+    const { head, nodes } = await light.sync();
+    expect(head.height).toBe(20);
+    expect(nodes.map(({ verdict }) => verdict)).toEqual(["lying", "current"]);
+    // Height 5 is not certified itself: its proof needs a path.
+    expect((await light.block(5)).id).toBe(raft.viewAt(5)?.block.id);
+  });
+
+  it("alone convinces of nothing", async () => {
+    const { raft } = chains;
+    const light = await open({ [LIAR]: raft.fetch(lie) });
+    for (const wanted of [light.sync(), light.block(5)]) expect((await errorOf(wanted)).code).toBe("NOT_PROVEN");
+    expect(light.head).toBeUndefined();
+  });
+});
+
+describe("lies about blocks and transactions", () => {
+  const alone = (lie: Lie): Promise<LightClient> => open({ [LIAR]: chains.raft.fetch(lie) });
+
+  it("a wrong block: other transactions under a proven header", async () => {
+    const lie: Lie = async (path, served) => (path === "/v1/blocks/5" ? chains.raft.answer("/v1/blocks/6") : served);
+    expect((await errorOf((await alone(lie)).block(5))).message).toContain("transactionRoot");
+  });
+
+  it("a transaction left out", async () => {
+    const lie: Lie = (path, served) =>
+      path === "/v1/blocks/5"
+        ? changed(served, (block) => ({ ...block, transactions: shorter(block["transactions"]) }))
+        : served;
+    expect((await errorOf((await alone(lie)).block(5))).message).toContain("transactionRoot");
+  });
+
+  it("a valid proof of another height, and of another transaction", async () => {
+    const { raft } = chains;
+    const light = await alone(async (path, served) => {
+      if (path.startsWith("/v1/transactions/")) return raft.answer(`/v1/transactions/${idAt(raft, 6, 2)}?proof=true`);
+      return path === "/v1/blocks/5/proof" ? raft.answer("/v1/blocks/6/proof") : served;
+    });
+    expect((await errorOf(light.block(5))).message).toContain("asked for");
+    expect((await errorOf(light.transaction(idAt(raft, 6, 3)))).message).toContain("asked for");
+  });
+
+  it("a valid certificate for another height", async () => {
+    const { raft } = chains;
+    const below = (await raft.answer("/v1/blocks/4/proof")).body as Proof;
+    const light = await alone((path, served) =>
+      path === "/v1/blocks/5/proof"
+        ? changed(served, (proof) => ({ ...proof, certificate: below["certificate"] }))
+        : served,
+    );
+    expect((await errorOf(light.block(5))).message).toContain("historyPath");
+  });
+
+  it("a node that says it has nothing is no liar, and convinces of nothing", async () => {
+    const error = await errorOf((await alone(() => refused(409, "NO_PROOF"))).block(5));
+    expect([error.code, error.details.nodes?.[LIAR]]).toEqual(["NOT_PROVEN", "no_proof"]);
+  });
+});
+
+describe("two histories", () => {
+  const evidenceOf = async (promise: Promise<unknown>): Promise<ForkEvidence> => {
+    const { code, details } = await errorOf(promise);
+    expect(code).toBe("FORKED");
+    return details.evidence as ForkEvidence;
+  };
+  const verdict = (value: unknown) =>
+    LightClient.open(chains.raft.genesis.value, [HONEST]).then(({ genesis }) =>
+      checkEvidence(JSON.parse(JSON.stringify(value)), genesis),
+    );
+
+  it.each([
+    ["at one height", 20, 20],
+    ["one further than the other", 12, 20],
+  ])("two nodes show two certified ones, %s: evidence that anybody can check", async (_, mine, theirs) => {
+    const { raft, fork } = chains;
+    const light = await open({
+      [HONEST]: raft.fetch(undefined, raft.proofsUpTo(mine)),
+      [LIAR]: fork.fetch(undefined, fork.proofsUpTo(theirs)),
+    });
+    const evidence = await evidenceOf(light.sync());
+    expect(await verdict(evidence)).toMatchObject({ ok: true, height: Math.min(mine, theirs) });
+    expect(light.head).toBeUndefined();
+  });
+
+  it("a node goes on from another block than the one that is known", async () => {
+    const { raft, fork } = chains;
+    const light = await open({ [HONEST]: raft.fetch(undefined, raft.proofsUpTo(8)) });
+    await light.sync();
+    const later = await open({ [LIAR]: fork.fetch() }, light.state);
+    const evidence = await evidenceOf(later.sync());
+    expect(await verdict(evidence)).toMatchObject({ ok: true, height: 8 });
+  });
+
+  it("evidence that does not hold accuses nobody", async () => {
+    const { raft, fork } = chains;
+    const light = await open({ [HONEST]: raft.fetch(), [LIAR]: fork.fetch() });
+    const evidence = await evidenceOf(light.sync());
+    const wrong: Record<string, unknown> = {
+      "the same block twice": { ...evidence, second: evidence.first },
+      "different heights": { ...evidence, second: (await fork.answer("/v1/blocks/7/proof")).body },
+      "a forged certificate": {
+        ...evidence,
+        second: { ...evidence.second, certificate: flippedText(evidence.second.certificate) },
+      },
+      "another chain": { ...evidence, chainId: "00".repeat(32) },
+      "a member more": { ...evidence, note: 1 },
+    };
+    for (const [name, value] of Object.entries(wrong)) expect((await verdict(value)).ok, name).toBe(false);
+  });
+});
+
+it("state that was changed on disk is refused, and so is a genesis that is none", async () => {
+  const { raft } = chains;
+  const light = await open({ [HONEST]: raft.fetch() });
+  await light.sync();
+  const state = { ...light.state, certificate: flippedText(light.state?.certificate) };
+  expect((await errorOf(open({ [HONEST]: raft.fetch() }, state))).code).toBe("STATE_INVALID");
+  expect((await errorOf(LightClient.open({ engine: "raft", producers: [] }, [HONEST]))).code).toBe("GENESIS_INVALID");
+});

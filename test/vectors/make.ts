@@ -1,0 +1,125 @@
+/**
+ * `npm run proof-vectors`: writes `proofs.json`, test vectors of docs/proofs.md for any implementation: proofs that hold, with
+ * what they show, and proofs that do not. Made of the chains of `makeChain`, so they are the same every time.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { quorumCertificateMessage } from "../../consensus/bft/certificates.ts";
+import { certificateMessage } from "../../consensus/certificate.ts";
+import { fromBase64Url, toBase64Url } from "../../src/base/base64url.ts";
+import { toHex } from "../../src/base/bytes.ts";
+import { chainGenesis, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
+import { ServedChain } from "../fixtures/lyingServer.ts";
+
+type Proof = Readonly<Record<string, unknown>>;
+type Engine = "raft" | "bft";
+
+export interface Vector {
+  readonly name: string;
+  /** Names one of `genesis`. */
+  readonly genesis: Engine;
+  readonly valid: boolean;
+  /** Of a proof that holds. */
+  readonly shows?: Readonly<Record<string, unknown>>;
+  readonly proof: Proof;
+}
+
+export interface Vectors {
+  readonly genesis: Readonly<Record<Engine, unknown>>;
+  readonly cases: readonly Vector[];
+}
+
+export const VECTORS_FILE = fileURLToPath(new URL("proofs.json", import.meta.url));
+
+export function readVectors(): Vectors {
+  return JSON.parse(readFileSync(VECTORS_FILE, "utf8")) as Vectors;
+}
+
+export async function makeVectors(): Promise<string> {
+  const root = mkdtempSync(join(tmpdir(), "cairn-vectors-"));
+  try {
+    const cases: Vector[] = [];
+    for (const engine of ["raft", "bft"] as const) {
+      await makeChain(join(root, engine), { ...SMALL_CHAIN, engine });
+      const chain = new ServedChain(join(root, engine), chainGenesis(engine));
+      cases.push(...(await casesOf(engine, chain)));
+      chain.close();
+    }
+    const genesis = { raft: chainGenesis("raft").value, bft: chainGenesis("bft").value };
+    return `${JSON.stringify({ genesis, cases } satisfies Vectors, null, 1)}\n`;
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+async function casesOf(engine: Engine, chain: ServedChain): Promise<Vector[]> {
+  const vectors: Vector[] = [];
+  const idOf = (height: number): string => chain.viewAt(height)?.block.id ?? "";
+  const holds = (name: string, proof: Proof, shows: Proof): void =>
+    void vectors.push({ name: `${engine}: ${name}`, genesis: engine, valid: true, shows, proof });
+  const fails = (name: string, proof: Proof): void =>
+    void vectors.push({ name: `${engine}: ${name}`, genesis: engine, valid: false, proof });
+  const get = async (path: string): Promise<Proof> => (await chain.answer(path)).body as Proof;
+
+  const transactionOf = async (height: number, index: number): Promise<Proof> => {
+    const ids = chain.viewAt(height)?.block.transactionIds ?? new Uint8Array(0);
+    return (await get(`/v1/transactions/${toHex(ids.subarray(32 * index, 32 * index + 32))}`))["proof"] as Proof;
+  };
+  for (const [height, index] of [
+    [4, 0],
+    [6, 3],
+    [17, 4],
+  ] as const) {
+    const proof = await transactionOf(height, index);
+    holds(`transaction ${index} of block ${height}`, proof, { id: proof["id"], height, index });
+  }
+  for (const height of [0, 1, 8, 19]) {
+    holds(`block ${height}`, await get(`/v1/blocks/${height}/proof`), { id: idOf(height), height });
+  }
+  for (const from of [0, 1, 7, 16, 20]) {
+    const shows = { from: idOf(from), id: idOf(20), height: 20 };
+    holds(`head, from block ${from}`, await get(`/v1/proofs/head?from=${from}`), shows);
+  }
+
+  const transaction = await transactionOf(6, 3);
+  fails("another place", { ...transaction, index: 2 });
+  fails("another count", { ...transaction, count: 6 });
+  fails("another receipt", { ...transaction, receipt: (await transactionOf(17, 4))["receipt"] });
+  fails("another height", { ...transaction, height: 7 });
+  const block = await get("/v1/blocks/6/proof");
+  const path = block["historyPath"] as string[];
+  fails("a truncated tree", { ...block, historyPath: path.slice(0, -1) });
+  fails("a sibling too many", { ...block, historyPath: [...path, path[0]] });
+  fails("another chain", { ...block, chainId: "00".repeat(32) });
+  fails("a member more", { ...block, note: "" });
+  fails("base64 with padding", { ...block, header: `${block["header"] as string}=` });
+  fails("a valid certificate of another height", {
+    ...block,
+    certificate: (await get("/v1/blocks/4/proof"))["certificate"],
+  });
+  fails("too few signers", { ...block, certificate: withFewer(engine, block["certificate"] as string) });
+  const head = await get("/v1/proofs/head?from=7");
+  fails("a history that does not go on", { ...head, consistencyPath: (head["consistencyPath"] as string[]).slice(1) });
+  fails("from another block", { ...head, fromHeader: block["header"] });
+  return vectors;
+}
+
+/** The certificate without its last signer. */
+function withFewer(engine: Engine, certificate: string): string {
+  const bytes = fromBase64Url(certificate) ?? new Uint8Array(0);
+  if (engine === "bft") {
+    const decoded = quorumCertificateMessage.decode(bytes);
+    if (!decoded.ok) throw new Error(decoded.error.detail);
+    return toBase64Url(
+      quorumCertificateMessage.encode({ ...decoded.value, signatures: decoded.value.signatures.slice(0, -1) }),
+    );
+  }
+  const decoded = certificateMessage.decode(bytes);
+  if (!decoded.ok) throw new Error(decoded.error.detail);
+  return toBase64Url(certificateMessage.encode({ ...decoded.value, acks: decoded.value.acks.slice(0, -1) }));
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
+  writeFileSync(VECTORS_FILE, await makeVectors());
