@@ -2,6 +2,7 @@
  * What an engine is to the replica, and the replica to an engine. An engine decides who produces and what is
  * irreversible; it never touches a socket, a clock or the disk.
  */
+import type { Block } from "../chain/block.ts";
 import type { BlockNode } from "../chain/forkDatabase.ts";
 import type { BlockRef, Header } from "../chain/header.ts";
 import type { Ledger } from "../chain/ledger.ts";
@@ -99,6 +100,8 @@ export interface Engine {
   blockSent?(peer: string, id: string): void;
   /** Would a certificate of this block be news? */
   isCertificateNews?(block: BlockRef): boolean;
+  /** BFT: are there enough blocks of this one's place already? Asked of what nobody asked for. */
+  isSurplus?(block: Block): boolean;
   /** A block was found not valid. */
   invalidated?(node: BlockNode): void;
   /** At the end of every step, before its effects are carried out: again when that led to more. */

@@ -5,8 +5,9 @@ import type { BlockRef } from "../chain/header.ts";
 import type { HeaderRule } from "../chain/ledger.ts";
 import type { SignatureClaim } from "../chain/signing.ts";
 import type { DecodeError } from "../src/base/codec.ts";
-import { ok, type Result } from "../src/base/result.ts";
+import { err, ok, type Result } from "../src/base/result.ts";
 import { Bft } from "./bft/bft.ts";
+import { decodeEvidence, type Evidence, type EvidenceError } from "./bft/evidence.ts";
 import { decodeQuorumCertificate, type Judgement, preparedBy } from "./bft/certificates.ts";
 import { attachmentClaims, bftHeaderRule } from "./bft/headerRule.ts";
 import { initialBftRecord } from "./bft/heldRecord.ts";
@@ -41,6 +42,8 @@ export interface EngineKit {
   attachmentClaims(block: Block): Claims;
   /** The certificate by which a block proves an ancestor irreversible. */
   proofOf(block: Block): Certificate | undefined;
+  /** Everything of a piece of evidence but its signatures is checked. */
+  decodeEvidence(encoded: Uint8Array): Result<Evidence, EvidenceError>;
   /** Signatures beside the signer's own. */
   messageClaims(message: ConsensusMessage): Claims;
   /** The first record of a producer. */
@@ -52,6 +55,8 @@ export interface EngineKit {
   readonly rootsAreFinal: boolean;
   /** A transaction that is not included in time goes to all producers, who then watch the leader. */
   readonly forwardsToAll: boolean;
+  /** Between neighbours nothing goes by way of others, whatever they say of their routes. */
+  readonly relaysMayLie: boolean;
 }
 
 /** @param genesisId id of block 0 */
@@ -73,6 +78,7 @@ function raftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit
     decodeCertificate: certificateDecoder({ engine: "raft", chainId, configuration }),
     attachmentClaims: () => NO_CLAIMS,
     proofOf: () => undefined,
+    decodeEvidence: () => err({ code: "EVIDENCE_INVALID", detail: "nobody is accused under this engine" }),
     messageClaims: () => NO_CLAIMS,
     initialRecord: () => raftRecordMessage.encode({ view: 0, ackedHead: root }),
     decodeRecord: (bytes) => {
@@ -82,6 +88,7 @@ function raftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit
     makeEngine: (host, record) => new Raft(host, decodeRaftRecord(record)),
     rootsAreFinal: true,
     forwardsToAll: false,
+    relaysMayLie: false,
   };
 }
 
@@ -110,6 +117,7 @@ function bftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit 
       const decoded = proof && decode(proof);
       return decoded?.ok ? decoded.value : undefined;
     },
+    decodeEvidence: (encoded) => decodeEvidence(encoded, chainId, configuration),
     messageClaims: ({ attachment }) => {
       const certificate = preparedBy(attachment, judgement);
       return certificate.ok ? ok(certificate.value?.claims ?? []) : certificate;
@@ -122,6 +130,7 @@ function bftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit 
     makeEngine: (host, record) => new Bft(host, judgement, record),
     rootsAreFinal: false,
     forwardsToAll: true,
+    relaysMayLie: true,
   };
 }
 

@@ -6,7 +6,7 @@
 import { ancestorAt, type BlockNode, type InvalidReason, isAncestorOrEqual } from "../chain/forkDatabase.ts";
 import type { Ledger } from "../chain/ledger.ts";
 import type { Anchor } from "./sync/range.ts";
-import { ok, type Result } from "../src/base/result.ts";
+import { err, ok, type Result } from "../src/base/result.ts";
 
 /** A certificate that was checked. */
 export interface KnownCertificate extends Anchor {
@@ -34,6 +34,11 @@ export class Finality {
   /** The newest of a block that is here. */
   get ofHeld(): KnownCertificate | undefined {
     return this.#ofHeld;
+  }
+
+  /** All that is kept, for whoever has to prove a contradiction. */
+  get certificates(): Uint8Array[] {
+    return [...new Set([this.#ofHeld?.bytes, this.#newest?.bytes])].filter((each) => each !== undefined);
   }
 
   /** The certificate kept for exactly this block. */
@@ -66,7 +71,7 @@ export class Finality {
     // Under Raft and VSR the producer's signature vouches for what it says is irreversible.
     const proven = ancestorAt(node, node.block.header.irreversibleHeight);
     if (proven !== undefined && node.invalid === undefined) {
-      const outcome = this.#ledger.setIrreversible(proven);
+      const outcome = this.#advance(proven);
       if (!outcome.ok) return outcome;
     }
     return this.#newest?.id === node.id ? this.#setRoot(node, this.#newest) : ok(undefined);
@@ -79,12 +84,23 @@ export class Finality {
     return certified !== undefined && ancestorAt(certified, node.height) === node;
   }
 
+  /** When the root has passed the newest certificate, its block is here, or it contradicts. */
+  #advance(node: BlockNode): Halting {
+    const outcome = this.#ledger.setIrreversible(node);
+    const newest = this.#newest;
+    const { root } = this.#ledger;
+    if (!outcome.ok || newest === undefined || newest.height > root.height) return outcome;
+    const mine = ancestorAt(root, newest.height);
+    if (mine === undefined || mine.id === newest.id) return outcome;
+    return err({ code: "FINALITY_CONFLICT", detail: `blocks ${mine.id} and ${newest.id} are both irreversible` });
+  }
+
   get #newestHeight(): number {
     return this.#newest?.height ?? 0;
   }
 
   #setRoot(node: BlockNode, certificate: KnownCertificate): Halting {
-    const outcome = this.#ledger.setIrreversible(node);
+    const outcome = this.#advance(node);
     if (outcome.ok && certificate.height > (this.#ofHeld?.height ?? 0)) this.#ofHeld = certificate;
     return outcome;
   }

@@ -45,6 +45,7 @@ import {
   type Votes,
   votesMessage,
 } from "./bft/messages.ts";
+import { EVIDENCE_MAX_BYTES } from "./bft/evidence.ts";
 import {
   type CommitNotice,
   commitNoticeMessage,
@@ -179,6 +180,7 @@ export type Payload =
   | { readonly kind: "votes"; readonly votes: Votes }
   | { readonly kind: "notice"; readonly notice: Notice; readonly claim: SignatureClaim }
   | { readonly kind: "certificate"; readonly bytes: Uint8Array }
+  | { readonly kind: "evidence"; readonly bytes: Uint8Array }
   | { readonly kind: "transactionForward"; readonly transactions: ByteList }
   | { readonly kind: "transactionResults"; readonly answer: TransactionResults; readonly claim: SignatureClaim }
   | { readonly kind: "readIndex"; readonly number: number }
@@ -204,6 +206,7 @@ const PAYLOAD = {
   readIndex: 37,
   readIndexReply: 38,
   votes: 39,
+  evidence: 40,
 } as const;
 
 export type FrameError = DecodeError | { readonly code: "BODY_DOES_NOT_MATCH"; readonly id: string };
@@ -300,6 +303,10 @@ export function encodeCertificatePayload(certificate: Uint8Array): Uint8Array {
   return withKind(PAYLOAD.certificate, certificate);
 }
 
+export function encodeEvidencePayload(evidence: Uint8Array): Uint8Array {
+  return withKind(PAYLOAD.evidence, evidence);
+}
+
 /** `list` holds the transactions, encoded as a list. */
 export function encodeTransactionForward(list: ByteList): Uint8Array {
   return withKind(PAYLOAD.transactionForward, list.buffer);
@@ -359,6 +366,8 @@ export function decodePayload(chainId: string, payload: Uint8Array): Result<Payl
       return content.length <= CERTIFICATE_MAX_BYTES
         ? ok({ kind: "certificate", bytes: content })
         : undecodable("size");
+    case PAYLOAD.evidence:
+      return content.length <= EVIDENCE_MAX_BYTES ? ok({ kind: "evidence", bytes: content }) : undecodable("size");
     case PAYLOAD.votes: {
       const votes = votesMessage.decode(content);
       if (!votes.ok) return votes;

@@ -4,11 +4,13 @@
  */
 import { isProducer } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
+import type { Block } from "../../chain/block.ts";
 import type { BlockRef, Header } from "../../chain/header.ts";
 import type { Certificate } from "../certificate.ts";
 import type { EarlyVoteCounts } from "../earlyVotes.ts";
 import type { DurableAction, Engine, EngineView, ProductionPermit } from "../engine.ts";
 import type { ConsensusMessage } from "../messages.ts";
+import { Accuser } from "./accuser.ts";
 import { handoffEntry, type Judgement, preparedBy } from "./certificates.ts";
 import { HeldRecord } from "./heldRecord.ts";
 import type { BftHost } from "./host.ts";
@@ -28,6 +30,8 @@ import {
 import { type HeldViewChange, type OpeningPermit, ViewChanges } from "./viewChanges.ts";
 import { Voting } from "./voting.ts";
 
+/** Unrequested blocks kept of one producer, view and height. */
+const PLACE_BLOCKS = 2;
 /** Summaries, and what may have been lost, go out every so many heartbeats. */
 const REPEAT_HEARTBEATS = 2;
 
@@ -36,6 +40,7 @@ export class Bft implements Engine {
   readonly #judgement: Judgement;
   readonly #isMember: boolean;
   readonly #record: HeldRecord;
+  readonly #accuser: Accuser;
   readonly #voting: Voting;
   readonly #viewChanges: ViewChanges;
   readonly #pacemaker: Pacemaker;
@@ -60,7 +65,9 @@ export class Bft implements Engine {
     this.#record = new HeldRecord(record, judgement.genesis, host.ledger.head);
     this.#viewChanges = new ViewChanges(host.configuration);
     this.#pacemaker = new Pacemaker(host, quorumOf(host.configuration));
+    this.#accuser = new Accuser(host);
     this.#voting = new Voting({
+      accuser: this.#accuser,
       engine: host,
       record: this.#record,
       mayVote: () => this.#takesPart() && !this.#recovering,
@@ -100,7 +107,10 @@ export class Bft implements Engine {
   start(): void {
     const { ledger, self, configuration } = this.#host;
     // Of blocks held, those of abandoned branches too: a valid header of a higher view moves every engine [S7].
-    for (const node of ledger.nodes()) this.#record.promises = afterEntering(this.#record.promises, node.view);
+    for (const node of ledger.nodes()) {
+      this.#record.promises = afterEntering(this.#record.promises, node.view);
+      if (node !== ledger.bottom) this.#accuser.block(node);
+    }
     const { view } = this.#record;
     if (view > 0 && leaderOf(configuration, view) === self) this.#silentIn = view;
     this.#findOpener();
@@ -150,6 +160,11 @@ export class Bft implements Engine {
     return isNews;
   }
 
+  /** One block of a place is enough, and a second for evidence; what a quorum prepared is always taken. */
+  isSurplus({ id, header }: Block): boolean {
+    return this.#accuser.countAt(header) >= PLACE_BLOCKS && !this.#voting.isCertified({ ...header, id });
+  }
+
   isCertificateNews(block: BlockRef): boolean {
     return this.#voting.isNews(block);
   }
@@ -172,14 +187,7 @@ export class Bft implements Engine {
   headerSeen(header: Header, node: BlockNode): void {
     if (header.view > this.#record.view) this.#enter(header.view);
     this.#noteOpener(node);
-    for (const sibling of node.parent?.children ?? []) {
-      if (sibling === node || sibling.view !== node.view) continue;
-      this.#host.log("warn", "evidence: two blocks at one place", {
-        producer: header.producer,
-        view: node.view,
-        height: node.height,
-      });
-    }
+    this.#accuser.block(node);
     this.#voting.arrived(node);
     this.#choose();
   }
@@ -206,6 +214,7 @@ export class Bft implements Engine {
 
   irreversibleMoved(node: BlockNode): void {
     this.#voting.settled(node.height);
+    this.#accuser.settled(node.height);
     this.#pacemaker.calm();
     this.#pacemaker.stop();
     this.#checkRecovered();
@@ -330,6 +339,7 @@ export class Bft implements Engine {
     if (!certificate.ok || !isReport(content, certificate.value?.ref ?? this.#judgement.genesis)) return;
     this.#pacemaker.seen(signer, content.view);
     if (certificate.value !== undefined && this.#voting.seen(certificate.value)) this.#choose();
+    this.#accuser.viewChange(signer, { ...content, signature });
     this.#countViewChange(signer, { ...content, signature, certificate: attachment });
   }
 

@@ -16,6 +16,8 @@ export interface BftHost extends EngineHost {
   hasPending(): boolean;
   /** The newest commit certificate of a block that is here, if there is one. */
   finalityProof(): { readonly height: number; readonly id: string; readonly bytes: Uint8Array } | undefined;
-  /** Somebody is broken beyond what this protocol bears. */
-  halt(why: string): void;
+  /** A producer has signed what no correct one does (`evidence.ts`). */
+  accuse(evidence: Uint8Array): void;
+  /** Somebody is broken beyond what this protocol bears. @param certificates that contradict each other */
+  halt(why: string, certificates?: readonly Uint8Array[]): void;
 }

@@ -21,7 +21,7 @@ import { refMessage } from "../leading/messages.ts";
 export const phaseVoteMessage = message("PhaseVote", { view: uint(1), height: uint(2), id: hash(3) });
 
 /** One of them with its signature. */
-const signedVoteMessage = message("SignedVote", {
+export const signedVoteMessage = message("SignedVote", {
   commit: bool(1),
   vote: nested(2, phaseVoteMessage),
   signature: fixedBytes(3, SIGNATURE_BYTES),

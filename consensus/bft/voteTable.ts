@@ -16,7 +16,6 @@ export interface Tally {
 
 /** Two votes of one kind by one signer at one place, for different blocks: evidence. */
 export interface Equivocation {
-  readonly signer: number;
   readonly first: SignedVote;
   readonly second: SignedVote;
 }
@@ -43,7 +42,7 @@ export class VoteTable {
     this.#said.set(signer, said);
     const place = placeOf(commit, vote);
     const first = said.get(place);
-    if (first !== undefined) return first.vote.id === vote.id ? undefined : { signer, first, second: signed };
+    if (first !== undefined) return first.vote.id === vote.id ? undefined : { first, second: signed };
     said.set(place, signed);
     if (said.size > VOTES_HELD_MAX) this.#dropOldest(signer, said);
     const name = nameOf(vote);
@@ -103,6 +102,15 @@ export class VoteTable {
 /** Where a signer has one vote. */
 export function placeOf(commit: boolean, { view, height }: BlockRef): string {
   return `${commit ? "c" : "p"}${view}/${height}`;
+}
+
+/** What was signed for one block. */
+export function* votesOf({ ref, prepares, commits }: Tally): Generator<{ signer: number; signed: SignedVote }> {
+  for (const [commit, signatures] of [
+    [false, prepares],
+    [true, commits],
+  ] as const)
+    for (const [signer, signature] of signatures) yield { signer, signed: { commit, vote: ref, signature } };
 }
 
 function nameOf({ view, height, id }: BlockRef): string {

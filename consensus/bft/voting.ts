@@ -5,6 +5,7 @@
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
 import { EarlyVotes, type EarlyVoteCounts } from "../earlyVotes.ts";
+import type { Accuser } from "./accuser.ts";
 import type { BftHost } from "./host.ts";
 import { encodeQuorumCertificate, type QuorumCertificate } from "./certificates.ts";
 import type { HeldRecord } from "./heldRecord.ts";
@@ -19,7 +20,7 @@ import {
   type Precedes,
   quorumOf,
 } from "./rules.ts";
-import { placeOf, type Tally, VoteTable } from "./voteTable.ts";
+import { placeOf, type Tally, VoteTable, votesOf } from "./voteTable.ts";
 
 export interface VotingHost {
   readonly engine: BftHost;
@@ -31,6 +32,7 @@ export interface VotingHost {
   /** A block that is here was prepare-certified. */
   certified(node: BlockNode, certificate: Uint8Array): void;
   isLeading(): boolean;
+  readonly accuser: Accuser;
 }
 
 export class Voting {
@@ -89,10 +91,11 @@ export class Voting {
       if (ledger.get(signed.vote.id) === undefined) this.#hold(signer, signed);
       const recorded = this.#table.record(index, signed);
       if (recorded === undefined) continue;
-      if ("second" in recorded) {
-        const { view, height } = signed.vote;
-        engine.log("warn", "evidence: two votes at one place", { producer: signer, view, height });
-      } else touched.add(recorded);
+      if ("second" in recorded) this.#host.accuser.contradiction(signer, recorded.first, recorded.second);
+      else {
+        this.#host.accuser.vote(signer, signed);
+        touched.add(recorded);
+      }
     }
     for (const tally of touched) this.#judge(tally);
   }
@@ -119,7 +122,10 @@ export class Voting {
     this.#early.delete(node.id);
     if (early !== undefined) this.#certified(node, early);
     const tally = this.#table.tally(node);
-    if (tally !== undefined) this.#judge(tally);
+    if (tally === undefined) return;
+    for (const { signer, signed } of votesOf(tally))
+      this.#host.accuser.vote(this.#host.engine.configuration.producers[signer] as string, signed);
+    this.#judge(tally);
   }
 
   /** A prepare certificate whose signatures were checked. @returns whether it was news */
@@ -133,6 +139,13 @@ export class Voting {
       this.#know(ref, bytes);
     }
     return true;
+  }
+
+  /** Was a quorum of prepares for this block seen? */
+  isCertified(block: BlockRef): boolean {
+    const { promises } = this.#host.record;
+    const tally = this.#table.tally(block);
+    return this.#early.has(block.id) || promises.highQc.id === block.id || (tally?.prepares.size ?? 0) >= this.#quorum;
   }
 
   isNews(ref: BlockRef): boolean {
@@ -225,7 +238,10 @@ export class Voting {
     const { highQc } = this.#host.record.promises;
     const greatest = this.#host.engine.ledger.get(highQc.id);
     if (greatest !== undefined && highQc.view === node.view && !isOneChain(greatest, node))
-      return this.#host.engine.halt(`blocks ${node.id} and ${greatest.id} of view ${node.view} are both certified`);
+      return this.#host.engine.halt(`blocks ${node.id} and ${greatest.id} of view ${node.view} are both certified`, [
+        this.#host.record.highQcBytes,
+        bytes,
+      ]);
     this.#know(refOf(node), bytes);
     this.#commit(node);
     this.#host.certified(node, bytes);

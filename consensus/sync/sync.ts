@@ -32,8 +32,8 @@ export interface SyncHost {
   sendBlockAnnouncement(to: PeerKey, block: BlockRef): void;
   /** Takes a certificate in; it was checked, and proves something new. */
   adopt(certificate: Certificate, from: PeerKey): void;
-  /** Takes in a block whose signature was checked; "held" when its time has not come. */
-  acceptBlock(from: PeerKey, block: Block): AddOutcome | { readonly kind: "held" };
+  /** Takes in a block whose signature was checked; "held" when its time has not come, "surplus" when it is one too many. */
+  acceptBlock(from: PeerKey, block: Block, requested: boolean): AddOutcome | { readonly kind: "held" | "surplus" };
   isKnown(id: string): boolean;
   /** The first ancestor of an orphan that is not here, not even as an orphan. */
   lowestMissing(orphan: Block): string;
@@ -188,7 +188,7 @@ export class Sync {
 
   #receiveBlock(from: PeerKey, connection: Connection, block: Block): void {
     this.#host.links.arrived(block.id, from);
-    const outcome = this.#host.acceptBlock(from, block);
+    const outcome = this.#host.acceptBlock(from, block, false);
     // What is held back tells nothing of the peer's chain until it is taken in: its ancestors may be held, too.
     if (outcome.kind !== "held") connection.blockReceived(refOf(block), this.#host.now());
     this.#settle(from, block, outcome);
@@ -206,7 +206,7 @@ export class Sync {
   }
 
   #accept(from: PeerKey, block: Block): void {
-    this.#settle(from, block, this.#host.acceptBlock(from, block));
+    this.#settle(from, block, this.#host.acceptBlock(from, block, true));
   }
 
   /** Pushes that were cut short go on. @returns whether there is still more */

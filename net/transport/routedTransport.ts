@@ -15,6 +15,8 @@ import type { Delivery, RouteView, SendFrame, SendOptions, Transport } from "./t
 
 export interface TransportHost extends Omit<RoutingHost, "send"> {
   readonly send: SendFrame;
+  /** Who promises the shortest way may drop what comes: where there is a link to the destination itself, it is used. */
+  readonly relaysMayLie: boolean;
   /** This node's state of the link is another now. */
   readonly linkChanged: (peer: PeerKey) => void;
   /** Does this broadcast come from where blocks come from? Others do not prune. */
@@ -203,6 +205,7 @@ export class RoutedTransport implements Transport {
   }
 
   #nextHop(destination: PeerKey): PeerKey | undefined {
+    if (this.#host.relaysMayLie && this.#neighbours.has(destination)) return destination;
     return this.#routing.nextHop(destination) ?? this.#returnPaths.to(destination, this.#host.now());
   }
 

@@ -421,6 +421,9 @@ class Node implements RunningNode {
         return this.#link.close(effect.peer, effect.reason, effect.detail);
       case "log":
         return log.write(effect.level, effect.layer, effect.message, effect.fields);
+      case "evidence":
+        // The replica has logged it.
+        return;
       case "halt":
         this.#readDesk.stop();
         this.#onHandedOver();

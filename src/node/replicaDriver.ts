@@ -39,6 +39,7 @@ export type TellEffect = Extract<
       | "keepAddresses"
       | "disconnect"
       | "log"
+      | "evidence"
       | "halt";
   }
 >;
@@ -167,6 +168,7 @@ export class ReplicaDriver {
       case "keepAddresses":
       case "disconnect":
       case "log":
+      case "evidence":
       case "halt":
         return this.#handlers.tell(effect);
       default:

@@ -52,6 +52,8 @@ export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
   certificate: { from: ANYBODY, while: RUNNING, by: "both" },
   // Each is signed by the node that it is about; who passes some on is a neighbour.
   addresses: { from: ANYBODY, while: RUNNING, by: "link" },
+  // It proves itself, whoever brings it.
+  evidence: { from: ANYBODY, while: RUNNING, by: "both" },
   // Only a leader has a use for them; whoever forwards keeps them and asks the next one.
   transactionForward: { from: ANYBODY, while: LEADING, by: "routes" },
   transactionResults: { from: PRODUCERS, while: RUNNING, by: "routes" },

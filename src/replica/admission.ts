@@ -11,7 +11,8 @@ import { HeldBlocks } from "./heldBlocks.ts";
 import { type Outbox, persistedBlock } from "./outbox.ts";
 import type { LogLevel } from "./types.ts";
 
-export type Admitted = AddOutcome | { readonly kind: "held" };
+/** `surplus`: there are enough blocks of its place, and nobody asked for this one. */
+export type Admitted = AddOutcome | { readonly kind: "held" | "surplus" };
 
 export interface AdmissionHost {
   /** Height of the highest block on disk: of those below, some came by a pull, and which is not written down. */
@@ -23,6 +24,8 @@ export interface AdmissionHost {
   readonly clockToleranceMs: number;
   readonly now: () => number;
   readonly engine: () => Engine;
+  /** Id of the irreversible block at a height at or below the root. */
+  readonly irreversibleIdAt: (height: number) => string | undefined;
   /** The certificate by which a block proves an ancestor irreversible. */
   readonly proofOf: (block: Block) => Certificate | undefined;
   /** A block that was held was taken in now; `from`: everybody who sent it. */
@@ -30,7 +33,7 @@ export interface AdmissionHost {
   /** These peers sent the block when there was no room to hold it. */
   readonly heldBy: (peers: readonly PeerKey[], block: Block) => void;
   readonly log: (level: LogLevel, layer: string, message: string, fields?: Record<string, unknown>) => void;
-  readonly halt: (why: string) => void;
+  readonly halt: (why: string, certificates?: readonly Uint8Array[]) => void;
 }
 
 export class Admission {
@@ -73,7 +76,9 @@ export class Admission {
     for (let more = true; more;) more = ledger.work(Number.POSITIVE_INFINITY).more;
   }
 
-  accept(from: PeerKey, block: Block): Admitted {
+  /** @param requested was it asked for? */
+  accept(from: PeerKey, block: Block, requested = false): Admitted {
+    if (!requested && this.#isSurplus(block)) return { kind: "surplus" };
     if (this.#isAhead(block)) {
       this.#held.hold(block, from);
       return { kind: "held" };
@@ -123,6 +128,11 @@ export class Admission {
     const { height, id, header, bytes, isFinal } = certificate;
     const { finality } = this.#host;
     if (!isFinal) return this.#host.engine().certificateSeen?.({ ...certificate, bytes: bytes.slice() }) === true;
+    if (this.contradicts(certificate)) {
+      const why = `block ${height} is ${this.#host.irreversibleIdAt(height)} here, and ${id} is proven irreversible, too`;
+      this.#host.halt(`FINALITY_CONFLICT: ${why}`, [...finality.certificates, bytes.slice()]);
+      return false;
+    }
     if (!finality.isNews(height, id)) return false;
     // A copy: the frame it came in would be kept alive whole.
     this.haltUnless(finality.adopt({ height, id, historyRoot: header.historyRoot, bytes: bytes.slice() }));
@@ -141,7 +151,19 @@ export class Admission {
   }
 
   haltUnless(outcome: Result<undefined, InvalidReason>): void {
-    if (!outcome.ok) this.#host.halt(`${outcome.error.code}: ${outcome.error.detail}`);
+    if (outcome.ok) return;
+    this.#host.halt(`${outcome.error.code}: ${outcome.error.detail}`, this.#host.finality.certificates);
+  }
+
+  /** Does it prove another block than is irreversible here? */
+  contradicts({ height, id, isFinal }: Certificate): boolean {
+    if (!isFinal || height > this.#host.ledger.root.height) return false;
+    const mine = this.#host.irreversibleIdAt(height);
+    return mine !== undefined && mine !== id;
+  }
+
+  #isSurplus(block: Block): boolean {
+    return !this.isKnown(block.id) && this.#host.engine().isSurplus?.(block) === true;
   }
 
   /** A live block is taken in once its time is at most the tolerance ahead of my clock; a certified one always. */

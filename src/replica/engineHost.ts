@@ -46,6 +46,7 @@ export function engineHost(start: ReplicaStart, core: Core, parts: Parts): BftHo
     canInclude: () => canInclude(self, core, parts),
     hasPending: () => mempool.pendingCount > 0 || mempool.needsBlockAfter(ledger.head.block.header.time),
     finalityProof: () => finality.ofHeld,
+    accuse: (evidence) => parts.evidence.found(evidence),
     halt: core.halt,
     reaches: (to) => transport.reaches(to),
     readAnswered: (answered, height) => parts.reads.engineAnswered(answered, height),

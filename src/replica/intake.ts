@@ -11,6 +11,7 @@ import type { Genesis } from "../../chain/genesis.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import { decodeTransaction, looksSigned, transactionClaim, transactionId } from "../../chain/transaction.ts";
 import type { SignedVote, Votes } from "../../consensus/bft/messages.ts";
+import type { Evidence } from "../../consensus/bft/evidence.ts";
 import type { Certificate } from "../../consensus/certificate.ts";
 import type { EngineKit } from "../../consensus/engines.ts";
 import {
@@ -43,6 +44,7 @@ export type Arrival =
   | { readonly kind: "consensus"; readonly message: ConsensusMessage }
   | { readonly kind: "votes"; readonly votes: Votes }
   | { readonly kind: "certificate"; readonly certificate: Certificate }
+  | { readonly kind: "evidence"; readonly evidence: Evidence }
   /** `payload`: as it came, to be passed on. */
   | { readonly kind: "notice"; readonly notice: Notice; readonly payload: Uint8Array }
   | { readonly kind: "transactions"; readonly transactions: ByteList }
@@ -73,6 +75,7 @@ export interface IntakeHost {
   isNews(certificate: Certificate): boolean;
   /** Is this vote worth checking? */
   isVoteNews(signer: PeerKey, vote: SignedVote): boolean;
+  isEvidenceNews(evidence: Evidence): boolean;
   /** Would this notice tell anything new? */
   isNoticeNews(notice: Notice): boolean;
   /** Of addresses that a neighbour tells: those worth the check of their signatures. */
@@ -338,6 +341,12 @@ export class Intake {
         if (certificate === undefined) return { fault: "invalidCertificate", detail: "a certificate is not valid" };
         if (!this.#host.isNews(certificate)) return "drop";
         return { arrival: { kind: "certificate", certificate }, claims: this.#unverified(certificate.claims) };
+      }
+      case "evidence": {
+        const evidence = this.#host.kit.decodeEvidence(payload.bytes);
+        if (!evidence.ok) return { fault: "invalidCertificate", detail: `evidence: ${evidence.error.detail}` };
+        if (!this.#host.isEvidenceNews(evidence.value)) return "drop";
+        return { arrival: { kind: "evidence", evidence: evidence.value }, claims: evidence.value.claims };
       }
       case "transactionForward":
         return {

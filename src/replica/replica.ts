@@ -7,7 +7,7 @@ import { unreachable } from "../base/result.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Ledger, LedgerEvent } from "../../chain/ledger.ts";
 import { encodeFrontier } from "../../chain/merkle.ts";
-import { encodeCertificatePayload } from "../../consensus/messages.ts";
+import { encodeCertificatePayload, encodeEvidencePayload } from "../../consensus/messages.ts";
 import type { Mempool } from "../../consensus/mempool/mempool.ts";
 import type { BestChain } from "../../consensus/sync/bestChain.ts";
 import type { CloseReason } from "../../net/link/types.ts";
@@ -39,8 +39,9 @@ export class Replica {
       deliver: (from, arrival) => this.#deliver(from, arrival),
       disconnect: (peer, reason, detail) => this.#disconnect(peer, reason, detail),
       log: (level, layer, message, fields) => this.#log(level, layer, message, fields),
-      halt: (why) => this.#halt(why),
+      halt: (why, certificates) => this.#halt(why, certificates),
     });
+    this.#parts.evidence.restore(start.evidence ?? []);
     this.#parts.engine.start();
   }
 
@@ -121,6 +122,7 @@ export class Replica {
       readAskers: this.#parts.reads.askers,
       scoredPeers: this.#parts.conduct.scored,
       ...this.#parts.discovery.sizes,
+      evidence: this.#parts.evidence.size,
       persistOutstanding: this.#parts.outbox.outstanding,
     };
   }
@@ -147,6 +149,8 @@ export class Replica {
         this.#parts.watch.peerUp();
         this.#parts.discovery.peerUp(input.peer, input.scope ?? "public", input.outbound === true);
         if (this.#parts.finality.newest) this.#sendCertificate(input.peer, this.#parts.finality.newest.bytes);
+        for (const { bytes } of this.#parts.evidence.all)
+          this.#parts.transport.toNeighbour(input.peer, "urgent", encodeEvidencePayload(bytes));
         return;
       case "peerDown":
         this.#parts.conduct.peerDown(input.peer);
@@ -332,6 +336,8 @@ export class Replica {
           this.#parts.transport.broadcast("urgent", encodeCertificatePayload(arrival.certificate.bytes), from);
         }
         return;
+      case "evidence":
+        return this.#parts.evidence.received(arrival.evidence, from);
       case "transactions":
         return this.#parts.submissions.receiveForward(from, arrival.transactions);
       case "results":
@@ -386,11 +392,11 @@ export class Replica {
     this.#parts.outbox.effect({ kind: "log", level, layer, message, ...(fields && { fields }) });
   }
 
-  #halt(why: string): void {
+  #halt(why: string, certificates: readonly Uint8Array[] = []): void {
     if (this.#halted !== undefined) return;
     this.#halted = why;
     this.#log("error", "consensus", "halts", { why });
-    this.#parts.outbox.effect({ kind: "halt", why });
+    this.#parts.outbox.effect({ kind: "halt", why, certificates });
   }
 }
 

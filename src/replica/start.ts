@@ -32,6 +32,8 @@ export interface ReplicaStart {
   readonly log: BlockLog & RangeLog;
   /** The engine's record; undefined: missing or damaged. */
   readonly record: Uint8Array | undefined;
+  /** Evidence against producers that the disk holds. */
+  readonly evidence?: readonly Uint8Array[];
   /** Ids of the blocks that the operator rejected. */
   readonly rejected?: readonly string[];
   /** Addresses of other nodes that were known before the restart, their signatures checked. */

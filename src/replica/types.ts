@@ -9,6 +9,7 @@ import type { CloseReason, Lane, PeerKey } from "../../net/link/types.ts";
 import type { KeptAddresses } from "../../net/transport/addressBook.ts";
 import type { AddressScope } from "../../net/transport/addressScope.ts";
 import type { SyncPhase } from "../../consensus/sync/connection.ts";
+import type { Evidence } from "../../consensus/bft/evidence.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
 import type { FaultClass } from "./conduct.ts";
 
@@ -102,8 +103,13 @@ export type Effect =
       readonly message: string;
       readonly fields?: Record<string, unknown>;
     }
-  /** This node or the quorum is broken: stop taking part, keep the evidence, tell people. */
-  | { readonly kind: "halt"; readonly why: string };
+  /** A producer has signed what no correct one does: to be kept, and given back at the next start. */
+  | { readonly kind: "evidence"; readonly evidence: Evidence }
+  /**
+   * This node or the quorum is broken: stop taking part, keep the evidence, tell people.
+   * `certificates`: those that contradict each other.
+   */
+  | { readonly kind: "halt"; readonly why: string; readonly certificates: readonly Uint8Array[] };
 
 /** No leader in time; the state here did not reach the read index in time; too many wait. */
 export type ReadRefusal = "noLeader" | "behind" | "busy";

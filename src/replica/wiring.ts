@@ -7,6 +7,7 @@ import { type Configuration, isProducer } from "../../chain/configuration.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { headerMessage } from "../../chain/header.ts";
 import { Ledger } from "../../chain/ledger.ts";
+import { ancestorAt } from "../../chain/forkDatabase.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import type { Engine } from "../../consensus/engine.ts";
 import { type EngineKit, engineKit } from "../../consensus/engines.ts";
@@ -18,6 +19,7 @@ import {
   encodeBlockAnnouncement,
   encodeBlockRequest,
   encodeCertificatePayload,
+  encodeEvidencePayload,
   encodeHello,
   encodeNotice,
   encodeReadIndex,
@@ -39,6 +41,7 @@ import { CatchUp } from "./catchUp.ts";
 import { Conduct } from "./conduct.ts";
 import { Discovery } from "./discovery.ts";
 import { engineHost } from "./engineHost.ts";
+import { EvidenceStore } from "./evidenceStore.ts";
 import { LEAVING_TIMEOUTS, OUTBOUND_PEERS } from "./constants.ts";
 import { type Arrival, Intake } from "./intake.ts";
 import { Leaving } from "./leaving.ts";
@@ -60,7 +63,7 @@ export interface Core {
   readonly deliver: (from: PeerKey, arrival: Arrival) => void;
   readonly disconnect: (peer: PeerKey, reason: CloseReason, detail: string) => void;
   readonly log: (level: LogLevel, layer: string, message: string, fields?: Record<string, unknown>) => void;
-  readonly halt: (why: string) => void;
+  readonly halt: (why: string, certificates?: readonly Uint8Array[]) => void;
 }
 
 export interface Parts {
@@ -82,6 +85,7 @@ export interface Parts {
   readonly conduct: Conduct;
   readonly watch: ProducerWatch;
   readonly discovery: Discovery;
+  readonly evidence: EvidenceStore;
   readonly intake: Intake;
   readonly flusher: StateFlusher;
 }
@@ -118,6 +122,7 @@ export function wire(start: ReplicaStart, core: Core): Parts {
   parts.reads = reads(start, core, parts);
   parts.watch = watch(start, core, parts);
   parts.discovery = discovery(start, core, parts);
+  parts.evidence = evidence(core, parts);
   parts.leaving = leaving(start, core, parts);
   parts.producer = producer(start, core, parts);
   parts.intake = intake(start, core, parts);
@@ -137,6 +142,7 @@ function transport(start: ReplicaStart, core: Core, parts: Parts): RoutedTranspo
       self,
       now: core.now,
       send: (to, lane, frame, { durable }) => parts.outbox.send(to, lane, frame, durable),
+      relaysMayLie: parts.kit.relaysMayLie,
       isDestination: (key) => isProducer(genesis.configuration, key),
       signSeqno: (seqno) => sign(signingDigest("seqno", genesis.chainId, seqno)),
       linkChanged: (peer) => parts.sync.linkChanged(peer),
@@ -159,6 +165,8 @@ function admission(start: ReplicaStart, core: Core, parts: Parts): Admission {
     clockToleranceMs: start.genesis.limits.clockToleranceMs,
     now: core.now,
     engine: () => parts.engine,
+    irreversibleIdAt: (height) =>
+      height < ledger.bottom.height ? start.log.idAt(height) : ancestorAt(ledger.root, height)?.id,
     proofOf: (block) => parts.kit.proofOf(block),
     released: (from, block, outcome) => parts.sync.released(from, block, outcome),
     heldBy: (peers, block) => parts.sync.heldBy(peers, block),
@@ -193,8 +201,13 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     asked: (id) => sync.asked(id),
     irreversibleHeight: () => ledger.bottom.height,
     kit,
-    isNews: ({ height, id, view, isFinal }) =>
-      isFinal ? finality.isNews(height, id) : engine.isCertificateNews?.({ height, id, view }) === true,
+    isNews: (certificate) => {
+      const { height, id, view, isFinal } = certificate;
+      if (!isFinal) return engine.isCertificateNews?.({ height, id, view }) === true;
+      // Under Raft and VSR nobody lies: a certificate that contradicts is not worth its checks.
+      return finality.isNews(height, id) || (!kit.rootsAreFinal && admission.contradicts(certificate));
+    },
+    isEvidenceNews: (each) => parts.evidence.isNews(each),
     addressesWorthChecking: (from, records) => parts.discovery.worthChecking(from, records),
     isVoteNews: (signer, vote) => engine.isVoteNews?.(signer, vote) === true,
     isNoticeNews: (notice) => parts.watch.isNews(notice),
@@ -230,7 +243,7 @@ function sync(start: ReplicaStart, core: Core, parts: Parts): Sync {
       const payload = encodeCertificatePayload(certificate.bytes);
       for (const [peer] of parts.sync.connections()) if (peer !== from) transport.toNeighbour(peer, "urgent", payload);
     },
-    acceptBlock: (from, block) => admission.accept(from, block),
+    acceptBlock: (from, block, requested) => admission.accept(from, block, requested),
     isKnown: (id) => admission.isKnown(id),
     lowestMissing: (orphan) => ledger.lowestMissing(orphan),
     rootCertificate: () => parts.engine.certifiedRoot?.bytes ?? finality.shown,
@@ -341,6 +354,17 @@ function watch({ self, sign, genesis }: ReplicaStart, core: Core, parts: Parts):
     hasLinks: () => live.connections().size > 0,
     announce: (kind, at) => transport.broadcast("urgent", encodeNotice(chainId, { kind, signer: self, at }, sign)),
     redial: (peer) => outbox.effect({ kind: "redial", peer }),
+    log: (level, message, fields) => core.log(level, "consensus", message, fields),
+  });
+}
+
+function evidence(core: Core, parts: Parts): EvidenceStore {
+  const { kit, transport, outbox } = parts;
+  return new EvidenceStore({
+    decode: (bytes) => kit.decodeEvidence(bytes),
+    spread: (bytes, from) => transport.broadcast("urgent", encodeEvidencePayload(bytes), from),
+    tell: (each) => outbox.effect({ kind: "evidence", evidence: each }),
+    accuse: (producer, what) => parts.watch.accuse(producer, what),
     log: (level, message, fields) => core.log(level, "consensus", message, fields),
   });
 }

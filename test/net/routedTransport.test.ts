@@ -21,10 +21,13 @@ interface Sent {
 let sent: Sent[];
 let now: number;
 let transport: RoutedTransport;
-beforeEach(() => {
+beforeEach(() => open(false));
+
+function open(relaysMayLie: boolean): void {
   sent = [];
   now = 1_000;
   transport = new RoutedTransport({
+    relaysMayLie,
     self: SELF,
     now: () => now,
     isDestination: (key) => [SELF, A, B, D].includes(key),
@@ -39,7 +42,7 @@ beforeEach(() => {
     },
   });
   for (const peer of [A, B, C]) transport.peerUp(peer);
-});
+}
 
 /** A neighbour tells of its route to a producer. */
 function told(from: PeerKey, producer: PeerKey, metric = 20, seqno = 1n): void {
@@ -58,6 +61,21 @@ const broadcastFrom = (source: string, payload = PAYLOAD): Uint8Array =>
 const recipients = (): string[] => sent.map(({ to }) => to);
 
 describe("a unicast (docs/protocol.md, section 2)", () => {
+  it("takes the shorter way by another neighbour, but not where relays may lie", () => {
+    for (const [relaysMayLie, via] of [
+      [false, A],
+      [true, B],
+    ] as const) {
+      open(relaysMayLie);
+      transport.measured(A, 1);
+      transport.measured(B, 400);
+      told(A, B, 1);
+      told(B, B, 0);
+      transport.unicast(B, "urgent", PAYLOAD, { durable: false });
+      expect(recipients()).toEqual([via]);
+    }
+  });
+
   it("goes over the link to its destination, and is dropped where there is none", () => {
     expect(transport.unicast(B, "urgent", PAYLOAD, { durable: true })).toBe(true);
     expect(sent).toEqual([

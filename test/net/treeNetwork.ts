@@ -134,6 +134,7 @@ export class TreeNetwork {
     this.#got[index]?.clear();
     const indices = new Map(this.#got.map((_, node) => [keyOf(node), node]));
     return new RoutedTransport({
+      relaysMayLie: false,
       self: keyOf(index),
       now: () => this.#now,
       send: (peer, _lane, parts) => {

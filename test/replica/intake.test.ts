@@ -70,6 +70,7 @@ class Node {
   readonly forwarded: { readonly to: PeerKey; readonly source: PeerKey; readonly destinations: readonly PeerKey[] }[] =
     [];
   readonly transport = new RoutedTransport({
+    relaysMayLie: false,
     self: SELF,
     now: () => START_TIME,
     isDestination: (key) => genesis.configuration.producers.includes(key),
@@ -94,6 +95,7 @@ class Node {
     kit: engineKit(genesis, "00".repeat(32)),
     isNews: ({ height }) => height > this.certifiedHeight,
     isVoteNews: () => true,
+    isEvidenceNews: () => true,
     isNoticeNews: ({ at }) => at > this.noticedAt,
     addressesWorthChecking: (_, records) => records.filter(({ sequence }) => sequence > this.addressesAt),
     status: () => this.status,

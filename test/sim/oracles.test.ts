@@ -301,7 +301,14 @@ describe("conduct: correct nodes find no fault with one another", () => {
     ["cannot decode a frame", { kind: "disconnect", peer: "p", reason: "undecodable", detail: "" }],
     ["complains of a producer", { kind: "log", level: "warn", layer: "net", message: "a producer misbehaves" }],
     ["finds a block invalid", { kind: "log", level: "error", layer: "consensus", message: "a block is not valid" }],
-    ["halts", { kind: "halt", why: "so" }],
+    ["halts", { kind: "halt", why: "so", certificates: [] }],
+    [
+      "accuses a producer",
+      {
+        kind: "evidence",
+        evidence: { kind: "twoVotes", producer: "p", view: 1, height: 1, bytes: new Uint8Array(0), claims: [] },
+      },
+    ],
   ])("fires when a node %s", (_, effect) => {
     expect(() => conduct.effect(0, effect)).toThrow("conduct");
   });

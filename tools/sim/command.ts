@@ -17,6 +17,7 @@ interface Flags {
   readonly seeds?: number;
   readonly producers?: readonly [number, number];
   readonly followers?: readonly [number, number];
+  readonly byzantine?: number;
   readonly topology?: Topology;
   readonly until: number;
   readonly faults: string;
@@ -50,6 +51,7 @@ export async function run(argv: string[]): Promise<number> {
     seeds: flags.seeds ?? (flags.seed === undefined ? 100 : 1),
     producers: flags.producers,
     followers: flags.followers,
+    byzantine: flags.byzantine,
     faults: flags.faults,
     ...(flags.topology && { topology: flags.topology }),
     durationMs: flags.until,
@@ -78,6 +80,11 @@ function makeProgram(): Command {
     .option("--nodes <n|n..m>", "producers, and no followers unless --followers says so", range(1, PRODUCERS_MAX))
     .option("--producers <n|n..m>", "nodes that produce (default: mixed, 1 to 5)", range(1, PRODUCERS_MAX))
     .option("--followers <n|n..m>", "nodes that only follow (default: mixed, 0 to 2)", range(0, FOLLOWERS_MAX))
+    .option(
+      "--byzantine <n>",
+      "bft: producers that lie, at most as many as are borne (default: mixed, none to all of those)",
+      wholeNumber(0, PRODUCERS_MAX),
+    )
     .option("--until <time>", "virtual time with faults, as 20s or 1500ms", time, 20_000)
     .option("--faults <name>", `default (any kind), none, ${PROFILE_NAMES.join(", ")}`, faults, "default")
     .addOption(
@@ -104,6 +111,7 @@ Examples:
   cairn sim --seed 418 --trace               everything that happens in one run
   cairn sim --seeds 500 --save failure.json  and if one fails, the smallest that does
   cairn sim --replay failure.json --trace
+  cairn sim --engine bft --seeds 500         with liars among the producers in two of three runs
   cairn sim raft-faulty-leader --diagram out.svg
 
 A run has two phases: faults and transactions for --until; then everything heals but for a few that stay broken for
@@ -128,9 +136,9 @@ const SHRINK_RUNS = 300;
 
 function showShrunk(run: SweepRun, result: SimulationResult, save: string | undefined): void {
   if (process.stderr.isTTY) process.stderr.write("looks for a smaller run that fails ...");
-  const { seed, engine = "raft", producers, followers, topology, durationMs } = run;
+  const { seed, engine = "raft", producers, followers, byzantine, topology, durationMs } = run;
   const { schedule, drawnProfile: profile } = result;
-  const sizes = { producers, followers, ...(topology && { topology }) };
+  const sizes = { producers, followers, ...(byzantine && { byzantine }), ...(topology && { topology }) };
   const start = { seed, engine, ...sizes, durationMs, profile, schedule };
   const shrunk = shrink(start, (result.violation as Violation).oracle, SHRINK_RUNS);
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
@@ -167,6 +175,7 @@ function traceOne(flags: Flags): number {
     seeds: 1,
     producers: flags.producers,
     followers: flags.followers,
+    byzantine: flags.byzantine,
     faults: flags.faults,
     ...(flags.topology && { topology: flags.topology }),
     durationMs: flags.until,

@@ -28,6 +28,9 @@ export class ChainDisk {
   #irreversible: PersistedIrreversible | undefined;
   #record: Uint8Array | undefined;
 
+  /** Against producers. */
+  readonly evidence: Uint8Array[] = [];
+
   constructor(genesis: Block, record: Uint8Array | undefined) {
     this.#genesis = genesis;
     this.#chain = [genesis.id];
@@ -83,6 +86,7 @@ export class ChainDisk {
     for (const id of this.#chain.slice(1)) copy.#chain.push(id);
     for (const [id, height] of this.#heights) copy.#heights.set(id, height);
     for (const id of this.#pruned) copy.#pruned.add(id);
+    copy.evidence.push(...this.evidence);
     copy.#everHeld = this.#everHeld;
     copy.#irreversible = this.#irreversible;
     return copy;

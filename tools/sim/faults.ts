@@ -1,4 +1,5 @@
 /** Carries faults out until the heal: those of a given schedule, or others drawn as the profile says. */
+import { ByzantineProducer, LIE_NAMES } from "./byzantine/producer.ts";
 import type { EventQueue } from "./eventQueue.ts";
 import { FaultDice } from "./faultDice.ts";
 import type { Dice } from "./dice.ts";
@@ -31,10 +32,14 @@ export class Faults {
   readonly #draw: FaultDice;
   readonly #profile: FaultProfile;
   readonly #schedule: ScheduledFault[] = [];
+  /** Lies are drawn apart: with and without liars a seed means the same other faults. */
+  readonly #lieDice: Dice;
   #over = false;
+  #liesEnded = false;
 
-  constructor(host: FaultHost, dice: Dice, profile: FaultProfile) {
+  constructor(host: FaultHost, dice: Dice, lieDice: Dice, profile: FaultProfile) {
     this.#host = host;
+    this.#lieDice = lieDice;
     this.#draw = new FaultDice(host.nodes, host.network, dice, profile);
     this.#profile = profile;
   }
@@ -48,9 +53,38 @@ export class Faults {
   begin(given?: readonly ScheduledFault[]): void {
     if (given === undefined) {
       for (const { everyMs, draw } of this.#draw.kinds()) this.#every(everyMs, draw);
+      for (const node of this.#host.nodes) if (node.hostile instanceof ByzantineProducer) this.#lie(node.index);
       return;
     }
-    for (const { atUs, fault } of given) this.#at(atUs, () => this.#strike(fault));
+    for (const { atUs, fault } of given)
+      this.#host.queue.schedule(atUs, () => {
+        if (fault.kind === "lie" ? !this.#liesEnded : !this.#over) this.#strike(fault);
+      });
+  }
+
+  /** Liars are silent from now on: what is left of them is nobody's leader and answers nothing. */
+  endLies(): void {
+    this.#liesEnded = true;
+    for (const node of this.#host.nodes) {
+      if (!(node.hostile instanceof ByzantineProducer)) continue;
+      node.hostile.end();
+      this.#host.crash(node, true);
+    }
+  }
+
+  /** One liar in three has one mind for good; the others change it now and then. */
+  #lie(node: number): void {
+    const dice = this.#lieDice.split();
+    const isSettled = dice.chance(1 / 3);
+    const everyMs = dice.between(300, 3_000);
+    const lieOnce = (): void => {
+      if (this.#liesEnded) return;
+      const durationMs = isSettled ? Infinity : dice.interval(4_000);
+      for (const how of dice.shuffled(LIE_NAMES).slice(0, dice.integer(1, 3)))
+        this.#strike({ kind: "lie", node, how, durationMs });
+      if (!isSettled) this.#host.queue.schedule(this.#host.queue.now + 1000 * dice.interval(everyMs), lieOnce);
+    };
+    this.#host.queue.schedule(this.#host.queue.now + 1000 * dice.between(0, 2_000), lieOnce);
   }
 
   /**
@@ -141,6 +175,9 @@ export class Faults {
         return node.failReads(fault.durationMs);
       case "clockJump":
         return node.jumpClock(fault.jumpMs);
+      case "lie":
+        if (node.hostile instanceof ByzantineProducer) node.hostile.begin(fault.how, fault.durationMs);
+        return;
     }
   }
 

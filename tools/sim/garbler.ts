@@ -25,26 +25,26 @@ export class Garbler implements Hostile {
     this.#dice = dice;
   }
 
-  instead(lane: Lane, parts: Parts): Parts {
+  instead(lane: Lane, parts: Parts): readonly Parts[] {
     // A transaction with another bit is another transaction, which anybody may submit.
-    if (lane === "bulk" || !this.#dice.chance(this.#rate)) return parts;
+    if (lane === "bulk" || !this.#dice.chance(this.#rate)) return [parts];
     const frame = concatBytes(...parts);
     switch (this.#dice.below(lane === "chain" ? 3 : 4)) {
       case 0:
-        return [frame.subarray(0, this.#dice.below(frame.length))];
+        return [[frame.subarray(0, this.#dice.below(frame.length))]];
       case 1: {
         const at = this.#dice.below(frame.length);
         frame[at] = (frame[at] as number) ^ (1 << this.#dice.below(8));
-        return [frame];
+        return [[frame]];
       }
       case 2:
         // Of a kind that there is, mostly.
-        return [concatBytes(frame.subarray(0, this.#dice.chance(0.7) ? 1 : 0), this.#random())];
+        return [[concatBytes(frame.subarray(0, this.#dice.chance(0.7) ? 1 : 0), this.#random())]];
       default: {
         const opened = decodeEnvelope(frame);
         if (opened === undefined) throw new Error("a correct node's envelope does not decode");
         const kind = opened.payload.subarray(0, this.#dice.chance(0.7) ? 1 : 0);
-        return encodeEnvelope(opened.envelope, concatBytes(kind, this.#random()));
+        return [encodeEnvelope(opened.envelope, concatBytes(kind, this.#random()))];
       }
     }
   }

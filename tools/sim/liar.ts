@@ -13,6 +13,7 @@ import type { RangeResponse } from "../../consensus/sync/range.ts";
 import type { Lane } from "../../net/link/types.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../net/transport/envelope.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
+import type { Effect, Input } from "../../src/replica/types.ts";
 import type { Dice } from "./dice.ts";
 
 type Parts = readonly Uint8Array[];
@@ -20,13 +21,17 @@ type Parts = readonly Uint8Array[];
 /** A certificate is forged now and then: each costs the liar its link. */
 const FORGED_CERTIFICATES = 0.05;
 
-/** A follower that sends something else than its replica says. */
+/** A node that sends something else than its replica says. */
 export interface Hostile {
   readonly index: number;
-  /** What it sends may not even be readable. */
+  /** What it sends may not even be readable, or be what no correct node would send: only who gets it is judged. */
   readonly garbles: boolean;
-  /** What it sends instead; undefined: nothing. */
-  instead(lane: Lane, parts: Parts): Parts | undefined;
+  /** What it sends to this node instead: nothing, one frame, or several. */
+  instead(lane: Lane, parts: Parts, to: number): readonly Parts[];
+  /** Does its replica get to know of this? */
+  hears?(input: Input): boolean;
+  /** What its replica did. */
+  stepped?(input: Input, effects: readonly Effect[]): void;
   /** Nothing fails from here on. */
   healed(): void;
 }
@@ -43,41 +48,42 @@ export class Liar implements Hostile {
     this.#dice = dice;
   }
 
-  instead(lane: Lane, parts: Parts): Parts | undefined {
-    if (lane === "chain") return parts;
+  instead(lane: Lane, parts: Parts): readonly Parts[] {
+    if (lane === "chain") return [parts];
     const opened = decodeEnvelope(concatBytes(...parts));
     const decoded = opened && decodePayload(this.#chainId, opened.payload);
-    if (opened === undefined || decoded?.ok !== true) return parts;
+    if (opened === undefined || decoded?.ok !== true) return [parts];
     const payload = decoded.value;
     if (payload.kind === "rangeResponse") {
-      const lie = this.#range(payload.response);
-      return lie && encodeEnvelope(opened.envelope, lie);
+      const lie = falseRange(payload.response, this.#dice);
+      return lie === undefined ? [] : [encodeEnvelope(opened.envelope, lie)];
     }
     if (payload.kind === "certificate" && this.#dice.chance(FORGED_CERTIFICATES))
-      return encodeEnvelope(opened.envelope, forgedCertificate(payload.bytes));
-    return parts;
+      return [encodeEnvelope(opened.envelope, forgedCertificate(payload.bytes))];
+    return [parts];
   }
 
   /** It lies on: nobody who is correct depends on it. */
   healed(): void {}
+}
 
-  #range({ blocks, proof }: RangeResponse): Uint8Array | undefined {
-    const list = Array.from({ length: blocks.count }, (_, i) => {
-      const block = decodeBlock(elementAt(blocks, i));
-      if (!block.ok) throw new Error(block.error.code);
-      return block.value;
-    });
-    const at = this.#dice.below(Math.max(1, list.length));
-    const kind = list.length === 0 ? 0 : this.#dice.below(7);
-    if (kind === 1) return undefined;
-    if (kind === 2) return encodeRangeResponsePayload([], { ...proof, path: [] });
-    // One in the middle, where there is one, so that only the links tell; or the last, which only the proof tells.
-    if (kind === 3) list[Math.max(0, list.length - 2)] = anotherBlock(list.at(-2) ?? (list[0] as Block));
-    if (kind === 4) list[list.length - 1] = anotherBlock(list.at(-1) as Block);
-    if (kind === 5) list[at] = flipped(list[at] as Block);
-    if (kind === 6) list[at] = falselySigned(list[at] as Block);
-    return encodeRangeResponsePayload(list, proof);
-  }
+/** @returns undefined: it says nothing */
+export function falseRange({ blocks, proof }: RangeResponse, dice: Dice): Uint8Array | undefined {
+  const list = Array.from({ length: blocks.count }, (_, i) => {
+    const block = decodeBlock(elementAt(blocks, i));
+    if (!block.ok) throw new Error(block.error.code);
+    return block.value;
+  });
+  const at = dice.below(Math.max(1, list.length));
+  const kind = list.length === 0 ? 0 : dice.below(7);
+  if (kind === 1) return undefined;
+  if (kind === 2) return encodeRangeResponsePayload([], { ...proof, path: [] });
+  // One in the middle, where there is one, so that only the links tell; or the last, which only the proof tells.
+  if (kind === 3) list[Math.max(0, list.length - 2)] = anotherBlock(list.at(-2) ?? (list[0] as Block));
+  if (kind === 4) list[list.length - 1] = anotherBlock(list.at(-1) as Block);
+  if (kind === 5) list[at] = flipped(list[at] as Block);
+  if (kind === 6) list[at] = falselySigned(list[at] as Block);
+  return encodeRangeResponsePayload(list, proof);
 }
 
 /** Of the same place and content, a millisecond later. */
@@ -100,7 +106,7 @@ function flipped(block: Block): Block {
   return block.body.length > 0 ? { ...block, body: bytes } : { ...block, headerBytes: bytes };
 }
 
-function forgedCertificate(bytes: Uint8Array): Uint8Array {
+export function forgedCertificate(bytes: Uint8Array): Uint8Array {
   const quorum = quorumCertificateMessage.decode(bytes);
   if (quorum.ok) {
     const certified = headerMessage.decode(quorum.value.header);

@@ -12,10 +12,12 @@ import { DecisionOracle } from "./oracles/decisions.ts";
 import { FinalityOracle } from "./oracles/finality.ts";
 import { PromiseOracle } from "./oracles/promises.ts";
 import { LightClientOracle } from "./oracles/lightClient.ts";
+import { OpeningOracle } from "./oracles/openings.ts";
 import { ReadOracle } from "./oracles/reads.ts";
 import { assertNoLoop, type Routers } from "./oracles/routes.ts";
 import { TransactionOracle } from "./oracles/transactions.ts";
 import { ViewOracle } from "./oracles/views.ts";
+import { VoteChainOracle } from "./oracles/voteChains.ts";
 import type { Damage } from "./schedule.ts";
 import type { SimulatedNode, Watch } from "./simulatedNode.ts";
 import type { Simulation } from "./simulation.ts";
@@ -47,6 +49,8 @@ export class Observer implements Watch {
   /** Of the engine of the run; the other has nothing to say. */
   readonly promises: PromiseOracle;
   readonly bftPromises: BftPromiseOracle;
+  readonly #voteChains: VoteChainOracle;
+  readonly #openings: OpeningOracle | undefined;
   readonly #conduct = new ConductOracle();
   readonly #streams = new StreamOracle();
   readonly #bounds: Sizes;
@@ -66,7 +70,7 @@ export class Observer implements Watch {
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
     this.#routers = {
-      nodes: simulation.nodes,
+      nodes: simulation.honest,
       indexOf: (key) => simulation.indexOf(key),
       isLinked: (a, b) => simulation.network.isLinked(a, b),
     };
@@ -84,11 +88,17 @@ export class Observer implements Watch {
     );
     this.views = new ViewOracle({ id, height: 0, view: 0, parent: header.parent, producer: header.producer });
     const producers = nodes.filter((node) => node.isProducer).length;
-    const quorum = simulation.engine === "bft" ? Math.floor((2 * producers) / 3) + 1 : Math.floor(producers / 2) + 1;
+    // Liars may have committed anything: so many honest ones, and it can have been decided.
+    const quorum =
+      simulation.engine === "bft"
+        ? Math.floor((2 * producers) / 3) + 1 - simulation.liars.length
+        : Math.floor(producers / 2) + 1;
     this.decisions = new DecisionOracle(quorum, (blockId) => this.views.get(blockId));
     const keys = nodes.map((node) => node.key);
     this.promises = new PromiseOracle(keys, simulation.engine === "raft");
     this.bftPromises = new BftPromiseOracle(keys, (blockId) => this.views.get(blockId));
+    this.#voteChains = new VoteChainOracle((blockId) => this.views.get(blockId));
+    if (simulation.engine === "bft") this.#openings = new OpeningOracle(genesis.configuration.producers, genesisBlock);
     this.#bounds = boundsOf(
       simulation.settings,
       simulation.syncLimits,
@@ -126,6 +136,7 @@ export class Observer implements Watch {
   started(node: SimulatedNode): void {
     const { replica, index } = node;
     for (const onlooker of this.#simulation.onlookers) onlooker.started?.(node);
+    if (this.#lies(index)) return;
     this.promises.restarted(index);
     this.bftPromises.restarted(index);
     this.finality.restarted(index, replica.ledger.bottom.height, idsOf(node));
@@ -135,6 +146,7 @@ export class Observer implements Watch {
 
   /** What was on a disk that was lost, or is an older one now, is not known there any more. */
   damaged({ index, disk }: SimulatedNode, damage: Damage): void {
+    if (this.#lies(index)) return;
     if (damage !== "disk" && damage !== "backup") return;
     this.finality.lost(index);
     if (damage === "disk" || this.#simulation.engine === "bft") {
@@ -148,6 +160,8 @@ export class Observer implements Watch {
     const { trace, queue, workload } = this.#simulation;
     trace.step(queue.now, index, input, effects);
     for (const onlooker of this.#simulation.onlookers) onlooker.stepped?.(node, input, effects);
+    this.#steps++;
+    if (this.#lies(index)) return;
     for (const effect of effects) {
       this.#conduct.effect(index, effect);
       if (effect.kind === "persist") this.#persisting(node, effect);
@@ -164,7 +178,7 @@ export class Observer implements Watch {
     }
     // Last, because the same step may have made irreversible what it tells of.
     for (const effect of effects) workload.effect(index, effect);
-    if (++this.#steps % SIZES_EVERY_STEPS !== 0) return;
+    if (this.#steps % SIZES_EVERY_STEPS !== 0) return;
     assertBounded(index, replica.sizes, this.#bounds);
     assertNoLoop(this.#routers);
   }
@@ -172,12 +186,12 @@ export class Observer implements Watch {
   persisted(node: SimulatedNode, persist: Persist): void {
     for (const onlooker of this.#simulation.onlookers) onlooker.persisted?.(node, persist);
     const { record } = persist;
-    if (record === undefined) return;
+    if (record === undefined || this.#lies(node.index)) return;
     const acked = this.#durable(node.index, record);
-    // An equivocating producer's blocks may be acked by many and still give way.
-    if (acked !== undefined && !this.#distrusted.has(this.views.get(acked.id)?.producer ?? "")) {
-      this.decisions.acked(node.index, acked);
-    }
+    if (acked === undefined) return;
+    // A scripted leader's blocks may be acked by many and still give way; commits are proof against liars.
+    const counts = this.#simulation.engine === "bft" || !this.#distrusted.has(this.views.get(acked.id)?.producer ?? "");
+    if (counts) this.decisions.acked(node.index, acked);
   }
 
   /** @returns the block that counts towards a decision: acked under Raft, committed under BFT */
@@ -200,15 +214,18 @@ export class Observer implements Watch {
     for (const onlooker of this.#simulation.onlookers) onlooker.sent?.(node, to, lane, parts);
     if (lane === "bulk" || this.#garbles(node.index)) return;
     const message = this.#readOnce(lane, parts);
-    if (this.#simulation.engine === "bft") this.bftPromises.sent(node.index, message, node.disk);
-    else this.promises.sent(node.index, message, node.disk);
+    if (this.#simulation.engine === "bft") {
+      this.bftPromises.sent(node.index, message, node.disk);
+      this.#voteChains.sent(node.index, node.key, message);
+    } else this.promises.sent(node.index, message, node.disk);
     if (message.kind !== "block" || message.requested) return;
+    if (this.#garbles(to)) return;
     const awake = node.pausedUntil + LOOKED_AT_US < this.#simulation.queue.now;
     this.#streams.sent(node.index, to, message.id, awake ? this.#simulation.queue.now - LOOKED_AT_US : 0);
   }
 
   delivering(node: SimulatedNode, from: number, lane: Lane, parts: readonly Uint8Array[]): void {
-    if (lane !== "chain") return;
+    if (lane !== "chain" || this.#garbles(node.index)) return;
     const message = this.#garbles(from) ? this.#readIfReadable(lane, parts) : this.#readOnce(lane, parts);
     if (message?.kind === "hello") return this.#streams.helloDelivered(from, node.index, message.echo);
     if (message?.kind !== "block" || message.requested || this.#garbles(from)) return;
@@ -233,6 +250,7 @@ export class Observer implements Watch {
       const block = node.replica.ledger.get(id)?.block;
       if (block === undefined) throw new Error(`block ${id} is persisted and not in the ledger`);
       this.#blocks.set(id, block);
+      this.#openings?.taken(node.index, id, block.headerBytes, block.body);
       const { height, view, parent, producer } = block.header;
       if (producer === node.key) this.#blocksProduced++;
       const top = this.block(this.finality.idAt(this.finality.height) as string);
@@ -240,6 +258,9 @@ export class Observer implements Watch {
       const seen = { id, height, view, parent, producer };
       if (this.#distrusted.has(producer)) {
         this.views.admit(seen);
+        // Of a liar's, too: a valid opening block stands above all that can have been decided.
+        if (this.#simulation.engine === "bft" && this.views.get(parent)?.view !== view)
+          this.decisions.opened(node.index, seen);
         continue;
       }
       if (this.views.seen(node.index, seen, decided) === "opener") this.decisions.opened(node.index, seen);
@@ -260,9 +281,14 @@ export class Observer implements Watch {
     this.#simulation.trace.notable(this.#simulation.queue.now, node, what);
   }
 
+  /** Is what this node sends no correct node's? */
   #garbles(index: number): boolean {
-    const { hostile } = this.#simulation;
-    return hostile?.garbles === true && hostile.index === index;
+    return this.#simulation.nodes[index]?.hostile?.garbles === true;
+  }
+
+  /** Is this a producer that lies? Nothing that it does is judged. */
+  #lies(index: number): boolean {
+    return this.#simulation.liars.length > 0 && this.#simulation.liars.some((node) => node.index === index);
   }
 
   #readIfReadable(lane: Lane, parts: readonly Uint8Array[]): WireMessage | undefined {

@@ -3,7 +3,9 @@
  * kind of fault as well as wild ones: some mistakes show only where nothing else disturbs.
  */
 import { SYNC_LIMITS, type SyncLimits } from "../../consensus/sync/constants.ts";
-import type { Dice } from "./dice.ts";
+import type { EngineName } from "../../chain/genesis.ts";
+import type { ConsensusSettings } from "../../consensus/constants.ts";
+import { Dice } from "./dice.ts";
 
 /** Times in milliseconds; probabilities in [0, 1]; mean intervals are for the whole network, Infinity for never. */
 export interface FaultProfile {
@@ -323,6 +325,12 @@ export function drawSyncLimits(dice: Dice): SyncLimits {
     rangeBytes: dice.integer(100, 4_000),
     pullRanges: dice.integer(2, 6),
   };
+}
+
+/** Half of all BFT runs have tenures so short that views are handed over. */
+export function drawSettings({ seed, engine }: { seed: number; engine?: EngineName }): Partial<ConsensusSettings> {
+  const dice = new Dice(seed ^ 0x7e9);
+  return engine === "bft" && dice.chance(0.5) ? { tenureBlocks: dice.integer(2, 40) } : {};
 }
 
 function drawUrgent(dice: Dice, most: number): FaultProfile["urgent"] {

@@ -11,6 +11,7 @@ const fileSchema = z.object({
   engine: z.enum(["raft", "vsr", "bft"]).optional(),
   producers: count.min(1),
   followers: count,
+  byzantine: count.optional(),
   topology: z.enum(TOPOLOGIES).optional(),
   durationMs: z.number().positive(),
   profile: z.looseObject({ name: z.string() }),

@@ -19,6 +19,8 @@ export interface SimulationResult {
   readonly seed: number;
   readonly producers: number;
   readonly followers: number;
+  /** Producers that lied. */
+  readonly byzantine: number;
   /** Kind of faults, and all of what was drawn. */
   readonly profile: string;
   readonly drawnProfile: FaultProfile;
@@ -60,6 +62,7 @@ export function runSimulation(options: RunOptions): SimulationResult {
     seed: options.seed,
     producers: options.producers,
     followers: options.followers ?? 0,
+    byzantine: simulation.liars.length,
     profile: profile.name,
     drawnProfile: profile,
     violation,
@@ -87,10 +90,18 @@ function runPhases(simulation: Simulation, durationMs: number, schedule?: readon
   simulation.advance(durationMs - workMs);
   const broken = simulation.drawBroken();
   simulation.faults.heal(broken);
-  const core = simulation.nodes.filter((node) => !broken.includes(node));
+  const core = simulation.honest.filter((node) => !broken.includes(node));
   if (afterHealMs > 0) {
     simulation.advance(afterHealMs);
     simulation.endWorkload();
+  }
+  if (simulation.liars.length > 0) {
+    // They lie on, and cannot keep the others from deciding what was submitted to them.
+    const indices = new Set(core.map((node) => node.index));
+    const isOpen = ({ node }: { node: number }): boolean => indices.has(node);
+    const decided = "what was submitted comes to an end while some lie";
+    simulation.until(decided, () => !simulation.workload.unresolved.some(isOpen), CONVERGENCE_MS);
+    simulation.faults.endLies();
   }
   comeToRest(simulation, core);
 }

@@ -2,6 +2,7 @@
  * Faults as data: what goes wrong, to whom and when. A run draws its schedule from the seed and records it; a recorded
  * one can be replayed, whole or in part, which is how a failing run is made smaller.
  */
+import type { LieName } from "./byzantine/producer.ts";
 
 /** Indices of nodes; times in milliseconds. */
 export type Fault =
@@ -35,7 +36,9 @@ export type Fault =
   | { readonly kind: "diskFull"; readonly node: number; readonly durationMs: number }
   /** Irreversible blocks do not read: they count as not held. */
   | { readonly kind: "readErrors"; readonly node: number; readonly durationMs: number }
-  | { readonly kind: "clockJump"; readonly node: number; readonly jumpMs: number };
+  | { readonly kind: "clockJump"; readonly node: number; readonly jumpMs: number }
+  /** A producer that lies does so in this way; Infinity: for good. */
+  | { readonly kind: "lie"; readonly node: number; readonly how: LieName; readonly durationMs: number };
 
 /**
  * What a disk has lost when the process comes back. `record`: the vote record does not read. `backup`: the directory is
@@ -80,6 +83,8 @@ export function describeFault({ atUs, fault }: ScheduledFault): string {
       return `${at} the disk of node ${fault.node} does not read for ${ms(fault.durationMs)}`;
     case "clockJump":
       return `${at} the clock of node ${fault.node} jumps by ${ms(fault.jumpMs)}`;
+    case "lie":
+      return `${at} node ${fault.node} lies: ${fault.how} ${fault.durationMs === Infinity ? "for good" : `for ${ms(fault.durationMs)}`}`;
   }
 }
 

@@ -3,7 +3,7 @@
  * Zeller and Hildebrandt 2002), a quieter profile, fewer nodes, a shorter run.
  */
 import type { EngineName } from "../../chain/genesis.ts";
-import { NO_FAULTS, type FaultProfile } from "./profile.ts";
+import { drawSettings, type FaultProfile, NO_FAULTS } from "./profile.ts";
 import { concernsOnly, type ScheduledFault } from "./schedule.ts";
 import type { Topology } from "./topologies.ts";
 import { runSimulation, type RunOptions, type SimulationResult } from "./run.ts";
@@ -15,6 +15,8 @@ export interface ExplicitRun {
   readonly engine?: EngineName;
   readonly producers: number;
   readonly followers: number;
+  /** Producers that lie. Default 0. */
+  readonly byzantine?: number;
   readonly topology?: Topology;
   readonly durationMs: number;
   readonly profile: FaultProfile;
@@ -42,7 +44,7 @@ export const RATES = [
 
 /** As {@link RunOptions} has it. */
 export function optionsOf({ profile, ...run }: ExplicitRun): RunOptions {
-  return { ...run, faults: profile, workload: "default", syncLimits: "default" };
+  return { ...run, faults: profile, workload: "default", syncLimits: "default", settings: drawSettings(run) };
 }
 
 /**

@@ -42,7 +42,6 @@ export interface World {
   readonly dialing: Dialing;
   readonly profile: FaultProfile;
   readonly watch: Watch;
-  readonly hostile: Hostile | undefined;
   /** Nodes keep backups, which costs time. */
   readonly backsUp: boolean;
   indexOf(key: string): number;
@@ -80,8 +79,8 @@ export class SimulatedNode implements Station {
   dying: "heard" | "silently" | undefined;
   /** Among the minority of producers, or a follower: what it promised may be lost, and it may stay broken for good. */
   mayFail = false;
-  /** A Byzantine node: what it does instead of what its replica says. */
-  intercept: ((input: Input, effects: readonly Effect[]) => readonly Effect[]) | undefined;
+  /** Whom nobody can trust: what it does instead of what its replica says. */
+  hostile: Hostile | undefined;
   #slowUntil = 0;
   #slowStepUs = 0;
   /** Microseconds. */
@@ -178,6 +177,7 @@ export class SimulatedNode implements Station {
         log: disk.log(() => this.#world.queue.now < this.#unreadableUntil),
         record: disk.record,
         addresses: world.dialing.kept(this.index),
+        evidence: disk.evidence,
         seed: dice.seed(),
         syncLimits: world.syncLimits,
         floods: world.floods,
@@ -289,8 +289,8 @@ export class SimulatedNode implements Station {
   #stepOnce(input: Input): void {
     const { watch, dice } = this.#world;
     const { life } = this;
+    if (this.hostile?.hears?.(input) === false) return;
     let effects: readonly Effect[] = this.replica.step(input, this.clockMs);
-    if (this.intercept !== undefined) effects = this.intercept(input, effects);
     if (this.#slowUntil > this.#world.queue.now)
       this.pausedUntil = Math.max(this.pausedUntil, this.#world.queue.now + this.#slowStepUs);
     const how = effects.length > 0 ? this.dying : undefined;
@@ -301,6 +301,7 @@ export class SimulatedNode implements Station {
       if (this.life !== life) return;
     }
     if (how !== undefined) this.crash(how === "silently");
+    else this.hostile?.stepped?.(input, effects);
   }
 
   // Station
@@ -372,6 +373,9 @@ export class SimulatedNode implements Station {
       }
       case "keepAddresses":
         return this.#world.dialing.keep(this.index, effect.addresses);
+      case "evidence":
+        this.disk.evidence.push(effect.evidence.bytes);
+        return;
       case "irreversible":
       case "head":
       case "submitted":
@@ -390,11 +394,15 @@ export class SimulatedNode implements Station {
 
   #send(to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     if (!this.#linked.has(to)) return;
-    const { hostile } = this.#world;
-    const said = hostile?.index === this.index ? hostile.instead(lane, parts) : parts;
-    if (said === undefined) return;
-    this.#world.watch.sent(this, to, lane, said);
-    this.#world.network.send(this.index, to, lane, said);
+    if (this.hostile === undefined) this.say(to, lane, parts);
+    else for (const said of this.hostile.instead(lane, parts, to)) this.say(to, lane, said);
+  }
+
+  /** Puts a frame on the wire, whatever the replica says; nothing where there is no link. */
+  say(to: number, lane: Lane, parts: readonly Uint8Array[]): void {
+    if (!this.#linked.has(to)) return;
+    this.#world.watch.sent(this, to, lane, parts);
+    this.#world.network.send(this.index, to, lane, parts);
   }
 
   /** Group commit: all that waits now shares one fsync. */

@@ -13,6 +13,8 @@ import { SYNC_LIMITS, type SyncLimits } from "../../consensus/sync/constants.ts"
 import { utf8 } from "../../src/base/bytes.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
+import { ByzantineProducer } from "./byzantine/producer.ts";
+import { Workshop } from "./byzantine/workshop.ts";
 import { Dialing } from "./dialing.ts";
 import { Dice } from "./dice.ts";
 import { EventQueue } from "./eventQueue.ts";
@@ -45,6 +47,8 @@ export interface SimulationOptions {
   readonly engine?: EngineName;
   /** Nodes outside the producer set. Default 0. */
   readonly followers?: number;
+  /** Producers that lie, under BFT: of those that may fail, and more where there are not so many. Default 0. */
+  readonly byzantine?: number;
   /** "default" draws a profile from the seed; a name draws one of that kind. Default "none". */
   readonly faults?: "default" | "none" | (string & {}) | FaultProfile;
   /** "default" draws one from the seed. */
@@ -94,8 +98,8 @@ export class Simulation implements World {
   readonly workloadProfile: WorkloadProfile;
   readonly watch: Observer;
   readonly workload: Workload;
-  /** A follower that serves what is not true, or cannot be read. */
-  readonly hostile: Hostile | undefined;
+  /** Producers that may say anything. */
+  readonly liars: readonly SimulatedNode[];
   readonly faults: Faults;
   readonly backsUp: boolean;
   readonly trace: Trace;
@@ -132,13 +136,18 @@ export class Simulation implements World {
     const bearable = Math.floor((producers - 1) / (this.engine === "bft" ? 3 : 2));
     for (const node of this.dice.shuffled(this.nodes.slice(0, producers)).slice(0, bearable)) node.mayFail = true;
     for (const node of this.nodes) if (!node.isProducer) node.mayFail = true;
+    this.liars = this.#pickLiars(options.byzantine ?? 0);
     this.dialing = new Dialing(keys, this.#wiring(options), options.learnsAddresses === true);
     this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, this.dialing.mayLink);
     this.trace = new Trace(this.nodes.length, options.print);
     this.watch = new Observer(this);
     const last = this.nodes.at(-1) as SimulatedNode;
-    if (!last.isProducer) this.hostile = this.#hostileAt(last.index);
-    if (this.hostile !== undefined) this.watch.distrust(last.key);
+    if (!last.isProducer) last.hostile = this.#hostileAt(last.index);
+    if (last.hostile !== undefined) this.watch.distrust(last.key);
+    for (const node of this.liars) {
+      node.hostile = new ByzantineProducer(this.#workshopOf(node), this.queue);
+      this.watch.distrust(node.key);
+    }
     this.workload = new Workload(workloadDice, this.workloadProfile, this.watch.transactions);
     this.faults = new Faults(
       {
@@ -147,13 +156,30 @@ export class Simulation implements World {
         nodes: this.nodes,
         crash: (node, silent) => this.crash(node.index, silent),
         start: (node) => this.start(node.index),
-        healed: () => this.hostile?.healed(),
+        healed: () => {
+          for (const node of this.nodes) node.hostile?.healed();
+        },
         damaged: (node, damage) => this.watch.damaged(node, damage),
         note: (what) => this.note(what),
       },
       this.dice.split(),
+      new Dice(options.seed ^ 0x11a2),
       this.profile,
     );
+  }
+
+  /** More than may fail is more than the protocol bears. */
+  #pickLiars(count: number): SimulatedNode[] {
+    const producers = this.nodes.filter((node) => node.isProducer);
+    const failing = producers.filter((node) => node.mayFail);
+    return [...failing, ...producers.filter((node) => !node.mayFail)].slice(0, count);
+  }
+
+  #workshopOf(node: SimulatedNode): Workshop {
+    const { configuration, chainId } = this.genesis;
+    const genesis = { view: 0, height: 0, id: this.genesisBlock.id };
+    const world = { keys: this.keys, chainId, nodes: this.nodes, producers: configuration.producers, genesis };
+    return new Workshop(world, node, new Dice(this.seed ^ (0xb12a + node.index)));
   }
 
   #hostileAt(index: number): Hostile | undefined {
@@ -172,6 +198,11 @@ export class Simulation implements World {
 
   get nowMs(): number {
     return this.queue.now / 1000;
+  }
+
+  /** All but the liars. */
+  get honest(): readonly SimulatedNode[] {
+    return this.liars.length === 0 ? this.nodes : this.nodes.filter((node) => !this.liars.includes(node));
   }
 
   indexOf(key: string): number {
@@ -220,8 +251,10 @@ export class Simulation implements World {
   drawBroken(): SimulatedNode[] {
     if (!this.dice.chance(this.profile.brokenForGood)) return [];
     const broken: SimulatedNode[] = [];
-    for (const node of this.nodes.filter((each) => each.mayFail && this.dice.chance(0.5))) {
-      const rest = this.nodes.filter((each) => each !== node && !broken.includes(each));
+    for (const node of this.nodes.filter(
+      (each) => each.mayFail && this.dice.chance(0.5) && !this.liars.includes(each),
+    )) {
+      const rest = this.nodes.filter((each) => each !== node && !broken.includes(each) && !this.liars.includes(each));
       const isWhole = isConnected(
         rest.map(({ index }) => index),
         (a, b) => this.network.isWired(a, b),
@@ -259,7 +292,8 @@ export class Simulation implements World {
   #submitLater(): void {
     this.queue.schedule(this.queue.now + this.workload.intervalMs * 1000, () => {
       if (!this.#working) return;
-      const awake = this.nodes.filter((node) => node.isUp && node.pausedUntil <= this.queue.now);
+      // Clients of a liar can be told anything.
+      const awake = this.honest.filter((node) => node.isUp && node.pausedUntil <= this.queue.now);
       if (awake.length > 0) this.workload.submitSome(this.dice.pick(awake));
       this.#readSomewhere();
       this.#submitLater();
@@ -351,7 +385,7 @@ export class Simulation implements World {
 
   /** Oracle 3, at the end: every node's state at its irreversible block is what the model says. */
   assertStates(): void {
-    for (const node of this.nodes) {
+    for (const node of this.honest) {
       if (!node.isUp) continue;
       const { ledger } = node.replica;
       const model = modelState(this.watch.decidedBlocks(ledger.bottom.height));

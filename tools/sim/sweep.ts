@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { EngineName } from "../../chain/genesis.ts";
 import { Dice } from "./dice.ts";
-import { LATER_NAMES } from "./profile.ts";
+import { drawSettings, LATER_NAMES } from "./profile.ts";
 import { runSimulation, type SimulationResult } from "./run.ts";
 import { TOPOLOGIES, type Topology } from "./topologies.ts";
 
@@ -13,6 +13,8 @@ export interface SweepRun {
   readonly engine?: EngineName;
   readonly producers: number;
   readonly followers: number;
+  /** Producers that lie, under BFT. Default 0. */
+  readonly byzantine?: number;
   /** "default", "none", or a kind of profile. */
   readonly faults: string;
   /** Default "mesh". */
@@ -28,6 +30,8 @@ export interface SweepOptions {
   /** A fixed number or a range to draw from; undefined: mixed sizes. */
   readonly producers: readonly [number, number] | undefined;
   readonly followers: readonly [number, number] | undefined;
+  /** Liars, of those that BFT bears at most; undefined: none in a third of the runs, else 1 to f. */
+  readonly byzantine?: number | undefined;
   readonly faults: string;
   /** Undefined: a mesh mostly, for some seeds another one. */
   readonly topology?: Topology;
@@ -52,6 +56,7 @@ export function* planSweep({
   seeds,
   producers,
   followers,
+  byzantine,
   faults,
   topology,
   durationMs,
@@ -66,11 +71,15 @@ export function* planSweep({
     // Under BFT a record restored from a backup is not noticed yet.
     const later = engine !== "bft" && dice.chance(LATER_SHARE) ? dice.pick(LATER_NAMES) : "default";
     const links = dice.chance(SPARSE_SHARE) ? dice.pick(SPARSE) : "mesh";
+    const size = {
+      producers: producers === undefined ? drawn.producers : dice.integer(...producers),
+      followers: followers === undefined ? drawn.followers : dice.integer(...followers),
+    };
     yield {
       seed,
       ...(engine && { engine }),
-      producers: producers === undefined ? drawn.producers : dice.integer(...producers),
-      followers: followers === undefined ? drawn.followers : dice.integer(...followers),
+      ...size,
+      ...(engine === "bft" && { byzantine: drawLiars(dice, size.producers, topology ?? links, byzantine) }),
       faults: faults === "default" ? later : faults,
       topology: topology ?? links,
       durationMs,
@@ -78,13 +87,27 @@ export function* planSweep({
   }
 }
 
+/** Where messages go through others, a liar can cut the network in two: no liars there unless they are asked for. */
+function drawLiars(dice: Dice, producers: number, topology: Topology = "mesh", given: number | undefined): number {
+  const bearable = Math.floor((producers - 1) / 3);
+  const drawn = topology === "mesh" && dice.chance(2 / 3) ? dice.integer(Math.min(1, bearable), bearable) : 0;
+  return given === undefined ? drawn : Math.min(given, bearable);
+}
+
 export function runOne(run: SweepRun, print?: (line: string) => void): SimulationResult {
-  return runSimulation({ ...run, workload: "default", syncLimits: "default", ...(print && { print }) });
+  return runSimulation({
+    ...run,
+    workload: "default",
+    syncLimits: "default",
+    settings: drawSettings(run),
+    ...(print && { print }),
+  });
 }
 
 /** The command that replays a run. */
-export function commandOf({ seed, engine, producers, followers, faults, topology, durationMs }: SweepRun): string {
-  const named = engine === undefined || engine === "raft" ? "" : `--engine ${engine} `;
+export function commandOf(run: SweepRun): string {
+  const { seed, engine, producers, followers, byzantine = 0, faults, topology, durationMs } = run;
+  const named = engine === undefined || engine === "raft" ? "" : `--engine ${engine} --byzantine ${byzantine} `;
   const links = topology === undefined ? "" : ` --topology ${topology}`;
   return `cairn sim ${named}--seed ${seed} --producers ${producers} --followers ${followers} --faults ${faults}${links} --until ${durationMs}ms`;
 }

@@ -183,13 +183,13 @@ function readVotes(bytes: Uint8Array): WireMessage {
   return { kind: "votes", signer: fields.hex(1), votes };
 }
 
-function readRef(bytes: Uint8Array): WireRef {
+export function readRef(bytes: Uint8Array): WireRef {
   const fields = new FieldReader(bytes);
   return { view: fields.number(1), height: fields.number(2), id: fields.hex(3) };
 }
 
 /** The fields of a message, each as three numbers: its own, and where its content starts and ends. */
-class FieldReader {
+export class FieldReader {
   readonly #bytes: Uint8Array;
   readonly #fields: number[] = [];
 

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { decodeBlock } from "../../../chain/block.ts";
 import { elementAt } from "../../../chain/byteList.ts";
 import { decodePayload, encodeRangeResponsePayload } from "../../../consensus/messages.ts";
+import type { Lane } from "../../../net/link/types.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../../net/transport/envelope.ts";
 import { concatBytes } from "../../../src/base/bytes.ts";
-import type { Effect } from "../../../src/replica/types.ts";
 import { falselySigned } from "../../../tools/sim/liar.ts";
 import { NO_FAULTS, NO_WORKLOAD } from "../../../tools/sim/profile.ts";
 import { comeToRest } from "../../../tools/sim/run.ts";
@@ -52,11 +52,10 @@ function farBehind(
 }
 
 /** A range as a liar sends it: of some blocks up to a height the signatures are false, which no hash covers. */
-function withFalseSignatures(effect: Effect, upTo: number): Effect {
-  if (effect.kind !== "send" || effect.lane !== "bulk") return effect;
-  const opened = decodeEnvelope(concatBytes(...effect.parts));
+function withFalseSignatures(lane: Lane, parts: readonly Uint8Array[], upTo: number): readonly Uint8Array[] {
+  const opened = lane === "bulk" ? decodeEnvelope(concatBytes(...parts)) : undefined;
   const decoded = opened && decodePayload("", opened.payload);
-  if (decoded?.ok !== true || decoded.value.kind !== "rangeResponse") return effect;
+  if (decoded?.ok !== true || decoded.value.kind !== "rangeResponse") return parts;
   const { blocks, proof } = decoded.value.response;
   const lies = Array.from({ length: blocks.count }, (_, index) => {
     const block = decodeBlock(elementAt(blocks, index));
@@ -64,7 +63,7 @@ function withFalseSignatures(effect: Effect, upTo: number): Effect {
     const { height } = block.value.header;
     return height <= upTo && height % 10 === 5 ? falselySigned(block.value) : block.value;
   });
-  return { ...effect, parts: encodeEnvelope(opened!.envelope, encodeRangeResponsePayload(lies, proof)) };
+  return encodeEnvelope(opened!.envelope, encodeRangeResponsePayload(lies, proof));
 }
 
 function caughtUp(stage: Stage, boundMs = 30_000): void {
@@ -127,7 +126,12 @@ describe("a follower far behind", () => {
     // 4 is the follower's only source, and what it sends is true by its hashes; 5 is connected to the follower alone.
     const [source, below] = [4, 5];
     const { stage } = farBehind(300, { followers: 3 }, [FOLLOWER, below]);
-    stage.node(source).intercept = (_, effects) => effects.map((effect) => withFalseSignatures(effect, 200));
+    stage.node(source).hostile = {
+      index: source,
+      garbles: false,
+      instead: (lane, parts) => [withFalseSignatures(lane, parts, 200)],
+      healed: () => undefined,
+    };
     stage.part([FOLLOWER], [0, 1, 2, source]);
     stage.part([below], [0, 1, 2, source]);
     stage.start(FOLLOWER);

@@ -19,6 +19,7 @@ import {
   READS_MAX,
   SCORED_PEERS_MAX,
 } from "../../../src/replica/constants.ts";
+import { EVIDENCE_PER_PRODUCER } from "../../../src/replica/evidenceStore.ts";
 import { RuleBroken } from "../violation.ts";
 
 /** Branches that a run can have at once: every view may leave one of at most a window. */
@@ -56,6 +57,7 @@ export function boundsOf(
     broadcastsAwaited: AWAITED_MAX,
     broadcastsKept: KEPT_MAX,
     broadcastBytesKept: KEPT_BYTES_MAX,
+    evidence: producers * EVIDENCE_PER_PRODUCER,
     scoredPeers: SCORED_PEERS_MAX,
     addressBook: ADDRESS_BOOK_MAX,
     // Those that are dialed, and those linked by that.

@@ -9,13 +9,7 @@ import { RuleBroken } from "../violation.ts";
 /** Reasons for closing a link that a correct peer never gives. */
 const FAULTS = new Set(["undecodable", "misbehaviour", "finalityConflict", "frameTooLarge", "badInit", "wrongChain"]);
 /** Log messages that find fault with a peer, or with oneself. */
-const COMPLAINTS = new Set([
-  "a producer misbehaves",
-  "a block is not valid",
-  "a block on disk is not valid",
-  "evidence: two votes at one place",
-  "evidence: two blocks at one place",
-]);
+const COMPLAINTS = new Set(["a producer misbehaves", "a block is not valid", "a block on disk is not valid"]);
 
 const NEVER_REJECTED = "what a correct node sends is never rejected by a correct one";
 
@@ -37,6 +31,12 @@ export class ConductOracle {
           `closes the link to ${effect.peer.slice(0, 8)}: ${effect.reason} ${effect.detail}`,
           [node],
         );
+      case "evidence": {
+        const { producer, kind, view, height } = effect.evidence;
+        if (this.#distrusted.has(producer)) return;
+        const detail = `${kind} at ${view}/${height} against ${producer.slice(0, 8)}`;
+        throw new RuleBroken("conduct", "no honest producer ever yields evidence against itself", detail, [node]);
+      }
       case "halt":
         throw new RuleBroken("conduct", "no correct node halts", effect.why, [node]);
       case "log":

@@ -18,8 +18,8 @@ export class DecisionOracle {
   readonly #acked = new Map<number, Map<number, AckedBlock>>();
   /** Highest decided block of each view in which anything is. */
   readonly #decided = new Map<number, SeenBlock>();
-  /** First blocks of views. */
-  readonly #openers = new Map<number, SeenBlock>();
+  /** First blocks of views, by id: who lies may open a view twice. */
+  readonly #openers = new Map<string, SeenBlock>();
 
   /** @param quorum of producers decides */
   constructor(quorum: number, blockOf: (id: string) => SeenBlock | undefined) {
@@ -47,7 +47,7 @@ export class DecisionOracle {
 
   /** The first block of a view was produced. */
   opened(node: number, opener: SeenBlock): void {
-    this.#openers.set(opener.view, opener);
+    this.#openers.set(opener.id, opener);
     for (const decided of this.#decided.values())
       if (decided.view < opener.view) this.#assertAbove(node, opener, decided);
   }
