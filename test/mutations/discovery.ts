@@ -124,7 +124,7 @@ export const DISCOVERING: readonly Mutation[] = [
     PINGER_TEST,
   ),
   tested(
-    "a silent peer is never given up",
+    "a silent peer is pinged on and on",
     "net/link/pinger.ts",
     "      onSilent();\n",
     "      this.#ping(0);\n",
