@@ -14,6 +14,8 @@ export interface NodeState {
   readonly isPersisting: boolean;
   readonly hasUndrained: boolean;
   readonly isHelloWaiting: boolean;
+  /** Until the next timer, ms. */
+  readonly waitMs: number;
   readonly learnable: readonly UniverseBlock[];
   readonly gainable: readonly UniverseBlock[];
   /** The step that led here first. */
@@ -111,7 +113,7 @@ export class Machine {
     if (number === undefined) {
       number = this.#states.length;
       this.#byKey.set(key, number);
-      const { head, root, phase, isPersisting, hasUndrained, isHelloWaiting } = node;
+      const { head, root, phase, isPersisting, hasUndrained, isHelloWaiting, waitMs } = node;
       this.#states.push({
         head,
         root,
@@ -119,6 +121,7 @@ export class Machine {
         isPersisting,
         hasUndrained,
         isHelloWaiting,
+        waitMs,
         learnable: node.learnable(),
         gainable: node.gainable(),
         from,

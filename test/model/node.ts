@@ -173,6 +173,10 @@ export class ModelNode {
   get hasUndrained(): boolean {
     return this.#undrained > 0;
   }
+  /** Until its next timer, ms. */
+  get waitMs(): number {
+    return Math.max(0, this.#sync.deadline - this.#now);
+  }
   /** A hello that is newer than all that were looked at waits. */
   get isHelloWaiting(): boolean {
     const { waiting } = this.#gate;

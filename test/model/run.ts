@@ -35,7 +35,7 @@ for (const { name, blocks, bounds } of plans) {
     if (json) console.log(JSON.stringify({ name, seconds, totalStates, ...outcome }));
     else {
       console.log(
-        `${name}: ${outcome.universe}: ${outcome.states} states, ${outcome.transitions} transitions, depth ${outcome.depth}, ${outcome.nodeStates} states of a node, ${outcome.rounds} rounds of timers, ${seconds.toFixed(1)} s${outcome.isWhole || outcome.counterexample !== undefined ? "" : ", CUT OFF"}`,
+        `${name}: ${outcome.universe}: ${outcome.states} states, ${outcome.transitions} transitions, depth ${outcome.depth}, ${outcome.nodeStates} states of a node, at rest within ${outcome.restMs} ms, ${seconds.toFixed(1)} s${outcome.isWhole || outcome.counterexample !== undefined ? "" : ", CUT OFF"}`,
       );
     }
     if (outcome.counterexample === undefined) continue;

@@ -15,8 +15,8 @@ export interface Bounds {
   readonly ticks: number;
   /** Hellos, on both nodes together, that come when their allowance is used up. */
   readonly holds: number;
-  /** Rounds of timers within which two nodes left alone must have the same head. */
-  readonly rounds: number;
+  /** Within this, two nodes left alone must have the same head; messages take no time, ms. */
+  readonly restMs: number;
   /** A block fills the send budget, so that anything may happen between two blocks of a stream. */
   readonly paced: boolean;
   /** States at most; a search that would go beyond them is cut off. */
@@ -37,8 +37,8 @@ export interface Outcome {
   readonly depth: number;
   /** States of one node by itself. */
   readonly nodeStates: number;
-  /** Rounds of timers that the slowest state needs to come to rest with equal heads. */
-  readonly rounds: number;
+  /** What the slowest state needs to come to rest with equal heads, ms. */
+  readonly restMs: number;
   readonly isWhole: boolean;
   readonly counterexample: Counterexample | undefined;
 }
@@ -79,10 +79,10 @@ export class Search {
   readonly #numbers = new Map<string, number>();
   readonly #parents: number[] = [];
   readonly #depths: number[] = [];
-  /** Rounds of timers that a world needs, by its key without what the world may still do to it. */
-  readonly #rounds = new Map<string, number>();
+  /** What a world needs to come to rest, ms, by its key without what the world may still do to it. */
+  readonly #restMs = new Map<string, number>();
   #transitions = 0;
-  #maxRounds = 0;
+  #maxRestMs = 0;
   #counterexample: Counterexample | undefined;
 
   constructor(shape: Shape, bounds: Bounds) {
@@ -106,7 +106,7 @@ export class Search {
       transitions: this.#transitions,
       depth: this.#depths.at(-1) as number,
       nodeStates: this.#machine.size,
-      rounds: this.#maxRounds,
+      restMs: this.#maxRestMs,
       isWhole: done === this.#worlds.length,
       counterexample: this.#counterexample,
     };
@@ -250,57 +250,51 @@ export class Search {
 
   // What must follow when nothing more happens
 
-  /** Leaves the two alone: everything is delivered, then timers fire, until both rest with the same head. */
+  /** Leaves the two alone: everything is delivered, then the next timer fires, until both rest with the same head. */
   #comeToRest(number: number): void {
-    const path: { key: string; isRound: boolean }[] = [];
+    const path: { key: string; waitMs: number }[] = [];
     const texts: (() => string)[] = [];
     let world: World = { ...(this.#worlds[number] as World), holds: 0 };
-    let rounds = 0;
+    let restMs = 0;
     let known: number | undefined;
     for (;;) {
       const key = quietKey(world);
-      known = this.#rounds.get(key);
+      known = this.#restMs.get(key) ?? (this.#isAtRest(world) ? 0 : undefined);
       if (known !== undefined) break;
-      const next = this.#quietStep(world);
-      path.push({ key, isRound: false });
-      if (next === undefined) {
-        if (this.#isAtRest(world)) {
-          known = 0;
-          break;
-        }
-        if (++rounds > this.#bounds.rounds) return this.#fail("the two stay where neither moves", number, texts);
-        (path.at(-1) as { isRound: boolean }).isRound = true;
-        for (const side of SIDES) {
-          const { world: after, faults, text } = this.#tick(world, side);
-          texts.push(text);
-          if (faults.length > 0) return this.#fail(faults.join("; "), number, texts);
-          world = after;
-        }
-        continue;
-      }
-      texts.push(next.text);
-      if (next.faults.length > 0) return this.#fail(next.faults.join("; "), number, texts);
+      const { waitMs, text, faults, world: next } = this.#quietStep(world);
+      texts.push(text);
+      path.push({ key, waitMs });
+      if (faults.length > 0) return this.#fail(faults.join("; "), number, texts);
+      restMs += waitMs;
+      if (restMs > this.#bounds.restMs) return this.#fail(`${restMs} ms and the two still differ`, number, texts);
       if (texts.length > QUIET_STEPS_MAX) return this.#fail("the two talk for ever", number, texts.slice(0, 60));
-      world = next.world;
+      world = next;
     }
-    for (const { key, isRound } of path.reverse()) {
-      if (isRound) known++;
-      this.#rounds.set(key, known);
+    for (const { key, waitMs } of path.reverse()) {
+      known += waitMs;
+      this.#restMs.set(key, known);
     }
-    if (known > this.#bounds.rounds) return this.#fail("the two need too many rounds of timers", number, texts);
-    this.#maxRounds = Math.max(this.#maxRounds, known);
+    if (known > this.#bounds.restMs) return this.#fail(`${known} ms and the two still differ`, number, texts);
+    this.#maxRestMs = Math.max(this.#maxRestMs, known);
   }
 
-  #quietStep(world: World): Step | undefined {
-    if (!world.isUp) return this.#connect(world);
+  /** What happens next when nothing interferes: messages are there at once, timers take their time. */
+  #quietStep(world: World): Step & { readonly waitMs: number } {
+    for (const step of this.#quietDeliveries(world)) return { ...step, waitMs: 0 };
+    const [left, right] = SIDES.map((side) => this.#state(world, side).waitMs) as [number, number];
+    return { ...this.#tick(world, left <= right ? LEFT : RIGHT), waitMs: Math.min(left, right) };
+  }
+
+  *#quietDeliveries(world: World): Generator<Step> {
+    if (!world.isUp) yield this.#connect(world);
     for (const side of SIDES) {
-      for (const step of this.#deliveries(world, side)) return step;
-      for (const step of this.#ownSteps(world, side)) return step;
+      yield* this.#deliveries(world, side);
+      yield* this.#ownSteps(world, side);
     }
-    return undefined;
   }
 
   #isAtRest(world: World): boolean {
+    for (const _ of this.#quietDeliveries(world)) return false;
     const [left, right] = [this.#state(world, LEFT), this.#state(world, RIGHT)];
     return left.head === right.head && left.root === right.root && left.phase === "idle" && right.phase === "idle";
   }

@@ -256,6 +256,13 @@ export const MUTATIONS: readonly Mutation[] = [
     "if (this.#mine !== undefined) this.#takeRoles(this.#mine, hello);",
   ),
   modelled(
+    "H1",
+    "switches to another branch without a new hello",
+    CONNECTION,
+    "if (!this.#chain.extends(this.#mine.head)) this.#sendHello(this.#fullLocator());",
+    "if (this.#mine.seq < 0) this.#sendHello(this.#fullLocator());",
+  ),
+  modelled(
     "H2",
     "does not adopt a hello's certificate",
     SYNC,
