@@ -28,26 +28,4 @@ export const ROUTING_SWEPT: readonly Mutation[] = [
   edited("requests for a newer seqno are not sent", [
     { file: ROUTING, find: "if (from === undefined) return vias;", replace: "if (from === undefined) return [];" },
   ]),
-  edited("requests for a newer seqno are not passed on", [
-    {
-      file: ROUTING,
-      find: "else if (producer === this.#host.self || request.hops > 1) {",
-      replace: "else if (producer === this.#host.self) {",
-    },
-  ]),
-  edited("a request for a newer seqno that comes early is dropped", [
-    {
-      file: ROUTING,
-      find: "if (this.#turnOf(producer) > this.#host.now()) continue;",
-      replace:
-        "if (this.#turnOf(producer) > this.#host.now()) {\n        this.#waiting.delete(producer);\n        continue;\n      }",
-    },
-  ]),
-  edited("a lost route is not retracted", [
-    {
-      file: ROUTING,
-      find: "        this.#changed.add(producer);\n        if (producer !== broken)",
-      replace: "        if (producer !== broken)",
-    },
-  ]),
 ];

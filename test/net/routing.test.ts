@@ -120,6 +120,33 @@ describe("after the last change", () => {
   });
 });
 
+describe("destinations are the producers of the configuration", () => {
+  it("what is told of anybody else is not taken in, passed on, asked for or answered, however well it is signed", () => {
+    const network = new RoutingNetwork(3, 1, STEADY, seededRandom(1));
+    for (const [a, b] of line(3)) network.link(a, b);
+    network.advance(1_000);
+    const [, relay, follower] = network.keys as [string, string, string];
+    const router = network.router(1);
+    const seqno = 1n << 60n;
+    const signed = { producer: follower, seqno, signature: new Uint8Array(64) };
+    const before = network.messages;
+    for (const message of [
+      { kind: "updates", updates: [{ producer: follower, route: { ...signed, metric: 0 } }] },
+      { kind: "seqnoRequest", request: { ...signed, hops: 3 } },
+      { kind: "routeRequest", producer: follower },
+    ] as const) {
+      // A signature of no use is not worth a check.
+      expect(router.unproven(message)).toEqual([]);
+      router.receive(follower, message);
+      router.finish();
+    }
+    network.advance(1_000);
+    expect(network.messages).toBe(before);
+    expect([router.candidates(follower), network.router(0).nextHop(follower)]).toEqual([[], undefined]);
+    expect(network.router(0).nextHop(relay)).toBe(relay);
+  });
+});
+
 describe("what is gone", () => {
   it("is known to be gone at once: nobody counts to infinity", () => {
     const network = build(8, 8, ring(8));

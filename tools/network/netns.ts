@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import type { NodeStatus } from "../../src/node/api.ts";
@@ -20,6 +21,8 @@ const PRODUCERS = 5;
 const FOLLOWERS = 4;
 /** The path is eight links long. */
 const ELECTION_TIMEOUT_MS = 3_000;
+/** Pings measure a disturbed link, and elections would be held, within this. */
+const DISTURBED_MS = 20_000;
 /** Above the first port: those that wires use on loopback. */
 const WIRE_PORTS = 500;
 /** From the cut of a bridge to commits on the greater side: pings run out, an election; long, for a busy machine. */
@@ -131,6 +134,24 @@ class Line {
     return JSON.parse(await this.cairn(node, "status")) as NodeStatus;
   }
 
+  async view(): Promise<number> {
+    return (await this.status(0)).consensus.view;
+  }
+
+  /** Which producer. */
+  async leader(): Promise<number> {
+    return poll("somebody leads", RECOVERY_MS, async () => {
+      const { consensus } = await this.status(0);
+      const at = this.#nodes.findIndex(({ key }) => key === consensus.leader);
+      return at < 0 ? undefined : at;
+    });
+  }
+
+  async roundTrips(node: number): Promise<string> {
+    const peers = JSON.parse(await this.cairn(node, "peers")) as { peers: readonly { rttMs?: number }[] };
+    return peers.peers.map(({ rttMs }) => `${rttMs?.toFixed(0)} ms`).join(", ");
+  }
+
   /** Irreversible, told by that node; tried again while nobody leads. @returns ms */
   async commit(node: number, key: string, boundMs: number): Promise<number> {
     const began = Date.now();
@@ -173,13 +194,20 @@ export async function runNamespaces(basePort: number, kind: Kind, note: (text: s
     note(`equal chains at height ${await line.awaitEqual()}`);
 
     for (const wire of line.wires) wire.disturb({ delayMs: 50, lossPercent: 5 });
+    const view = await line.view();
     await everywhere("loss", ends, RECOVERY_MS);
+    await wait(DISTURBED_MS);
+    await everywhere("loss, later", ends, RECOVERY_MS);
+    note(`views ${view} to ${await line.view()}; round trips of node 1's links: ${await line.roundTrips(1)}`);
     for (const wire of line.wires) wire.disturb({});
     note(`5 % loss and 50 ms each way on every link: equal chains at height ${await line.awaitEqual()}`);
 
-    const bridge = line.wires[3] as Wire;
+    // The leader is left with one producer beside it, or is in the middle, with the greater part.
+    const leader = await line.leader();
+    const bridge = line.wires[leader < 3 ? 3 : 4] as Wire;
     bridge.cut("down");
-    await everywhere("cut", [4], RECOVERY_MS);
+    note(`cut: producer ${leader} leads`);
+    await everywhere("cut", [leader < 3 ? 4 : 0], RECOVERY_MS);
     bridge.cut("up");
     await everywhere("mended", ends, RECOVERY_MS);
     note(`a bridge cut and mended: equal chains at height ${await line.awaitEqual()}`);

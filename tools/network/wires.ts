@@ -97,6 +97,7 @@ class PassedWire implements Wire {
   readonly #sockets: Socket[] = [];
   readonly #children: ChildProcess[] = [];
   #how: Required<Disturbance> = { delayMs: 0, lossPercent: 0, corruptPercent: 0 };
+  #isCut = false;
 
   constructor(device: string, ends: readonly [End, End], port: number) {
     this.#device = device;
@@ -125,8 +126,9 @@ class PassedWire implements Wire {
     this.#how = { delayMs, lossPercent, corruptPercent };
   }
 
+  /** Neither end is told. */
   cut(state: "up" | "down"): void {
-    for (const { namespace } of this.ends) ip("-n", namespace, "link", "set", this.#device, state);
+    this.#isCut = state === "down";
   }
 
   async clear(): Promise<void> {
@@ -140,7 +142,7 @@ class PassedWire implements Wire {
 
   #pass(packet: Buffer, to: number): void {
     const { delayMs, lossPercent, corruptPercent } = this.#how;
-    if (isDrawn(lossPercent)) return;
+    if (this.#isCut || isDrawn(lossPercent)) return;
     if (isDrawn(corruptPercent)) {
       const bit = Math.floor(8 * packet.length * Math.random());
       packet[bit >> 3] = (packet[bit >> 3] as number) ^ (1 << (bit & 7));

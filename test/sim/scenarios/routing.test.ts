@@ -25,6 +25,21 @@ function watched(stage: Stage): Stage {
   return stage;
 }
 
+/** There and back over a link at most, without faults, ms. */
+const ROUND_TRIP_MS = 2 * 1.2;
+/** A request for a newer seqno waits so long for its turn, at each end. */
+const TURN_MS = 200;
+
+/** Once all links are up, every node has a way to every producer within three round trips of the longest line and two turns of requests. */
+function converges(stage: Stage): void {
+  const { nodes, network } = stage.simulation;
+  stage.until("all links are up", () => network.isWhole(nodes), 5_000);
+  stage.advance(3 * ROUND_TRIP_MS * (nodes.length - 1) + 2 * TURN_MS);
+  for (const node of nodes)
+    for (const { producer, via } of node.replica.routes())
+      expect(via, `way from ${node.index} to ${stage.simulation.indexOf(producer)}`).toBeDefined();
+}
+
 describe("producers that are no neighbours", () => {
   it("a leader reachable through two followers alone: commits, reads, elects another", () => {
     // 0 - 3 - 4 - 1 and 0 - 3 - 4 - 2: every way between 0 and the others crosses both followers.
@@ -49,6 +64,7 @@ describe("producers that are no neighbours", () => {
       ([a, b]) => a < b && wired(a, b),
     );
     const stage = watched(Stage.open(5, { followers: 3, wired }));
+    converges(stage);
     for (const index of stage.others()) stage.commit(index);
     for (let i = 0; i < 4; i++) {
       const [a, b] = links[(i * 3) % links.length] as Edge;
@@ -57,6 +73,7 @@ describe("producers that are no neighbours", () => {
       stage.crash(5 + (i % 3));
       stage.advance(500);
       stage.startAll();
+      converges(stage);
       stage.advance(2_000);
     }
     for (const index of stage.others()) stage.commit(index);
