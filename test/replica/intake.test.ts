@@ -17,6 +17,7 @@ import {
   encodeSigned,
   encodeTransactionForward,
   encodeTransactionResults,
+  encodeVotes,
   type Hello,
 } from "../../consensus/messages.ts";
 import type { Lane, PeerKey } from "../../net/link/types.ts";
@@ -94,7 +95,7 @@ class Node {
     irreversibleHeight: () => this.irreversibleHeight,
     kit: engineKit(genesis, "00".repeat(32)),
     isNews: ({ height }) => height > this.certifiedHeight,
-    isVoteNews: () => true,
+    isVoteNews: (_, { vote }) => vote.height > this.irreversibleHeight,
     isEvidenceNews: () => true,
     isNoticeNews: ({ at }) => at > this.noticedAt,
     addressesWorthChecking: (_, records) => records.filter(({ sequence }) => sequence > this.addressesAt),
@@ -497,6 +498,27 @@ describe("what is for others", () => {
     node.intake.received(...onward(STRANGER, source, [B], payload));
     expect([node.forwarded.length, node.check()]).toEqual([signers.length === 0 ? 1 : 0, signers]);
     expect([node.forwarded, node.kinds]).toMatchObject([[{ to: B, source }], []]);
+  });
+
+  it("with votes of which this node learns nothing is checked only where it is passed on, and then whole", () => {
+    const votes = [1, 2].map((height) => ({
+      commit: height === 1,
+      vote: { view: 1, height, id: first.id },
+      signature: fakeSignature(`${height}`),
+    }));
+    const payload = encodeVotes({ signer: A, votes });
+    const node = relay();
+    node.irreversibleHeight = 1;
+    node.unicast(A, payload);
+    expect([node.check(), node.delivered[0]?.arrival]).toEqual([
+      [A],
+      { kind: "votes", votes: { signer: A, votes: votes.slice(1) } },
+    ]);
+    node.intake.received(...onward(STRANGER, A, [B, SELF], encodeVotes({ signer: A, votes: votes.slice(0, 1) })));
+    expect([node.check(), node.forwarded.length]).toEqual([[A], 1]);
+    node.irreversibleHeight = 2;
+    node.unicast(A, payload);
+    expect([node.check(), node.delivered.length, node.faults]).toEqual([[], 2, []]);
   });
 
   it("is not passed on when a signature is not valid, and costs who sent it, whoever is said to be its source", () => {
