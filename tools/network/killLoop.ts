@@ -9,8 +9,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { quantile, round } from "../bench/statistics.ts";
-import { readChain, stateDigest } from "./chainFiles.ts";
-import { LoadClient, type LoadTransaction, makeTransaction } from "./load.ts";
+import { BATCH, chainFaults, Load } from "./acknowledged.ts";
 import { type NetworkOptions, NetworkProcesses, type NodeProcess } from "./processes.ts";
 
 export interface KillLoopOptions extends Omit<NetworkOptions, "dir"> {
@@ -38,7 +37,6 @@ export interface KillLoopReport {
 const SIGNALS = ["SIGKILL", "SIGTERM", "SIGSTOP"] as const;
 type KillSignal = (typeof SIGNALS)[number];
 
-const BATCH = 50;
 /** A paused node stands still so long after the others went on: its links are given up meanwhile, or not. */
 const PAUSE_MS = 2_000;
 
@@ -53,7 +51,7 @@ export async function runKillLoop({
   const network = NetworkProcesses.create({ dir, ...options });
   try {
     await network.startAll();
-    const load = new Load(network);
+    const load = new Load(network.nodes);
     const downtimesMs: number[] = [];
     for (let i = 0; i < kills; i++) {
       const leader = await network.awaitLeader();
@@ -77,7 +75,7 @@ export async function runKillLoop({
     const ends = await network.endAll();
     const faults = [
       ...ends.flatMap((end, i) => (end === 0 ? [] : [`node${i} ended with ${end}`])),
-      ...compare(network.nodes, load.acknowledged),
+      ...chainFaults(network.nodes, load.acknowledged),
     ];
     return { downtimesMs, acknowledged: load.acknowledged.size, height, faults };
   } finally {
@@ -98,104 +96,6 @@ async function struck(victim: NodeProcess, signal: KillSignal, load: Load): Prom
     victim.signal("SIGCONT");
   }
   return downtime;
-}
-
-/** Batches to every node that runs, one under way at each; what is answered `irreversible` is kept. */
-class Load {
-  readonly acknowledged = new Set<string>();
-  #running = true;
-  readonly #workers: Promise<void>[];
-  #waiters: (() => boolean)[] = [];
-  #newest = { submittedAt: 0, answeredAt: 0 };
-
-  constructor(network: NetworkProcesses) {
-    this.#workers = network.nodes.map((node) => this.#work(node));
-  }
-
-  /** Submits to a node that is about to be stopped, and waits only until it has accepted. */
-  async acceptAt(node: NodeProcess): Promise<void> {
-    const client = new LoadClient(node.url);
-    const batch = Array.from({ length: BATCH }, () => makeTransaction({ bytes: 256, keys: "random" }, Date.now()));
-    for (const { id, status } of await client.batch(batch, "accepted", 10_000)) {
-      if (status === "accepted") this.acknowledged.add(id);
-    }
-    client.close();
-  }
-
-  async stop(): Promise<void> {
-    this.#running = false;
-    await Promise.all(this.#workers);
-  }
-
-  someAcknowledged(count: number): Promise<void> {
-    const target = this.acknowledged.size + count;
-    return this.#when(() => this.acknowledged.size >= target);
-  }
-
-  /** When the first batch that was submitted after a time was answered. */
-  async nextAnswerSubmittedAfter(time: number): Promise<number> {
-    await this.#when(() => this.#newest.submittedAt > time);
-    return this.#newest.answeredAt;
-  }
-
-  #when(holds: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiters.push(() => {
-        if (!holds()) return false;
-        resolve();
-        return true;
-      });
-    });
-  }
-
-  async #work(node: NodeProcess): Promise<void> {
-    const client = new LoadClient(node.url);
-    // What failed is submitted again with the same id: a node that was killed may have taken it or not.
-    let batch: LoadTransaction[] = [];
-    let tries = 0;
-    while (this.#running) {
-      if (batch.length === 0 || tries > 3) {
-        batch = Array.from({ length: BATCH }, () => makeTransaction({ bytes: 256, keys: "random" }, Date.now()));
-        tries = 0;
-      }
-      tries++;
-      const submittedAt = performance.now();
-      const results = await client.batch(batch, "irreversible", 10_000).catch(() => undefined);
-      if (results === undefined) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-        continue;
-      }
-      for (const { id, status } of results) if (status === "irreversible") this.acknowledged.add(id);
-      const done = new Set(
-        results.filter(({ status }) => status === "irreversible" || status === "inChain").map(({ id }) => id),
-      );
-      if (results.some(({ status }) => status === "irreversible") && submittedAt > this.#newest.submittedAt) {
-        this.#newest = { submittedAt, answeredAt: performance.now() };
-      }
-      batch = batch.filter(({ id }) => !done.has(id));
-      this.#waiters = this.#waiters.filter((waiter) => !waiter());
-    }
-    client.close();
-  }
-}
-
-function compare(nodes: readonly NodeProcess[], acknowledged: ReadonlySet<string>): string[] {
-  const faults: string[] = [];
-  const chains = nodes.map((node) => readChain(node.node.dir));
-  const states = nodes.map((node) => stateDigest(node.node.dir));
-  const [first] = chains;
-  chains.forEach((chain, i) => {
-    if (chain.blockIds.join() !== first?.blockIds.join()) faults.push(`node${i}: another chain than node0`);
-    const lost = [...acknowledged].filter((id) => !chain.transactionCounts.has(id));
-    if (lost.length > 0) faults.push(`node${i}: ${lost.length} acknowledged transactions are lost, ${lost[0]} first`);
-    const twice = [...chain.transactionCounts].filter(([, count]) => count > 1);
-    if (twice.length > 0) faults.push(`node${i}: ${twice.length} transactions more than once, ${twice[0]?.[0]} first`);
-  });
-  states.forEach((state, i) => {
-    if (state.height !== states[0]?.height || state.digest !== states[0]?.digest)
-      faults.push(`node${i}: another state than node0`);
-  });
-  return faults;
 }
 
 async function main(): Promise<number> {

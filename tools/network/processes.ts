@@ -34,6 +34,8 @@ function findRoot(): string {
 }
 
 export const CAIRN = join(findRoot(), "bin", "cairn.js");
+/** A producer that lies in every way it knows. */
+export const LIAR = join(findRoot(), "dist", "tools", "network", "hostileProducer.js");
 /** A node that serves tampered ranges. */
 export const HOSTILE = join(findRoot(), "dist", "tools", "network", "hostileSource.js");
 

@@ -178,7 +178,8 @@ export class Simulation implements World {
   #workshopOf(node: SimulatedNode): Workshop {
     const { configuration, chainId } = this.genesis;
     const genesis = { view: 0, height: 0, id: this.genesisBlock.id };
-    const world = { keys: this.keys, chainId, nodes: this.nodes, producers: configuration.producers, genesis };
+    const sign = (digest: Uint8Array): Uint8Array => this.keys.sign(node.key, digest);
+    const world = { sign, chainId, nodes: this.nodes, producers: configuration.producers, genesis };
     return new Workshop(world, node, new Dice(this.seed ^ (0xb12a + node.index)));
   }
 

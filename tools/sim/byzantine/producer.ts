@@ -4,7 +4,6 @@
  */
 import type { Lane } from "../../../net/link/types.ts";
 import type { Effect, Input } from "../../../src/replica/types.ts";
-import type { EventQueue } from "../eventQueue.ts";
 import type { Hostile } from "../liar.ts";
 import { bothBlocks, falseOpenings, invalidBlocks, twoBlocks, withheldBlocks } from "./blocks.ts";
 import type { Lie, LieMaker } from "./lie.ts";
@@ -36,15 +35,21 @@ export const LIE_NAMES = Object.keys(LIES) as readonly LieName[];
 /** Lies that act of themselves do so this often, microseconds. */
 const TICK_US = 100_000;
 
+/** Microseconds. */
+interface Timers {
+  readonly now: number;
+  schedule(at: number, run: () => void): void;
+}
+
 export class ByzantineProducer implements Hostile {
   readonly index: number;
   readonly garbles = true;
   readonly #workshop: Workshop;
-  readonly #queue: EventQueue;
+  readonly #queue: Timers;
   readonly #active = new Set<Lie>();
   #ended = false;
 
-  constructor(workshop: Workshop, queue: EventQueue) {
+  constructor(workshop: Workshop, queue: Timers) {
     this.index = workshop.node.index;
     this.#workshop = workshop;
     this.#queue = queue;

@@ -30,17 +30,30 @@ import { hexBytes, toHex } from "../../../src/base/bytes.ts";
 import { sha256, sha256Hex } from "../../../src/base/hash.ts";
 import type { Ledger } from "../../../chain/ledger.ts";
 import type { Dice } from "../dice.ts";
-import type { KeyedHashes } from "../signatures.ts";
-import type { SimulatedNode } from "../simulatedNode.ts";
+import type { Replica } from "../../../src/replica/replica.ts";
 
 export type Parts = readonly Uint8Array[];
 
+/** Where the liar works: in the simulator, or in a process of its own (`tools/network/hostileProducer.ts`). */
 export interface WorkshopWorld {
-  readonly keys: KeyedHashes;
+  /** With the liar's key. */
+  sign(digest: Uint8Array): Uint8Array;
   readonly chainId: string;
-  readonly nodes: readonly SimulatedNode[];
+  /** By their index. */
+  readonly nodes: readonly { readonly index: number; readonly key: string; readonly isProducer: boolean }[];
   readonly producers: readonly string[];
   readonly genesis: BlockRef;
+}
+
+/** The node whose words are changed. */
+export interface LyingNode {
+  readonly index: number;
+  readonly key: string;
+  readonly isUp: boolean;
+  /** Throws when it is down. */
+  readonly replica: Pick<Replica, "ledger" | "status">;
+  /** Sends a frame that its replica did not make. */
+  say(to: number, lane: Lane, parts: Parts): void;
 }
 
 /** A block of one's own that has a second face. */
@@ -54,7 +67,7 @@ const TWINS_MAX = 512;
 const NO_CHANGES = sha256(new Uint8Array(0));
 
 export class Workshop {
-  readonly node: SimulatedNode;
+  readonly node: LyingNode;
   readonly dice: Dice;
   readonly chainId: string;
   readonly producers: readonly string[];
@@ -64,7 +77,7 @@ export class Workshop {
   readonly #twins = new Map<string, Twin>();
   readonly #twinsById = new Map<string, Block>();
 
-  constructor(world: WorkshopWorld, node: SimulatedNode, dice: Dice) {
+  constructor(world: WorkshopWorld, node: LyingNode, dice: Dice) {
     this.#world = world;
     this.node = node;
     this.dice = dice;
@@ -87,14 +100,14 @@ export class Workshop {
     return this.others.filter((index) => this.#world.nodes[index]?.isProducer === true);
   }
   keyOf(index: number): string {
-    return (this.#world.nodes[index] as SimulatedNode).key;
+    return (this.#world.nodes[index] as WorkshopWorld["nodes"][number]).key;
   }
   leads(view: number): boolean {
     return this.producers[view % this.producers.length] === this.key;
   }
 
   sign(digest: Uint8Array): Uint8Array {
-    return this.#world.keys.sign(this.key, digest);
+    return this.#world.sign(digest);
   }
 
   // Frames
