@@ -1,6 +1,6 @@
 /** What differs from engine to engine, in one place: the genesis names the engine, and the rest of the node asks here. */
 import type { Block } from "../chain/block.ts";
-import type { EngineName, Genesis } from "../chain/genesis.ts";
+import type { Genesis } from "../chain/genesis.ts";
 import type { BlockRef } from "../chain/header.ts";
 import type { HeaderRule } from "../chain/ledger.ts";
 import type { SignatureClaim } from "../chain/signing.ts";
@@ -22,9 +22,6 @@ import { Raft } from "./raft/raft.ts";
 import { vsrHeaderRule } from "./vsr/headerRule.ts";
 import { type VsrRecord, vsrRecordMessage } from "./vsr/messages.ts";
 import { Vsr } from "./vsr/vsr.ts";
-
-/** Engines that nodes run; vsr is in the simulator only. */
-export const BUILT_ENGINES: readonly EngineName[] = ["raft", "bft"];
 
 /** A durable record, decoded. */
 export type EngineRecord =

@@ -10,7 +10,7 @@ import { decodeList, elementAt } from "../../chain/byteList.ts";
 import { HARD_LIMITS } from "../../chain/constants.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { compareRefs } from "../../chain/header.ts";
-import { BUILT_ENGINES, type EngineKit, engineKit, type EngineRecord } from "../../consensus/engines.ts";
+import { type EngineKit, engineKit, type EngineRecord } from "../../consensus/engines.ts";
 import { equalBytes, hexBytes } from "../base/bytes.ts";
 import type { BlockView, ForkView } from "./api.ts";
 import { applicationByName } from "./applicationByName.ts";
@@ -67,9 +67,6 @@ export class ChainDirectory {
     if (application === undefined) {
       const message = `${file}: there is no application ${JSON.stringify(genesis.value.application.name)}`;
       throw new StorageError("CANNOT_OPEN", file, message);
-    }
-    if (!BUILT_ENGINES.includes(genesis.value.engine)) {
-      throw new StorageError("CANNOT_OPEN", file, `${file}: engine ${genesis.value.engine} is not built yet`);
     }
     refuseForeignFile(join(dir, "chain.db"));
     const chain = ChainReader.open(dir, genesis.value.chainId);

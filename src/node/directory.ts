@@ -5,7 +5,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
-import { BUILT_ENGINES, engineKit } from "../../consensus/engines.ts";
+import { engineKit } from "../../consensus/engines.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { applicationByName, APPLICATION_NAMES } from "./applicationByName.ts";
 import { type Config, type ConfigSources, type LoadedConfig, loadConfig } from "./config.ts";
@@ -25,7 +25,6 @@ export interface DirectoryError {
     | "DIRECTORY_MISSING"
     | "DIRECTORY_NOT_EMPTY"
     | "DIRECTORY_UNWRITABLE"
-    | "ENGINE_NOT_BUILT"
     | "APPLICATION_UNKNOWN"
     | "INITIAL_STATE_INVALID"
     | "CONFIG"
@@ -104,10 +103,6 @@ export function checkFree(dir: string): Result<undefined, DirectoryError> {
 
 /** The first vote record of a chain: nothing promised, block 0 held. */
 export function initialRecord(file: GenesisFile): Result<Uint8Array, DirectoryError> {
-  if (!BUILT_ENGINES.includes(file.engine)) {
-    const message = `engine ${JSON.stringify(file.engine)} is not built yet; use ${BUILT_ENGINES.join(" or ")}`;
-    return err({ code: "ENGINE_NOT_BUILT", messages: [message] });
-  }
   const application = applicationByName(file.application.name);
   if (application === undefined) {
     const known = APPLICATION_NAMES.join(", ");

@@ -7,7 +7,6 @@ import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
 import { isAncestorOrEqual } from "../../chain/forkDatabase.ts";
 import { transactionId } from "../../chain/transaction.ts";
-import { BUILT_ENGINES } from "../../consensus/engines.ts";
 import { LinkError } from "../../net/link/error.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
 import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
@@ -68,7 +67,7 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
 /** Something about this start that is wrong, with what to do. */
 export class StartError extends Error {
   override readonly name = "StartError";
-  readonly code: "UNKNOWN_APPLICATION" | "UNKNOWN_ENGINE" | "DUPLICATE_IDENTITY" | "HALTED";
+  readonly code: "UNKNOWN_APPLICATION" | "DUPLICATE_IDENTITY" | "HALTED";
   constructor(code: StartError["code"], message: string) {
     super(message);
     this.code = code;
@@ -117,12 +116,6 @@ class Node implements RunningNode {
     const { dir, genesis: file, config, log } = this.#options;
     const genesis = toGenesis(file);
     const application = applicationOf(file.application.name);
-    if (!BUILT_ENGINES.includes(file.engine)) {
-      throw new StartError(
-        "UNKNOWN_ENGINE",
-        `genesis.json asks for engine "${file.engine}"; this version has: ${BUILT_ENGINES.join(", ")}`,
-      );
-    }
     this.#rejected = OperatorList.open(REJECTED_BLOCKS, dir);
     this.#off = OperatorList.open(OFF_PEERS, dir);
     this.#knownPeers = await KnownPeers.open(dir, file.chainId, log);

@@ -76,16 +76,15 @@ describe("a new node's directory", () => {
     expect(checkFree(join(root, "empty")).ok).toBe(true);
   });
 
-  test("of an engine or application that is not there is not begun", () => {
+  test("of an application that is not there is not begun", () => {
     const codes = [
-      testGenesis({ engine: "vsr" }),
       testGenesis({ application: { name: "x" } }),
       testGenesis({ application: { name: "kv", initialState: { a: 1 } } }),
     ].map((genesis) => {
       const made = createNodeDirectory(join(root, "none"), { genesis, key, settings: {} });
       return made.ok ? undefined : made.error.code;
     });
-    expect(codes).toEqual(["ENGINE_NOT_BUILT", "APPLICATION_UNKNOWN", "INITIAL_STATE_INVALID"]);
+    expect(codes).toEqual(["APPLICATION_UNKNOWN", "INITIAL_STATE_INVALID"]);
     expect(existsSync(join(root, "none"))).toBe(false);
   });
 

@@ -1,5 +1,5 @@
 /**
- * `npm run kill-loop -- [TIMES] [SIGNAL] [--engine bft] [--any]`: kills (SIGKILL), stops (SIGTERM) or pauses (SIGSTOP) the
+ * `npm run kill-loop -- [TIMES] [SIGNAL] [--engine bft|vsr] [--any]`: kills (SIGKILL), stops (SIGTERM) or pauses (SIGSTOP) the
  * leader of a loaded network again and again, then kills all nodes at once, and checks that every transaction answered
  * `irreversible` is in every chain exactly once. With --any every other time a producer that does not lead.
  */
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import type { EngineName } from "../../chain/genesis.ts";
 import { quantile, round } from "../bench/statistics.ts";
 import { BATCH, chainFaults, Load } from "./acknowledged.ts";
 import { type NetworkOptions, NetworkProcesses, type NodeProcess } from "./processes.ts";
@@ -98,6 +99,8 @@ async function struck(victim: NodeProcess, signal: KillSignal, load: Load): Prom
   return downtime;
 }
 
+const ENGINES: readonly EngineName[] = ["raft", "vsr", "bft"];
+
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
@@ -105,7 +108,7 @@ async function main(): Promise<number> {
   });
   const kills = Number(positionals[0] ?? 20);
   const signal = SIGNALS.find((each) => each === positionals[1]) ?? "SIGKILL";
-  const engine = values.engine === "bft" ? "bft" : "raft";
+  const engine = ENGINES.find((each) => each === values.engine) ?? "raft";
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
   const size = { producers: 4, followers: 1, basePort: 27_900 };
   const report = await runKillLoop({ ...size, engine, kills, signal, any: values.any, note });

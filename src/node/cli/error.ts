@@ -23,7 +23,6 @@ export function directoryFailure(error: DirectoryError): CliError {
 function statusOf(code: DirectoryError["code"]): ExitStatus {
   switch (code) {
     case "DIRECTORY_NOT_EMPTY":
-    case "ENGINE_NOT_BUILT":
     case "APPLICATION_UNKNOWN":
     case "INITIAL_STATE_INVALID":
     case "CONFIG":

@@ -1,6 +1,5 @@
 /** `cairn tx show ID --proof`, `cairn tx verify FILE|- --genesis FILE`. */
 import { checkTransactionProof, type ProvenTransaction } from "../../../consensus/transactionProof.ts";
-import { BUILT_ENGINES } from "../../../consensus/engines.ts";
 import { fromUtf8, toHex } from "../../base/bytes.ts";
 import { operationsJson, receiptJson } from "../http/kvText.ts";
 import { type GenesisFile, readGenesisFile, toGenesis } from "../genesisFile.ts";
@@ -35,9 +34,6 @@ export interface TxVerifyFlags {
 export async function txVerifyCommand(file: string, flags: TxVerifyFlags): Promise<ExitStatus> {
   const genesis = readGenesisFile(flags.genesis);
   if (!genesis.ok) throw new CliError(EXIT.unreachable, genesis.error.message);
-  const { engine } = genesis.value;
-  if (!BUILT_ENGINES.includes(engine))
-    throw new CliError(EXIT.unreachable, `${flags.genesis}: engine ${engine} is not built yet`);
   const verdict = await verdictOn(await readProof(file), genesis.value);
   if (flags.json) printJson(verdict.ok ? shownJson(verdict.proven, genesis.value) : verdict);
   else print(verdict.ok ? provenText(verdict.proven, genesis.value) : colour("red", `not proven: ${verdict.why}`));
