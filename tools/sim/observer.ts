@@ -212,7 +212,7 @@ export class Observer implements Watch {
 
   sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void {
     for (const onlooker of this.#simulation.onlookers) onlooker.sent?.(node, to, lane, parts);
-    if (lane === "bulk" || this.#garbles(node.index)) return;
+    if (lane === "bulk" || this.#garbles(node.index) || this.#simulation.isBeyond) return;
     const message = this.#readOnce(lane, parts);
     if (this.#simulation.engine === "bft") {
       this.bftPromises.sent(node.index, message, node.disk);
@@ -225,7 +225,7 @@ export class Observer implements Watch {
   }
 
   delivering(node: SimulatedNode, from: number, lane: Lane, parts: readonly Uint8Array[]): void {
-    if (lane !== "chain" || this.#garbles(node.index)) return;
+    if (lane !== "chain" || this.#garbles(node.index) || this.#simulation.isBeyond) return;
     const message = this.#garbles(from) ? this.#readIfReadable(lane, parts) : this.#readOnce(lane, parts);
     if (message?.kind === "hello") return this.#streams.helloDelivered(from, node.index, message.echo);
     if (message?.kind !== "block" || message.requested || this.#garbles(from)) return;
@@ -286,9 +286,10 @@ export class Observer implements Watch {
     return this.#simulation.nodes[index]?.hostile?.garbles === true;
   }
 
-  /** Is this a producer that lies? Nothing that it does is judged. */
+  /** Nothing that a liar does is judged; where there are more of them than is borne, nobody is. */
   #lies(index: number): boolean {
-    return this.#simulation.liars.length > 0 && this.#simulation.liars.some((node) => node.index === index);
+    const { liars, isBeyond } = this.#simulation;
+    return isBeyond || liars.some((node) => node.index === index);
   }
 
   #readIfReadable(lane: Lane, parts: readonly Uint8Array[]): WireMessage | undefined {

@@ -44,6 +44,8 @@ export const CONVERGENCE_MS = 45_000;
 export const IDLE_MS = 12_000;
 /** A hint that was given before nodes agreed has led to an election by then, ms. */
 const AFTERMATH_MS = 2_000;
+/** More than f lie: two chains that were decided are found out within this of the heal, ms. */
+const FOUND_OUT_MS = 20_000;
 /** How often convergence is looked at, ms. */
 const LOOK_EVERY_MS = 100;
 
@@ -90,6 +92,10 @@ function runPhases(simulation: Simulation, durationMs: number, schedule?: readon
   simulation.advance(durationMs - workMs);
   const broken = simulation.drawBroken();
   simulation.faults.heal(broken);
+  if (simulation.isBeyond) {
+    simulation.advance(FOUND_OUT_MS);
+    return simulation.assertFoundOut();
+  }
   const core = simulation.honest.filter((node) => !broken.includes(node));
   if (afterHealMs > 0) {
     simulation.advance(afterHealMs);

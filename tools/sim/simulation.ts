@@ -201,6 +201,11 @@ export class Simulation implements World {
     return this.queue.now / 1000;
   }
 
+  /** More lie than the protocol bears: who is honest may be led astray, and is not to die of it. */
+  get isBeyond(): boolean {
+    return this.liars.length > Math.floor((this.genesis.configuration.producers.length - 1) / 3);
+  }
+
   /** All but the liars. */
   get honest(): readonly SimulatedNode[] {
     return this.liars.length === 0 ? this.nodes : this.nodes.filter((node) => !this.liars.includes(node));
@@ -397,6 +402,22 @@ export class Simulation implements World {
         model,
       );
       this.#assertProofs(node);
+    }
+  }
+
+  /** Two honest nodes that took different blocks for irreversible, and are linked: one of them has halted. */
+  assertFoundOut(): void {
+    const going = this.honest.filter((node) => node.isUp && node.replica.status().halted === undefined);
+    for (const a of going) {
+      for (const b of going) {
+        const height = Math.min(a.replica.ledger.bottom.height, b.replica.ledger.bottom.height);
+        const [mine, theirs] = [a.replica.chain.idAt(height), b.replica.chain.idAt(height)];
+        if (mine === theirs || !this.network.isLinked(a.index, b.index)) continue;
+        throw new RuleBroken("finality", "two decided chains are found out", `height ${height}: ${mine}, ${theirs}`, [
+          a.index,
+          b.index,
+        ]);
+      }
     }
   }
 

@@ -39,7 +39,9 @@ export type WireMessage =
     }
   | { readonly kind: "votes"; readonly signer: string; readonly votes: readonly WireVote[] }
   | { readonly kind: "viewChange"; readonly signer: string; readonly view: number; readonly reported: WireRef }
-  | { readonly kind: "quorum"; readonly commit: boolean; readonly id: string }
+  | { readonly kind: "quorum"; readonly commit: boolean; readonly header: WireHeader }
+  | { readonly kind: "summary"; readonly signer: string; readonly view: number }
+  | { readonly kind: "evidence" }
   | { readonly kind: "block"; readonly requested: boolean; readonly id: string; readonly header: WireHeader }
   | { readonly kind: "hello"; readonly seq: number; readonly echo: number }
   | { readonly kind: "blockRequest" | "blockAnnouncement" | "transactions" | "notice" };
@@ -78,6 +80,7 @@ const SIGNED = new Map([
 ] as const);
 const CERTIFICATE = 32;
 const VOTES = 39;
+const EVIDENCE = 40;
 /** Announcement, graft, prune. */
 const TREE_KINDS = new Set([56, 57, 58]);
 const SYNC_KINDS = ["hello", "block", "blockRequest", "blockResponse", "blockAnnouncement"] as const;
@@ -128,6 +131,7 @@ function payloadOf(parts: readonly Uint8Array[]): Uint8Array {
 function readPayload(payload: Uint8Array): WireMessage {
   const number = payload[0] as number;
   if (number === CERTIFICATE) return readCertificate(payload.subarray(1));
+  if (number === EVIDENCE) return { kind: "evidence" };
   if (number === VOTES) return readVotes(payload.subarray(1));
   if (NOTICES.has(number)) return { kind: "notice" };
   const kind = SIGNED.get(number as 16);
@@ -166,7 +170,7 @@ export function readCertificate(bytes: Uint8Array): Extract<WireMessage, { kind:
   // BFT's has one header where Raft's has a list of acks; its signers are indices.
   const first = fields.first(3);
   if (first !== undefined && new FieldReader(first).all(1).length === 0)
-    return { kind: "quorum", commit: fields.number(1) === 1, id: sha256Hex(fields.only(2)) };
+    return { kind: "quorum", commit: fields.number(1) === 1, header: readHeader(fields.only(2)) };
   const acks = fields.all(3).map((ack) => {
     const inner = new FieldReader(ack);
     return { signer: inner.hex(1), position: inner.number(2) };

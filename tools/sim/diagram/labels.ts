@@ -1,6 +1,6 @@
 /** What a diagram says of a message and of what a step did. Another engine's messages get their words here. */
 import type { Effect } from "../../../src/replica/types.ts";
-import { readHeader, type WireMessage } from "../wire.ts";
+import { readHeader, type WireMessage, type WireVote } from "../wire.ts";
 
 /** Blocks are named `view/height`. */
 export function labelOf(message: WireMessage): string {
@@ -25,6 +25,18 @@ export function labelOf(message: WireMessage): string {
       return `Heartbeat view ${message.view}`;
     case "heartbeatReply":
       return `HeartbeatReply view ${message.view}`;
+    case "votes":
+      return votesLabel(message.votes);
+    case "viewChange":
+      return `ViewChange to ${message.view}, reports ${message.reported.view}/${message.reported.height}`;
+    case "quorum": {
+      const { view, height } = message.header;
+      return `${message.commit ? "Certificate" : "PrepareCertificate"} ${view}/${height}`;
+    }
+    case "summary":
+      return `Summary view ${message.view}`;
+    case "evidence":
+      return "Evidence";
     case "transactions":
       return "Transactions";
     default:
@@ -32,9 +44,30 @@ export function labelOf(message: WireMessage): string {
   }
 }
 
+/** Each kind with the places it is for. */
+function votesLabel(votes: readonly WireVote[]): string {
+  const places = (commit: boolean): string =>
+    votes
+      .filter((vote) => vote.commit === commit)
+      .map(({ view, height }) => `${view}/${height}`)
+      .join(" ");
+  return [
+    ["Prepare", places(false)],
+    ["Commit", places(true)],
+  ]
+    .filter(([, named]) => named !== "")
+    .map((each) => each.join(" "))
+    .join(", ");
+}
+
 /** Messages that come again and again and say the same. */
 export function isPulse(message: WireMessage): boolean {
-  return message.kind === "notice" || message.kind === "heartbeat" || message.kind === "heartbeatReply";
+  return (
+    message.kind === "notice" ||
+    message.kind === "summary" ||
+    message.kind === "heartbeat" ||
+    message.kind === "heartbeatReply"
+  );
 }
 
 /** Words for what a person wants to see; undefined for the rest. */

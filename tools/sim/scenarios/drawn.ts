@@ -1,5 +1,6 @@
 /** Scenarios that can be drawn: `cairn sim NAME --diagram FILE`, and the pages of docs/modes. An engine adds its own list. */
 import type { Recording } from "../diagram/recording.ts";
+import { BFT_MODES } from "./bftModes.ts";
 import { RAFT_MODES } from "./raftModes.ts";
 
 export interface DrawnScenario {
@@ -11,4 +12,4 @@ export interface DrawnScenario {
   record(): Recording;
 }
 
-export const DRAWN_SCENARIOS: readonly DrawnScenario[] = [...RAFT_MODES];
+export const DRAWN_SCENARIOS: readonly DrawnScenario[] = [...RAFT_MODES, ...BFT_MODES];

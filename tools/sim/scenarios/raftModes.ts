@@ -1,32 +1,8 @@
 /** The five modes of Raft, as pictures (docs/modes). */
-import { Recorder, type Recording } from "../diagram/recording.ts";
-import { NO_FAULTS } from "../profile.ts";
 import type { DrawnScenario } from "./drawn.ts";
-import { Stage } from "./stage.ts";
+import { nothing, recordMode } from "./recordMode.ts";
 
-/** Every message takes 1 ms, every write half of that: what depends on what is easy to see. */
-const EVEN = {
-  ...NO_FAULTS,
-  latency: { lowMs: 1, highMs: 1, jitter: 0, tailChance: 0, tailMs: 0 },
-  disk: { typicalMs: 0.5, capMs: 0.6 },
-  redialMs: 20,
-};
-
-/** Three producers and maybe a follower, settled; then the recording begins. */
-function record(followers: number, prepare: (stage: Stage) => void, play: (stage: Stage) => void): Recording {
-  const stage = Stage.open(3, { seed: 4, followers, faults: EVEN });
-  const keys = stage.simulation.nodes.map((node) => node.key);
-  const recorder = new Recorder(keys, () => stage.simulation.queue.now);
-  stage.simulation.onlookers.push(recorder);
-  stage.commit(stage.leader);
-  stage.advance(500);
-  prepare(stage);
-  recorder.begin();
-  play(stage);
-  return recorder.end();
-}
-
-const nothing = (): void => undefined;
+const THREE = { engine: "raft", producers: 3 } as const;
 
 export const RAFT_MODES: readonly DrawnScenario[] = [
   {
@@ -37,7 +13,7 @@ export const RAFT_MODES: readonly DrawnScenario[] = [
       "sends it and writes it to disk at the same time. A follower acks when block and record are on its disk. With its own write and one " +
       "ack the leader has a majority of three: it broadcasts the certificate, and each node tells `irreversible` when its disk knows it.",
     record: () =>
-      record(0, nothing, (stage) => {
+      recordMode(THREE, nothing, (stage) => {
         stage.commit(stage.others(stage.leader)[0] as number);
         stage.advance(20);
       }),
@@ -49,7 +25,7 @@ export const RAFT_MODES: readonly DrawnScenario[] = [
       "One follower crashes. Two of three are a majority, so a transaction is decided as before, with the one ack that comes. When the follower " +
       "is back, both sides say hello, and the first who has heard its answer sends what it lacks. The certificate came with the hello: the block is irreversible as soon as it is on disk.",
     record: () =>
-      record(0, nothing, (stage) => {
+      recordMode(THREE, nothing, (stage) => {
         const [other, victim] = stage.others(stage.leader) as [number, number];
         stage.crash(victim);
         stage.advance(20);
@@ -66,7 +42,7 @@ export const RAFT_MODES: readonly DrawnScenario[] = [
       "pre-vote, which changes nothing, and then for the vote, which is on disk before it is sent, as the answer is. The new leader opens its " +
       "view with an empty block; with it all that its predecessors left becomes decided.",
     record: () =>
-      record(0, nothing, (stage) => {
+      recordMode(THREE, nothing, (stage) => {
         stage.crash(stage.leader);
         stage.elect();
         stage.advance(20);
@@ -79,8 +55,8 @@ export const RAFT_MODES: readonly DrawnScenario[] = [
       "D follows the chain and produces nothing. It was down while four blocks were decided. Hellos tell each side where the other stands; one " +
       "pair that matches gives the roles: here the first to connect streams from the child of the highest common block, and nothing is left for the others.",
     record: () =>
-      record(
-        1,
+      recordMode(
+        { ...THREE, followers: 1 },
         (stage) => {
           stage.crash(3);
           for (let i = 0; i < 4; i++) stage.commit(stage.leader);
@@ -96,6 +72,6 @@ export const RAFT_MODES: readonly DrawnScenario[] = [
     name: "raft-idle",
     title: "Raft, idle: heartbeats only",
     text: "Nothing is submitted: no block is made. The leader says every 100 ms that it is there, and who answers keeps it in office. A second of it.",
-    record: () => record(0, nothing, (stage) => stage.advance(1_000)),
+    record: () => recordMode(THREE, nothing, (stage) => stage.advance(1_000)),
   },
 ];
