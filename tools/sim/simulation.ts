@@ -145,7 +145,7 @@ export class Simulation implements World {
     if (!last.isProducer) last.hostile = this.#hostileAt(last.index);
     if (last.hostile !== undefined) this.watch.distrust(last.key);
     for (const node of this.liars) {
-      node.hostile = new ByzantineProducer(this.#workshopOf(node), this.queue);
+      node.hostile = new ByzantineProducer(this.workshopOf(node), this.queue);
       this.watch.distrust(node.key);
     }
     this.workload = new Workload(workloadDice, this.workloadProfile, this.watch.transactions);
@@ -175,7 +175,8 @@ export class Simulation implements World {
     return [...failing, ...producers.filter((node) => !node.mayFail)].slice(0, count);
   }
 
-  #workshopOf(node: SimulatedNode): Workshop {
+  /** Makes what a liar says in the name of a producer, whose place a scripted peer may have taken. */
+  workshopOf(node: SimulatedNode): Workshop {
     const { configuration, chainId } = this.genesis;
     const genesis = { view: 0, height: 0, id: this.genesisBlock.id };
     const sign = (digest: Uint8Array): Uint8Array => this.keys.sign(node.key, digest);

@@ -67,7 +67,9 @@ export const staleReports: LieMaker = (workshop) => {
         if (old.length > OLD_MAX) old.splice(1, 1);
       }
       const { view } = message.content;
-      const told = workshop.dice.pick(old.filter((each) => each.ref.view < view));
+      // Never the truth, but where that is block 0.
+      const less = old.filter((each) => each.ref.view < view && each.ref.id !== ref?.id);
+      const told = workshop.dice.pick(less);
       return [
         workshop.envelope(to, workshop.signed({ kind: "viewChange", content: { view, highQc: told.ref } }, told.bytes)),
       ];
