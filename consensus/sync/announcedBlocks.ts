@@ -20,6 +20,10 @@ export class AnnouncedBlocks {
   get newest(): BlockRef | undefined {
     return this.#newest;
   }
+  /** What the timer is for. */
+  get missing(): BlockRef | undefined {
+    return this.#missing;
+  }
   /** When what is missing is overdue, ms. */
   get deadline(): number {
     return this.#at;

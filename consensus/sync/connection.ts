@@ -39,6 +39,8 @@ export interface ConnectionState {
   /** The newest block that I announced, and that they did. */
   readonly announced: string | undefined;
   readonly theirAnnounced: BlockRef | undefined;
+  /** The block that they announced which is waited for. */
+  readonly missing: BlockRef | undefined;
   /** What the peer is known to have: my irreversible chain up to a height, and blocks above it. */
   readonly settledHeight: number | undefined;
   readonly tips: readonly BlockRef[];
@@ -107,6 +109,7 @@ export class Connection {
       lastReceived: this.#lastReceived,
       announced: this.#announced,
       theirAnnounced: this.#awaited.newest,
+      missing: this.#awaited.missing,
       settledHeight: this.#known.settledHeight,
       tips: this.#known.tips,
       budgetBytes: this.#budgetBytes,

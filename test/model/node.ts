@@ -412,6 +412,7 @@ export class ModelNode {
       state.hasMore,
       universe.nameOf(state.announced),
       universe.nameOf(state.theirAnnounced?.id),
+      universe.nameOf(state.missing?.id),
       connection.asks,
       this.#linksKey(),
       state.isPulled,
