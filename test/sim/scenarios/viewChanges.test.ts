@@ -3,11 +3,6 @@ import { describe, expect, it } from "vitest";
 import { Stage } from "../../../tools/sim/scenarios/stage.ts";
 
 const open = (producers: number): Stage => Stage.open(producers, { engine: "vsr" });
-const loseDisk = (stage: Stage, index: number): void => {
-  const node = stage.node(index);
-  node.damageDisk("disk");
-  stage.simulation.watch.damaged(node, "disk");
-};
 const viewOf = (stage: Stage, index: number): number => stage.status(index).engine.view;
 
 describe("view changes", () => {
@@ -83,7 +78,7 @@ describe("a lost record [V2]", () => {
     stage.commit(stage.leader);
     const victim = stage.others(stage.leader)[0] as number;
     stage.crash(victim);
-    loseDisk(stage, victim);
+    stage.loseDisk(victim);
     stage.start(victim);
     stage.until("it follows", () => stage.status(victim).engine.status === "follower", 5_000);
     // The other one may go now: the one that came back makes the majority.
@@ -96,7 +91,7 @@ describe("a lost record [V2]", () => {
     const old = stage.leader;
     stage.commit(old);
     stage.crash(old);
-    loseDisk(stage, old);
+    stage.loseDisk(old);
     stage.start(old);
     stage.elect(old, 5_000);
     stage.until("it follows", () => stage.status(old).engine.status === "follower", 10_000);
@@ -108,7 +103,7 @@ describe("a lost record [V2]", () => {
     stage.commit(stage.leader);
     for (const victim of stage.others(stage.leader)) {
       stage.crash(victim);
-      loseDisk(stage, victim);
+      stage.loseDisk(victim);
       stage.start(victim);
     }
     stage.advance(20_000);

@@ -35,6 +35,16 @@ export function labelOf(message: WireMessage): string {
     }
     case "summary":
       return `Summary view ${message.view}`;
+    case "startViewChange":
+      return `StartViewChange ${message.view}`;
+    case "doViewChange":
+      return `DoViewChange ${message.view}, head ${message.head.view}/${message.head.height}`;
+    case "commitNotice":
+      return `CommitNotice view ${message.view}`;
+    case "recovery":
+      return "Recovery";
+    case "recoveryResponse":
+      return `RecoveryResponse view ${message.view}`;
     case "evidence":
       return "Evidence";
     case "transactions":
@@ -66,6 +76,7 @@ export function isPulse(message: WireMessage): boolean {
     message.kind === "notice" ||
     message.kind === "summary" ||
     message.kind === "heartbeat" ||
+    message.kind === "commitNotice" ||
     message.kind === "heartbeatReply"
   );
 }

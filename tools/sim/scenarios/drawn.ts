@@ -2,6 +2,7 @@
 import type { Recording } from "../diagram/recording.ts";
 import { BFT_MODES } from "./bftModes.ts";
 import { RAFT_MODES } from "./raftModes.ts";
+import { VSR_MODES } from "./vsrModes.ts";
 
 export interface DrawnScenario {
   /** As in `cairn sim NAME`. */
@@ -12,4 +13,4 @@ export interface DrawnScenario {
   record(): Recording;
 }
 
-export const DRAWN_SCENARIOS: readonly DrawnScenario[] = [...RAFT_MODES, ...BFT_MODES];
+export const DRAWN_SCENARIOS: readonly DrawnScenario[] = [...RAFT_MODES, ...VSR_MODES, ...BFT_MODES];

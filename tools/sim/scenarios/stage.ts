@@ -114,6 +114,12 @@ export class Stage {
   crash(index: number, silent = false): void {
     this.simulation.crash(index, silent);
   }
+  /** Of a node that is down. */
+  loseDisk(index: number): void {
+    const node = this.node(index);
+    node.damageDisk("disk");
+    this.simulation.watch.damaged(node, "disk");
+  }
   /** Takes a node's place, which dies if it is up: the scenario says what its peers get from it. */
   puppet(index: number): Puppet {
     if (this.node(index).isUp) {
