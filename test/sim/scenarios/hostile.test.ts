@@ -15,6 +15,7 @@ import {
   encodeSigned,
   encodeTransactionForward,
 } from "../../../consensus/messages.ts";
+import { EARLY_VOTE_LIFE_MS } from "../../../consensus/constants.ts";
 import { SEND_BUDGET_BYTES } from "../../../consensus/sync/constants.ts";
 import { BLOCK_MAX_BYTES } from "../../../chain/block.ts";
 import { LANES } from "../../../net/link/types.ts";
@@ -236,7 +237,7 @@ describe("a producer's key in the wrong hands", () => {
     stage.settle();
   });
 
-  it("votes and acks for blocks that nobody knows decide nothing and are not kept", () => {
+  it("votes and acks for blocks that nobody knows decide nothing, and acks are kept for a while only", () => {
     const stage = Stage.closed(4);
     const attacker = stage.puppet(3);
     stage.startAll();
@@ -261,9 +262,11 @@ describe("a producer's key in the wrong hands", () => {
     expect(stage.status(victim)).toMatchObject({
       engine: before.engine,
       irreversible: before.irreversible,
-      sizes: before.sizes,
+      sizes: { ...before.sizes, earlyVotes: 500 },
     });
+    stage.advance(EARLY_VOTE_LIFE_MS);
     stage.commit(victim);
+    expect(stage.status(victim).sizes.earlyVotes).toBe(0);
     stage.settle();
   });
 
