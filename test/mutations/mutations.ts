@@ -2,6 +2,7 @@
  * Deliberate faults, at least one for each safety rule of docs/protocol.md that the code has so far. The simulator must
  * find each within `maxSeeds` seeds; one that it does not find is a hole in the simulator.
  */
+import { BFT } from "./bft.ts";
 import { BROADCAST_TREE } from "./broadcastTree.ts";
 import { ROUTING_SWEPT } from "./routing.ts";
 import { BY_TESTS } from "./byTests.ts";
@@ -317,6 +318,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BY_TESTS,
   ...BROADCAST_TREE,
   ...VSR,
+  ...BFT,
   ...DISCOVERING,
   ...EARLY_VOTES,
 ];

@@ -1,0 +1,83 @@
+/**
+ * Deliberate faults of BFT, found by seeds with and without liars. What a liar shows and no honest node may take in
+ * ([B1] to [B3], [B8], [S9]) is seen at the first block that is taken in; what an honest producer may not sign, when it does.
+ */
+import { mutation, type Mutation } from "./mutation.ts";
+
+const RULES = "consensus/bft/rules.ts";
+const VOTING = "consensus/bft/voting.ts";
+
+function bft(tag: string, name: string, file: string, find: string, replace: string, faults = "default"): Mutation {
+  const sweep = { engine: "bft", producers: "4", followers: "0", faults } as const;
+  return mutation(tag, name, [{ file, find, replace }], sweep);
+}
+
+export const BFT: readonly Mutation[] = [
+  bft(
+    "B1",
+    "a block follows one that closes its view",
+    RULES,
+    'if (parent.closing) return "FOLLOWS_CLOSING"; // [B1]',
+    "",
+  ),
+  bft(
+    "B2",
+    "a view opens anywhere",
+    RULES,
+    'return precedes(opening.highest, parent) ? undefined : "NOT_FROM_HIGHEST"; // [B2]',
+    "return undefined;",
+  ),
+  bft(
+    "B3",
+    "a handoff from a block that does not close",
+    RULES,
+    'if (!parent.closing) return "PARENT_NOT_CLOSING"; // [B3]',
+    "",
+  ),
+  bft(
+    "B4",
+    "prepares a second branch of a view",
+    RULES,
+    "return lastPrepared === undefined || lastPrepared.view !== view || precedes(lastPrepared, block);",
+    "return lastPrepared === undefined || precedes(block, block);",
+    "churning",
+  ),
+  bft(
+    "B5",
+    "votes leave before the record is on disk",
+    VOTING,
+    "    engine.sendVotes(votes, { durable: true });\n",
+    "    engine.sendVotes(votes, { durable: false });\n",
+    "churning",
+  ),
+  bft(
+    "B6",
+    "commits below a view change",
+    RULES,
+    "if (block.view < viewChangeSent) return false;\n  if (lastCommitted",
+    "if (lastCommitted",
+    "churning",
+  ),
+  bft(
+    "B7",
+    "a view change reports block 0",
+    RULES,
+    "  return promises.highQc;\n",
+    "  return { ...promises.highQc, height: 0, view: 0 };\n",
+    "churning",
+  ),
+  bft(
+    "B8",
+    "a timeout certificate shows less than its greatest report",
+    RULES,
+    "return greatestReport(reports)?.id === certified.id;",
+    "return reports.length > 0 && certified.height >= 0;",
+  ),
+  bft(
+    "S9",
+    "what is said to be irreversible is not proven",
+    RULES,
+    'if (proof === undefined) return "PROOF_MISSING";',
+    "if (proof === undefined) return undefined;",
+  ),
+];
