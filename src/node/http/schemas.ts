@@ -147,7 +147,7 @@ export const blockProofSchema = z.object({
   ...certifiedMembers,
 });
 
-export const headProofQuery = z.strictObject({ from: wholeNumber(0, Number.MAX_SAFE_INTEGER) });
+export const headProofQuery = z.strictObject({ from: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0) });
 export const headProofSchema = z.object({
   format: z.literal(HEAD_PROOF_FORMAT),
   from: height,

@@ -130,7 +130,7 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
   "get /v1/proofs/head": {
     operationId: "headProof",
     tag: "chain",
-    summary: "Proof that the newest certified block goes on from the block of height from",
+    summary: "Proof that the newest certified block goes on from the block of height from (default: block 0)",
     description: "docs/proofs.md says how it is checked.",
     example: HEAD_PROOF,
     errors: ["BLOCK_NOT_FOUND", "NO_PROOF"],
