@@ -1,7 +1,11 @@
 /** Portable evidence that one chain has two histories: two proofs of different blocks at one height (docs/proofs.md). */
-import { type BlockProof, checkBlockProof, type ProvenBlock } from "../../../consensus/blockProof.ts";
+import {
+  BLOCK_PROOF_FORMAT,
+  type BlockProof,
+  checkBlockProof,
+  type ProvenBlock,
+} from "../../../consensus/blockProof.ts";
 import type { HeadProof } from "../../../consensus/headProof.ts";
-import { BLOCK_PROOF_FORMAT } from "../../../consensus/blockProof.ts";
 import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
 import { isObject } from "../shape.ts";
 import { areSigned } from "./signatures.ts";

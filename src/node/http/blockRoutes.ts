@@ -42,11 +42,7 @@ export function addBlockRoutes(instance: FastifyInstance, context: HttpContext):
     },
     (request, reply) => {
       const { ref } = request.params;
-      const view = api.block(ref);
-      if (view === undefined) throw new HttpError(404, "BLOCK_NOT_FOUND", `this node holds no block ${ref}`);
-      if (view === "ambiguous") {
-        throw new HttpError(400, "AMBIGUOUS_ID", `more than one block's id begins with ${ref}; give more digits`);
-      }
+      const view = foundBlock(api, ref);
       const asBytes = prefersBytes(request);
       void reply.header("vary", "accept");
       if (view.status === "irreversible" && (asBytes || view.receipts !== undefined)) {
@@ -59,6 +55,16 @@ export function addBlockRoutes(instance: FastifyInstance, context: HttpContext):
       return reply.type(JSON_TYPE).send(chunksOf(blockJson(view, { isKv: isKv(context), transactions: true })));
     },
   );
+}
+
+/** Throws HttpError: 404, or 400 for a prefix of several ids. */
+export function foundBlock(api: HttpContext["api"], ref: string): BlockView {
+  const view = api.block(ref);
+  if (view === undefined) throw new HttpError(404, "BLOCK_NOT_FOUND", `this node holds no block ${ref}`);
+  if (view === "ambiguous") {
+    throw new HttpError(400, "AMBIGUOUS_ID", `more than one block's id begins with ${ref}; give more digits`);
+  }
+  return view;
 }
 
 /** As many blocks as asked for, fewer when they are large; at least one. */

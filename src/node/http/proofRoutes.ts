@@ -1,8 +1,8 @@
 /** Proofs that a light client asks for: `/v1/blocks/{ref}/proof`, `/v1/proofs/head`. */
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
-import type { BlockView } from "../api.ts";
 import type { ProofAnswer } from "../proofs.ts";
+import { foundBlock } from "./blockRoutes.ts";
 import type { HttpContext } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import {
@@ -27,8 +27,7 @@ export function addProofRoutes(instance: FastifyInstance, { api }: HttpContext):
         response: documented({ 200: blockProofSchema, 400: errorSchema, 404: errorSchema, 409: errorSchema }),
       },
     },
-    async (request) =>
-      provenOr409("block", await api.blockProof(found(api.block(request.params.ref), request.params.ref))),
+    async (request) => provenOr409("block", await api.blockProof(foundBlock(api, request.params.ref))),
   );
 
   app.get(
@@ -41,16 +40,9 @@ export function addProofRoutes(instance: FastifyInstance, { api }: HttpContext):
     },
     async (request) => {
       const { from } = request.query;
-      return provenOr409("head", await api.headProof(found(api.block(String(from)), String(from))));
+      return provenOr409("head", await api.headProof(foundBlock(api, String(from))));
     },
   );
-}
-
-function found(view: BlockView | "ambiguous" | undefined, ref: string): BlockView {
-  if (view === undefined) throw new HttpError(404, "BLOCK_NOT_FOUND", `this node holds no block ${ref}`);
-  if (view === "ambiguous")
-    throw new HttpError(400, "AMBIGUOUS_ID", `more than one block's id begins with ${ref}; give more digits`);
-  return view;
 }
 
 /** @param what that there is no proof of */
