@@ -113,10 +113,7 @@ export class State implements StateAccess {
 
   /** Takes a block's changes back. Blocks are undone newest first. */
   undoBlock(undo: BlockUndo): void {
-    for (const [key, before] of undo) {
-      const flushed = before !== undefined && before.height <= this.#flushedHeight;
-      this.#restore(key, flushed ? undefined : before);
-    }
+    for (const [key, before] of undo) this.#restore(key, before);
   }
 
   /**
@@ -177,8 +174,9 @@ export class State implements StateAccess {
     this.#overlay.set(key, { value, height: this.#height });
   }
 
+  /** What was flushed since it was replaced is in the base and costs no memory here. */
   #restore(key: string, entry: OverlayEntry | undefined): void {
-    if (entry === undefined) this.#overlay.delete(key);
+    if (entry === undefined || entry.height <= this.#flushedHeight) this.#overlay.delete(key);
     else this.#overlay.set(key, entry);
   }
 

@@ -272,6 +272,21 @@ describe("state (DESIGN section 8)", () => {
     expect([state.get("key"), state.overlayKeys]).toEqual([utf8("1"), 0]);
   });
 
+  it("nor one that comes back by rolling a transaction back", () => {
+    const base = new MemoryState();
+    const state = new State(base, 0);
+    state.beginBlock(1);
+    state.put("key", utf8("1"));
+    state.commitTransaction();
+    const undos = [state.endBlock().undo];
+    base.apply(state.netChanges(undos, [], 1));
+    state.beginBlock(2);
+    state.put("key", utf8("2"));
+    state.flushed(1, undos);
+    state.abortBlock();
+    expect([state.get("key"), state.overlayKeys]).toEqual([utf8("1"), 0]);
+  });
+
   it("a block with an open transaction cannot end, and only one block is open", () => {
     const state = new State(new MemoryState(), 0);
     state.beginBlock(1);

@@ -13,5 +13,5 @@ test("a client rides through kills of the leader: each outcome is told truly, ea
   });
   expect(report.faults).toEqual([]);
   expect(report.outcomes["irreversible"]).toBeGreaterThan(500);
-  expect(report.streamed).toEqual(Array(3).fill(report.height));
+  expect(Math.min(...report.streamed)).toBeGreaterThanOrEqual(report.height);
 }, 300_000);
