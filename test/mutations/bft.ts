@@ -74,6 +74,13 @@ export const BFT: readonly Mutation[] = [
     "return reports.length > 0 && certified.height >= 0;",
   ),
   bft(
+    "S5",
+    "bft: own votes count before they are on disk",
+    VOTING,
+    'engine.whenDurable({ kind: "ownVotes", view: record.view, votes });',
+    "this.durable(votes);",
+  ),
+  bft(
     "S9",
     "what is said to be irreversible is not proven",
     RULES,

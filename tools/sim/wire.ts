@@ -38,12 +38,24 @@ export type WireMessage =
       readonly acks: readonly { readonly signer: string; readonly position: number }[];
     }
   | { readonly kind: "votes"; readonly signer: string; readonly votes: readonly WireVote[] }
-  | { readonly kind: "viewChange"; readonly signer: string; readonly view: number; readonly reported: WireRef }
-  | { readonly kind: "quorum"; readonly commit: boolean; readonly header: WireHeader }
+  | {
+      readonly kind: "viewChange";
+      readonly signer: string;
+      readonly view: number;
+      readonly reported: WireRef;
+      /** Of what it reports; undefined: of block 0. */
+      readonly certificate: WireCertificate | undefined;
+    }
+  | { readonly kind: "quorum"; readonly certificate: WireCertificate }
   | { readonly kind: "summary"; readonly signer: string; readonly view: number }
   | { readonly kind: "evidence" }
   | { readonly kind: "block"; readonly requested: boolean; readonly id: string; readonly header: WireHeader }
-  | { readonly kind: "hello"; readonly seq: number; readonly echo: number }
+  | {
+      readonly kind: "hello";
+      readonly seq: number;
+      readonly echo: number;
+      readonly rootCertificate: Uint8Array | undefined;
+    }
   | { readonly kind: "blockRequest" | "blockAnnouncement" | "transactions" | "notice" };
 
 export interface WireRef {
@@ -54,6 +66,13 @@ export interface WireRef {
 
 export interface WireVote extends WireRef {
   readonly commit: boolean;
+}
+
+/** BFT's, of one block. */
+export interface WireCertificate extends WireRef {
+  readonly commit: boolean;
+  /** Indices in the producer set. */
+  readonly signers: readonly number[];
 }
 
 export interface WireHeader {
@@ -109,7 +128,8 @@ function readChainFrame(parts: readonly Uint8Array[]): WireMessage {
   if (kind === "blockRequest" || kind === "blockAnnouncement") return { kind };
   const content = (parts[0] as Uint8Array).length > 1 ? (parts[0] as Uint8Array).subarray(1) : (parts[1] as Uint8Array);
   const fields = new FieldReader(content);
-  if (kind === "hello") return { kind, seq: fields.number(1), echo: fields.number(2) };
+  if (kind === "hello")
+    return { kind, seq: fields.number(1), echo: fields.number(2), rootCertificate: fields.first(5) };
   // The header is the first field of the block, in the same part as its tag.
   const header = fields.only(1);
   return { kind: "block", requested: isResponse(parts), id: sha256Hex(header), header: readHeader(header) };
@@ -155,8 +175,16 @@ function readPayload(payload: Uint8Array): WireMessage {
       };
     case "requestVote":
       return { kind: "requestVote", signer, view, preVote: content.number(3) === 1 };
-    case "viewChange":
-      return { kind: "viewChange", signer, view, reported: readRef(content.only(2)) };
+    case "viewChange": {
+      const certificate = outer.bytes(4);
+      return {
+        kind: "viewChange",
+        signer,
+        view,
+        reported: readRef(content.only(2)),
+        certificate: certificate.length === 0 ? undefined : readQuorum(certificate),
+      };
+    }
     case "ack":
       return { kind: "ack", signer, view, height: content.number(2), id: content.hex(3) };
     default:
@@ -170,12 +198,20 @@ export function readCertificate(bytes: Uint8Array): Extract<WireMessage, { kind:
   // BFT's has one header where Raft's has a list of acks; its signers are indices.
   const first = fields.first(3);
   if (first !== undefined && new FieldReader(first).all(1).length === 0)
-    return { kind: "quorum", commit: fields.number(1) === 1, header: readHeader(fields.only(2)) };
+    return { kind: "quorum", certificate: readQuorum(bytes) };
   const acks = fields.all(3).map((ack) => {
     const inner = new FieldReader(ack);
     return { signer: inner.hex(1), position: inner.number(2) };
   });
   return { kind: "certificate", view: fields.number(1), path: fields.all(2), acks };
+}
+
+export function readQuorum(bytes: Uint8Array): WireCertificate {
+  const fields = new FieldReader(bytes);
+  const header = fields.only(2);
+  const { view, height } = readHeader(header);
+  const signers = fields.all(3).map((signature) => new FieldReader(signature).number(1));
+  return { view, height, id: sha256Hex(header), commit: fields.number(1) === 1, signers };
 }
 
 function readVotes(bytes: Uint8Array): WireMessage {

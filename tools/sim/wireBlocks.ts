@@ -1,17 +1,17 @@
-/** What BFT's blocks carry, read without the product's decoders: whole headers, entries, proofs, certificates. */
-import { sha256Hex } from "../../src/base/hash.ts";
-import { FieldReader, readHeader, readRef, type WireHeader, type WireRef } from "./wire.ts";
+/** What BFT's blocks carry, read without the product's decoders: whole headers, entries, proofs. */
+import {
+  FieldReader,
+  readHeader,
+  readQuorum,
+  readRef,
+  type WireCertificate,
+  type WireHeader,
+  type WireRef,
+} from "./wire.ts";
 
 export interface WireFullHeader extends WireHeader {
   readonly irreversibleHeight: number;
   readonly closing: boolean;
-}
-
-/** Of one block. */
-export interface WireCertificate extends WireRef {
-  readonly commit: boolean;
-  /** Indices in the producer set. */
-  readonly signers: readonly number[];
 }
 
 export interface WireEntry {
@@ -57,12 +57,4 @@ function readTimeout(fields: FieldReader): NonNullable<WireEntry["timeout"]> {
 /** An empty certificate stands for block 0. */
 function readCertified(bytes: Uint8Array): WireCertificate | "genesis" {
   return bytes.length === 0 ? "genesis" : readQuorum(bytes);
-}
-
-export function readQuorum(bytes: Uint8Array): WireCertificate {
-  const fields = new FieldReader(bytes);
-  const header = fields.only(2);
-  const { view, height } = readHeader(header);
-  const signers = fields.all(3).map((signature) => new FieldReader(signature).number(1));
-  return { view, height, id: sha256Hex(header), commit: fields.number(1) === 1, signers };
 }

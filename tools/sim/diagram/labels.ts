@@ -30,8 +30,8 @@ export function labelOf(message: WireMessage): string {
     case "viewChange":
       return `ViewChange to ${message.view}, reports ${message.reported.view}/${message.reported.height}`;
     case "quorum": {
-      const { view, height } = message.header;
-      return `${message.commit ? "Certificate" : "PrepareCertificate"} ${view}/${height}`;
+      const { view, height, commit } = message.certificate;
+      return `${commit ? "Certificate" : "PrepareCertificate"} ${view}/${height}`;
     }
     case "summary":
       return `Summary view ${message.view}`;

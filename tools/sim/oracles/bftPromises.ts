@@ -1,20 +1,31 @@
 /**
  * Oracle 5 for BFT, and 4: records are monotone across restarts, votes of one producer and view lie on one chain, nothing
- * leaves before it is on disk, no commit below a view change, and a view change reports what was committed.
+ * leaves before it is on disk, in a certificate neither, no commit below a view change, and a view change reports what was committed.
  */
 import { RuleBroken } from "../violation.ts";
-import type { WireBftRecord, WireMessage, WireRef, WireVote } from "../wire.ts";
+import {
+  readQuorum,
+  type WireBftRecord,
+  type WireCertificate,
+  type WireMessage,
+  type WireRef,
+  type WireVote,
+} from "../wire.ts";
 import type { DurableBlocks } from "./promises.ts";
 
 const BEFORE_DURABLE = "no message leaves before what it promises is on disk [B5]";
+const COUNTED = "a producer's own vote counts only when it is on its disk [S5]";
 const MONOTONE = "vote records are monotone, also across restarts";
 const ONE_CHAIN = "votes of one producer and view lie on one chain [B4]";
 
-interface Kept {
-  record: WireBftRecord;
-  /** Highest of each view that the disk ever had. */
+/** Highest of each view. */
+interface Votes {
   readonly prepared: Map<number, WireRef>;
   readonly committed: Map<number, WireRef>;
+}
+
+interface Kept extends Votes {
+  record: WireBftRecord;
 }
 
 export class BftPromiseOracle {
@@ -22,6 +33,8 @@ export class BftPromiseOracle {
   readonly #parentOf: (id: string) => { readonly parent: string; readonly height: number } | undefined;
   readonly #issued: (WireBftRecord | undefined)[] = [];
   readonly #kept: (Kept | undefined)[] = [];
+  /** That a disk of each node ever had, lost ones included: what was counted rightly stays in others' certificates. */
+  readonly #ever: Votes[];
   /** What each node said rightly: it may say it again. */
   readonly #said: Set<string>[];
 
@@ -31,6 +44,7 @@ export class BftPromiseOracle {
   ) {
     this.#keys = keys;
     this.#parentOf = parentOf;
+    this.#ever = keys.map(() => ({ prepared: new Map(), committed: new Map() }));
     this.#said = keys.map(() => new Set());
   }
 
@@ -45,8 +59,10 @@ export class BftPromiseOracle {
     if (known !== undefined) this.#assertMonotone(node, known.record, record);
     const kept = known ?? { record, prepared: new Map(), committed: new Map() };
     kept.record = record;
-    if (record.prepared !== undefined) kept.prepared.set(record.prepared.view, record.prepared);
-    if (record.committed !== undefined) kept.committed.set(record.committed.view, record.committed);
+    for (const { prepared, committed } of [kept, this.#ever[node] as Votes]) {
+      if (record.prepared !== undefined) prepared.set(record.prepared.view, record.prepared);
+      if (record.committed !== undefined) committed.set(record.committed.view, record.committed);
+    }
     this.#kept[node] = kept;
   }
 
@@ -59,14 +75,32 @@ export class BftPromiseOracle {
   }
 
   sent(node: number, message: WireMessage, disk: DurableBlocks): void {
+    const certificate = certificateIn(message);
+    if (certificate !== undefined) this.#assertCounted(node, certificate);
     if (message.kind !== "votes" && message.kind !== "viewChange") return;
     if (message.signer !== this.#keys[node]) return;
     if (message.kind === "votes") for (const vote of message.votes) this.#assertVoted(node, vote, disk);
     else this.#assertAsked(node, message.view, message.reported);
   }
 
+  /** A certificate leaves: its own vote in it was said already, or is on its disk. */
+  #assertCounted(node: number, certificate: WireCertificate): void {
+    if (!certificate.signers.includes(node)) return;
+    const name = nameOf(certificate);
+    const said = this.#said[node] as Set<string>;
+    if (said.has(name)) return;
+    const { prepared, committed } = this.#ever[node] as Votes;
+    const votes = certificate.commit ? committed : prepared;
+    const top = votes.get(certificate.view);
+    // One step may vote in a view and go on to the next: then the disk has only that.
+    const isPast = [...votes.keys()].some((view) => view > certificate.view);
+    if (!isPast && (top === undefined || !this.#precedes(certificate, top)))
+      throw new RuleBroken("promises", COUNTED, `${name} in a certificate that leaves`, [node]);
+    said.add(name);
+  }
+
   #assertVoted(node: number, vote: WireVote, disk: DurableBlocks): void {
-    const name = `${vote.commit ? "commit" : "prepare"} ${vote.view}/${vote.height} ${vote.id}`;
+    const name = nameOf(vote);
     const said = this.#said[node] as Set<string>;
     if (said.has(name)) return;
     const kept = this.#kept[node];
@@ -128,6 +162,16 @@ export class BftPromiseOracle {
     }
     return at === ancestor.id;
   }
+}
+
+/** A Raft chain has others. */
+function certificateIn(message: WireMessage): WireCertificate | undefined {
+  if (message.kind === "quorum" || message.kind === "viewChange") return message.certificate;
+  return message.kind === "hello" && message.rootCertificate ? readQuorum(message.rootCertificate) : undefined;
+}
+
+function nameOf({ commit, view, height, id }: WireVote): string {
+  return `${commit ? "commit" : "prepare"} ${view}/${height} ${id}`;
 }
 
 function isBelow(a: WireRef, b: WireRef): boolean {

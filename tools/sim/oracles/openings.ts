@@ -4,7 +4,8 @@
  * what it says to be irreversible [S9]. Read from the bytes, without the product's rules or decoders.
  */
 import { RuleBroken } from "../violation.ts";
-import { readEntry, readFullHeader, readProof, type WireCertificate, type WireFullHeader } from "../wireBlocks.ts";
+import type { WireCertificate } from "../wire.ts";
+import { readEntry, readFullHeader, readProof, type WireFullHeader } from "../wireBlocks.ts";
 
 const VALID = "honest nodes take in valid blocks only";
 
