@@ -12,26 +12,21 @@ import {
   certificateOf,
   demandHistory,
   headerOf,
-  Members,
+  membersOf,
   outcomeOf,
   type ProofError,
+  type ProofFrame,
   type TrustedGenesis,
   Wrong,
 } from "./proofMembers.ts";
 
 export const BLOCK_PROOF_FORMAT = "cairn-block-proof-1";
 
-/** As it is written in JSON: hashes and ids are hex, bytes unpadded base64url. */
-export interface BlockProof {
+export interface BlockProof extends ProofFrame {
   readonly format: typeof BLOCK_PROOF_FORMAT;
-  readonly chainId: string;
   readonly height: number;
   /** Encoded. */
   readonly header: string;
-  /** From the block's id to the historyRoot of the certified header; empty when that is the block's own. */
-  readonly historyPath: readonly string[];
-  /** Encoded, of the chain's engine; its (first) header is the certified one. */
-  readonly certificate: string;
 }
 
 /** What a proof shows once the signatures of all `claims` are found valid. */
@@ -65,13 +60,10 @@ export function makeBlockProof(material: BlockProofMaterial): BlockProof {
   };
 }
 
-const MEMBERS = ["format", "chainId", "height", "header", "historyPath", "certificate"] as const;
-
 /** Checks a proof, as JSON gives it, against what its genesis says. Every byte of it counts. */
 export function checkBlockProof(value: unknown, genesis: TrustedGenesis): Result<ProvenBlock, ProofError> {
   return outcomeOf(() => {
-    const proof = new Members(value, "", MEMBERS);
-    proof.demandOf(BLOCK_PROOF_FORMAT, genesis);
+    const proof = membersOf(value, BLOCK_PROOF_FORMAT, ["height", "header"], genesis);
     const height = proof.count("height");
     const { bytes: headerBytes, header } = headerOf(proof, "header");
     if (header.height !== height) throw new Wrong("height", `is not the header's, ${header.height}`);

@@ -14,29 +14,25 @@ import {
   demandHistory,
   headerOf,
   HISTORY_PATH_MAX,
-  Members,
+  membersOf,
   outcomeOf,
   type ProofError,
+  type ProofFrame,
   type TrustedGenesis,
   Wrong,
 } from "./proofMembers.ts";
 
 export const HEAD_PROOF_FORMAT = "cairn-head-proof-1";
 
-/** As it is written in JSON: hashes and ids are hex, bytes unpadded base64url. */
-export interface HeadProof {
+/** Its historyPath is of the block that is known, its certificate of the newer one. */
+export interface HeadProof extends ProofFrame {
   readonly format: typeof HEAD_PROOF_FORMAT;
-  readonly chainId: string;
   /** Height of the block that is known. */
   readonly from: number;
   /** Its encoded header. */
   readonly fromHeader: string;
-  /** From its id to the historyRoot of the certified header; empty when that is its own. */
-  readonly historyPath: readonly string[];
   /** That the history below it is the beginning of the history below the certified block. */
   readonly consistencyPath: readonly string[];
-  /** Of the newer block; encoded, of the chain's engine. */
-  readonly certificate: string;
 }
 
 /** What a proof shows once the signatures of all `claims` are found valid. */
@@ -72,13 +68,10 @@ export function makeHeadProof(material: HeadProofMaterial): HeadProof {
   };
 }
 
-const MEMBERS = ["format", "chainId", "from", "fromHeader", "historyPath", "consistencyPath", "certificate"] as const;
-
 /** Checks a proof, as JSON gives it, against what its genesis says. Every byte of it counts. */
 export function checkHeadProof(value: unknown, genesis: TrustedGenesis): Result<ProvenHead, ProofError> {
   return outcomeOf(() => {
-    const proof = new Members(value, "", MEMBERS);
-    proof.demandOf(HEAD_PROOF_FORMAT, genesis);
+    const proof = membersOf(value, HEAD_PROOF_FORMAT, ["from", "fromHeader", "consistencyPath"], genesis);
     const { bytes: fromBytes, header: from } = headerOf(proof, "fromHeader");
     if (proof.count("from") !== from.height) throw new Wrong("from", `is not the header's, ${from.height}`);
     const { height, id, header, claims } = certificateOf(proof, genesis);

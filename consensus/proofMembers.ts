@@ -35,6 +35,26 @@ export function outcomeOf<T>(check: () => T): Result<T, ProofError> {
   }
 }
 
+/** What every proof has, as it is written in JSON: hashes and ids are hex, bytes unpadded base64url. */
+export interface ProofFrame {
+  readonly format: string;
+  readonly chainId: string;
+  /** From the block's id to the historyRoot of the certified header; empty when that is the block's own. */
+  readonly historyPath: readonly string[];
+  /** Encoded, of the chain's engine; its (first) header is the certified one. */
+  readonly certificate: string;
+}
+
+const FRAME = ["format", "chainId", "historyPath", "certificate"] as const satisfies readonly (keyof ProofFrame)[];
+
+/** @param names of its members beside the frame's */
+export function membersOf(value: unknown, format: string, names: readonly string[], { chainId }: TrustedGenesis) {
+  const proof = new Members(value, "", [...FRAME, ...names]);
+  if (proof.text("format") !== format) throw new Wrong("format", `is not ${format}`);
+  if (proof.text("chainId") !== chainId) throw new Wrong("chainId", "is another chain's than the genesis is of");
+  return proof;
+}
+
 export function headerOf(proof: Members, name: string): { readonly bytes: Uint8Array; readonly header: Header } {
   const bytes = proof.bytes(name);
   const decoded = headerMessage.decode(bytes);
@@ -83,12 +103,6 @@ export class Members {
     this.#object = value as Record<string, unknown>;
     for (const name of names) if (!Object.hasOwn(this.#object, name)) this.#wrong(name, "is missing");
     for (const name of Object.keys(this.#object)) if (!names.includes(name)) this.#wrong(name, "does not belong here");
-  }
-
-  /** It has this format, and is of this chain. */
-  demandOf(format: string, { chainId }: TrustedGenesis): void {
-    if (this.text("format") !== format) throw new Wrong("format", `is not ${format}`);
-    if (this.text("chainId") !== chainId) throw new Wrong("chainId", "is another chain's than the genesis is of");
   }
 
   text(name: string): string {

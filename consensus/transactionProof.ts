@@ -18,18 +18,18 @@ import {
   demandHistory,
   headerOf,
   Members,
+  membersOf,
   outcomeOf,
   type ProofError,
+  type ProofFrame,
   type TrustedGenesis,
   Wrong,
 } from "./proofMembers.ts";
 
 export const PROOF_FORMAT = "cairn-transaction-proof-1";
 
-/** As it is written in JSON: hashes and ids are hex, bytes unpadded base64url. */
-export interface TransactionProof {
+export interface TransactionProof extends ProofFrame {
   readonly format: typeof PROOF_FORMAT;
-  readonly chainId: string;
   /** Of the transaction. */
   readonly id: string;
   readonly height: number;
@@ -46,10 +46,6 @@ export interface TransactionProof {
   readonly countPeaks: readonly { readonly receipt: string; readonly path: readonly string[] }[];
   /** The block's encoded header. */
   readonly header: string;
-  /** From the block's id to the historyRoot of the certified header; empty when that is the block's own. */
-  readonly historyPath: readonly string[];
-  /** Encoded, of the chain's engine; its (first) header is the certified one. */
-  readonly certificate: string;
 }
 
 /** What a proof shows once the signatures of all `claims` are found valid. */
@@ -100,11 +96,10 @@ export function makeTransactionProof(material: ProofMaterial): TransactionProof 
 
 /** Checks a proof, as JSON gives it, against what its genesis says. Every byte of it counts. */
 export function checkTransactionProof(value: unknown, genesis: TrustedGenesis): Result<ProvenTransaction, ProofError> {
-  return outcomeOf(() => checked(new Members(value, "", MEMBERS), genesis));
+  return outcomeOf(() => checked(membersOf(value, PROOF_FORMAT, MEMBERS, genesis), genesis));
 }
 
 function checked(proof: Members, genesis: TrustedGenesis): ProvenTransaction {
-  proof.demandOf(PROOF_FORMAT, genesis);
   const [height, index, count] = [proof.count("height"), proof.count("index"), proof.count("count")];
   const { bytes: headerBytes, header } = headerOf(proof, "header");
   if (header.height !== height) throw new Wrong("height", `is not the header's, ${header.height}`);
@@ -133,8 +128,6 @@ function checked(proof: Members, genesis: TrustedGenesis): ProvenTransaction {
 
 const PEAK_MEMBERS = ["receipt", "path"] as const;
 const MEMBERS = [
-  "format",
-  "chainId",
   "id",
   "height",
   "index",
@@ -145,8 +138,6 @@ const MEMBERS = [
   "receiptPath",
   "countPeaks",
   "header",
-  "historyPath",
-  "certificate",
 ] as const;
 
 function peaksOf(proof: Members) {
