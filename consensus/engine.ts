@@ -76,7 +76,24 @@ export interface EngineView {
   readonly status: EngineStatus;
 }
 
+/** The part of an engine that counts while this node leads, and asks nothing of one that does not. */
+export interface EngineLead {
+  /** Votes that overtook their block; undefined: nobody's votes count here now. */
+  readonly earlyVotes: EarlyVoteCounts | undefined;
+  /** A linearizable read arrived, with a number of its own; the host is told, now or later. Not kept over a loss of the lead. */
+  read(read: number): void;
+  /** This node is about to stop: a leader stops producing and has another producer elected, for a bounded time. */
+  handOver(): void;
+  /** Its successor has not decided a block yet, and may need this node for it. */
+  readonly isHandingOver: boolean;
+  /** May a block be produced now, and must one be although nothing is pending? */
+  production(): ProductionPermit | undefined;
+  /** A block of one's own was added and is on its way to disk. */
+  produced(node: BlockNode): void;
+}
+
 export interface Engine {
+  readonly lead: EngineLead;
   readonly state: EngineView;
   /** Time of the next `tick` it needs, ms; Infinity: none. */
   readonly deadline: number;
@@ -94,8 +111,6 @@ export interface Engine {
   certificateSeen?(certificate: Certificate): boolean;
   /** The greatest certificate that is not of an irreversible block, of a block that is here: the root told in hellos. */
   readonly certifiedRoot?: { readonly ref: BlockRef; readonly bytes: Uint8Array } | undefined;
-  /** Votes that overtook their block; undefined: nobody's votes count here now. */
-  readonly earlyVotes: EarlyVoteCounts | undefined;
   /** A block was sent to a peer that lacked it: own votes on it may have come there too early, and are sent again. */
   blockSent?(peer: string, id: string): void;
   /** Would a certificate of this block be news? */
@@ -118,14 +133,4 @@ export interface Engine {
   linkUp(peer: string): void;
   /** The link to this node broke: a hint, not a proof, that it died. */
   linkBroke(peer: string): void;
-  /** A linearizable read arrived, with a number of its own; the host is told, now or later. Not kept over a loss of the lead. */
-  read(read: number): void;
-  /** This node is about to stop: a leader stops producing and has another producer elected, for a bounded time. */
-  handOver(): void;
-  /** Its successor has not decided a block yet, and may need this node for it. */
-  readonly isHandingOver: boolean;
-  /** May a block be produced now, and must one be although nothing is pending? */
-  production(): ProductionPermit | undefined;
-  /** A block of one's own was added and is on its way to disk. */
-  produced(node: BlockNode): void;
 }

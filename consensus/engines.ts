@@ -82,7 +82,7 @@ function raftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit
       const decoded = raftRecordMessage.decode(bytes);
       return decoded.ok ? ok({ engine: "raft", content: decoded.value }) : decoded;
     },
-    makeEngine: (host, record) => new Raft(host, decodeRaftRecord(record)),
+    makeEngine: (host, record) => new Raft(host, held(record, raftRecordMessage)),
     rootsAreFinal: true,
     forwardsToAll: false,
     relaysMayLie: false,
@@ -99,7 +99,7 @@ function vsrKit(genesis: Genesis, root: BlockRef): EngineKit {
       const decoded = vsrRecordMessage.decode(bytes);
       return decoded.ok ? ok({ engine: "vsr", content: decoded.value }) : decoded;
     },
-    makeEngine: (host, record) => new Vsr(host, decodeVsrRecord(record)),
+    makeEngine: (host, record) => new Vsr(host, held(record, vsrRecordMessage)),
   };
 }
 
@@ -151,16 +151,10 @@ export function certificateDecoder({
   }
 }
 
-/** A record that does not decode counts as lost. */
-function decodeVsrRecord(bytes: Uint8Array | undefined): VsrRecord | undefined {
-  const decoded = bytes && vsrRecordMessage.decode(bytes);
-  return decoded?.ok ? decoded.value : undefined;
-}
-
 const NO_CLAIMS: Claims = ok([]);
 
 /** A record that does not decode counts as lost. */
-function decodeRaftRecord(bytes: Uint8Array | undefined): RaftRecord | undefined {
-  const decoded = bytes && raftRecordMessage.decode(bytes);
+function held<T>(bytes: Uint8Array | undefined, { decode }: { decode(bytes: Uint8Array): Result<T, DecodeError> }) {
+  const decoded = bytes && decode(bytes);
   return decoded?.ok ? decoded.value : undefined;
 }

@@ -8,7 +8,7 @@ import type { Block } from "../../chain/block.ts";
 import type { BlockRef, Header } from "../../chain/header.ts";
 import type { Certificate } from "../certificate.ts";
 import type { EarlyVoteCounts } from "../earlyVotes.ts";
-import type { DurableAction, Engine, EngineView, ProductionPermit } from "../engine.ts";
+import type { DurableAction, Engine, EngineLead, EngineView, ProductionPermit } from "../engine.ts";
 import type { ConsensusMessage } from "../messages.ts";
 import { Accuser } from "./accuser.ts";
 import { handoffEntry, type Judgement, preparedBy } from "./certificates.ts";
@@ -35,7 +35,7 @@ const PLACE_BLOCKS = 2;
 /** Summaries, and what may have been lost, go out every so many heartbeats. */
 const REPEAT_HEARTBEATS = 2;
 
-export class Bft implements Engine {
+export class Bft implements Engine, EngineLead {
   readonly #host: BftHost;
   readonly #judgement: Judgement;
   readonly #isMember: boolean;
@@ -75,6 +75,10 @@ export class Bft implements Engine {
       certified: (node, certificate) => this.#certified(node, certificate),
       isLeading: () => this.#leads(),
     });
+  }
+
+  get lead(): EngineLead {
+    return this;
   }
 
   get state(): EngineView {

@@ -22,7 +22,7 @@ export interface TermHooks {
   /** The leader is about to stop: this producer shall lead the next view. */
   askToLead(producer: string): void;
   /** Nobody takes over: this leader leads on. */
-  handOverFailed(): void;
+  handOverFailed?(): void;
 }
 
 export class Term {
@@ -52,6 +52,10 @@ export class Term {
       confirmed: () => this.#rounds.confirmed,
       answer: (reads, decided) => host.readAnswered(reads, decided),
     });
+  }
+
+  get view(): number {
+    return this.#hooks.view;
   }
 
   /** Time of the next {@link tick}, ms. */
@@ -160,7 +164,7 @@ export class Term {
     if (this.#handOver === undefined || this.#handOver.proceed()) return;
     this.#host.log("warn", "nobody takes the lead over", { view: this.#hooks.view });
     this.#handOver = undefined;
-    this.#hooks.handOverFailed();
+    this.#hooks.handOverFailed?.();
   }
 
   /** The highest block of the current view held by a majority is irreversible, its ancestors with it [S3]. */

@@ -9,12 +9,11 @@
 import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Header } from "../../chain/header.ts";
-import type { EarlyVoteCounts } from "../earlyVotes.ts";
-import type { DurableAction, Engine, EngineHost, EngineView, ProductionPermit } from "../engine.ts";
+import type { DurableAction, Engine, EngineHost, EngineView } from "../engine.ts";
 import { ElectionTimer } from "../leading/electionTimer.ts";
 import { type Ack, type HeartbeatReply, isAtLeast, refOf } from "../leading/messages.ts";
-import { NewestMessages } from "../leading/newestMessages.ts";
-import { ackOf, Term } from "../leading/term.ts";
+import { Lead } from "../leading/lead.ts";
+import { VoteRecord } from "../leading/voteRecord.ts";
 import { WatchedLeader } from "../leading/watchedLeader.ts";
 import type { ConsensusMessage } from "../messages.ts";
 import {
@@ -33,31 +32,19 @@ type Role = "follower" | "preCandidate" | "candidate" | "leader";
 export class Raft implements Engine {
   readonly #host: EngineHost;
   readonly #majority: number;
-  /** False for a follower of the chain, who only watches. */
-  readonly #isMember: boolean;
-  /** False when the record was lost or is an old one: this replica cannot know what it promised and takes no part. */
-  #hasRecord: boolean;
-  #record: RaftRecord;
+  readonly #record: VoteRecord<RaftRecord>;
+  readonly lead: Lead;
   #role: Role = "follower";
   #leader: string | undefined;
   /** Of an observer, in place of `#leader`. */
   readonly #watched: WatchedLeader;
-  /** No acks, no votes, until what was acked before the restart is here again [S6]. */
-  #recovering = true;
   readonly #electionTimer: ElectionTimer;
-  readonly #newest = new NewestMessages(isPromise);
   /** When the leader was last heard, ms. */
   #heardAt = Number.NEGATIVE_INFINITY;
   /** Newest round heard from the leader of this view. */
   #roundHeard = 0;
   /** Of a candidate or pre-candidate: who granted. */
   readonly #granted = new Set<string>();
-  /** Of a leader. */
-  #term: Term | undefined;
-  /** The view that this node hands over, until its successor's has decided a block. */
-  #viewHandedOver: number | undefined;
-  /** This node is about to stop: it stands for election no more. */
-  #isLeaving = false;
 
   /** @param record as it was on disk; undefined: lost */
   constructor(host: EngineHost, record: RaftRecord | undefined) {
@@ -65,34 +52,30 @@ export class Raft implements Engine {
     this.#electionTimer = new ElectionTimer(host);
     this.#watched = new WatchedLeader(host);
     this.#majority = majorityOf(host.configuration);
-    this.#isMember = isProducer(host.configuration, host.self);
-    this.#hasRecord = record !== undefined && record.outdated !== true;
-    const { view, height, id } = host.ledger.head;
-    this.#record = record ?? { view, ackedHead: { view, height, id } };
+    this.lead = new Lead(host);
+    const { head } = host.ledger;
+    const blank = { view: head.view, ackedHead: refOf(head) };
+    this.#record = new VoteRecord<RaftRecord>(host, record, blank, { isPromise, isAbove });
   }
 
   get state(): EngineView {
-    const leader = this.#isMember ? this.#leader : this.#watched.key;
+    const leader = this.#record.isMember ? this.#leader : this.#watched.key;
     return { view: this.#record.view, leader, status: this.#status() };
   }
 
-  get earlyVotes(): EarlyVoteCounts | undefined {
-    return this.#term?.earlyVotes;
-  }
-
   get deadline(): number {
-    if (!this.#isMember) return this.#watched.deadline;
-    if (!this.#hasRecord) return Number.POSITIVE_INFINITY;
-    return this.#term?.deadline ?? this.#electionTimer.at;
+    if (!this.#record.isMember) return this.#watched.deadline;
+    if (!this.#record.takesPart) return Number.POSITIVE_INFINITY;
+    return this.lead.term?.deadline ?? this.#electionTimer.at;
   }
 
   encodeRecord(): Uint8Array {
-    return raftRecordMessage.encode(this.#record);
+    return raftRecordMessage.encode(this.#record.content);
   }
 
   start(): void {
     const { view } = this.#host.ledger.head;
-    this.#checkRecovered();
+    this.#record.checkRecovered();
     // A leader restarted in its own view comes back as a follower: it stays silent there and asks for the next [S7].
     if (view > this.#record.view) this.#enterView(view);
     // A new leader opens its view with a block [S2]: who made the head's leads, as far as one who only watches can know.
@@ -101,19 +84,19 @@ export class Raft implements Engine {
   }
 
   tick(): void {
-    if (!this.#takesPart()) return;
-    if (this.#term !== undefined) {
-      const why = this.#term.tick();
+    if (!this.#record.takesPart) return;
+    if (this.lead.term !== undefined) {
+      const why = this.lead.term.tick();
       if (why !== undefined) this.#stepDown(why);
     } else if (this.#host.now() < this.#electionTimer.at) return;
-    else if (this.#recovering || this.#isLeaving) this.#electionTimer.reset();
+    else if (this.#record.isRecovering || this.lead.isLeaving) this.#electionTimer.reset();
     else this.#startPreVote();
   }
 
   receive(message: ConsensusMessage): void {
-    if (!this.#isMember || !isProducer(this.#host.configuration, message.signer)) return;
+    if (!this.#record.isMember || !isProducer(this.#host.configuration, message.signer)) return;
     if (message.signer === this.#host.self) return this.#onGivenBack(message);
-    this.#newest.heard(message);
+    this.#record.heard(message);
     switch (message.kind) {
       case "requestVote":
         return this.#onRequestVote(message.signer, message.content);
@@ -138,12 +121,12 @@ export class Raft implements Engine {
     if (action.view !== this.#record.view) return;
     if (action.kind === "ownVote") {
       if (this.#role === "candidate") this.#countGrant(this.#host.self);
-    } else if (action.kind === "ownAck") this.#term?.ownAckDurable(action.id);
+    } else if (action.kind === "ownAck") this.lead.term?.ownAckDurable(action.id);
   }
 
   /** A valid header of a higher view moves this replica to that view. */
   headerSeen(header: Header, node: BlockNode): void {
-    this.#term?.blockAdded(node);
+    this.lead.term?.blockAdded(node);
     if (header.view > this.#record.view) this.#enterView(header.view);
     if (header.view === this.#record.view && this.#role !== "leader") {
       this.#leader = header.producer;
@@ -153,59 +136,32 @@ export class Raft implements Engine {
   }
 
   headMoved(to: BlockNode): void {
-    this.#checkRecovered();
-    this.#ack(to);
+    this.#record.checkRecovered();
+    this.#record.ack(to, this.#role === "leader");
   }
 
-  /**
-   * What was acked stays promised: whose head falls below that takes part again once another branch is as good, as after
-   * a loss [S6]. A leader would make a second block of one view and height.
-   */
+  /** A leader would make a second block of one view and height. */
   rejected(): void {
     if (this.#host.ledger.head.invalid === undefined) return;
     if (this.#role !== "follower") this.#stepDown("the operator rejected its head");
-    this.#recovering = true;
+    this.#record.headRejected();
   }
 
   irreversibleMoved(): void {
-    this.#term?.irreversibleMoved();
-    this.#checkRecovered();
-  }
-
-  read(read: number): void {
-    if (this.#term !== undefined) this.#term.read(read);
-    else this.#host.readAnswered([read], undefined);
-  }
-
-  handOver(): void {
-    this.#isLeaving = true;
-    if (this.#term === undefined) return;
-    this.#viewHandedOver = this.#record.view;
-    this.#term.handOver();
-  }
-  get isHandingOver(): boolean {
-    // The successor may need this node's vote, and its ack.
-    return this.#viewHandedOver !== undefined && this.#host.ledger.bottom.view <= this.#viewHandedOver;
+    this.lead.term?.irreversibleMoved();
+    this.#record.checkRecovered();
   }
 
   linkUp(peer: string): void {
-    for (const message of this.#newest.of(peer)) this.#host.giveBack(message);
+    this.#record.giveBack(peer);
   }
 
   linkBroke(peer: string): void {
-    this.#term?.askSuccessor();
-    if (peer !== this.#leader || this.#role !== "follower" || !this.#takesPart()) return;
+    this.lead.term?.askSuccessor();
+    if (peer !== this.#leader || this.#role !== "follower" || !this.#record.takesPart) return;
     // The kernel tells at once that a process died: ask the others early. They refuse if they still hear it.
     this.#heardAt = Number.NEGATIVE_INFINITY;
     this.#electionTimer.leaderLost();
-  }
-
-  production(): ProductionPermit | undefined {
-    return this.#term?.production();
-  }
-
-  produced(node: BlockNode): void {
-    this.#term?.produced(node);
   }
 
   // Elections
@@ -232,8 +188,7 @@ export class Raft implements Engine {
     this.#leader = undefined;
     // Rounds count anew in each view: another candidate may win this one.
     this.#roundHeard = 0;
-    this.#record = { ...this.#record, view: this.#record.view + 1, votedFor: this.#host.self };
-    this.#host.persistRecord();
+    this.#record.change({ view: this.#record.view + 1, votedFor: this.#host.self });
     this.#electionTimer.reset();
     this.#granted.clear();
     const { view } = this.#record;
@@ -244,7 +199,7 @@ export class Raft implements Engine {
   }
 
   #onRequestVote(candidate: string, request: RequestVote): void {
-    if (!this.#takesPart()) return;
+    if (!this.#record.takesPart) return;
     if (request.preVote) return this.#answerPreVote(candidate, request);
     if (request.view > this.#record.view) {
       // Who hears its leader refuses to disrupt it, unless that leader asked for it.
@@ -252,9 +207,8 @@ export class Raft implements Engine {
       this.#enterView(request.view);
     }
     const granted = this.#mayVoteFor(candidate, request);
-    if (granted && this.#record.votedFor === undefined) {
-      this.#record = { ...this.#record, votedFor: candidate };
-      this.#host.persistRecord();
+    if (granted && this.#record.content.votedFor === undefined) {
+      this.#record.change({ votedFor: candidate });
       this.#electionTimer.reset();
     }
     const content = { view: this.#record.view, candidate, granted, preVote: false };
@@ -262,16 +216,16 @@ export class Raft implements Engine {
   }
 
   #mayVoteFor(candidate: string, request: RequestVote): boolean {
-    if (this.#recovering || this.#role !== "follower") return false; // [S6]
+    if (this.#record.isRecovering || this.#role !== "follower") return false; // [S6]
     if (request.view !== this.#record.view) return false;
-    const { votedFor } = this.#record;
+    const { votedFor } = this.#record.content;
     if (votedFor !== undefined && votedFor !== candidate) return false; // [R1]
     return isAtLeast(request.head, this.#host.ledger.head); // [S1]
   }
 
   #answerPreVote(candidate: string, request: RequestVote): void {
     const { head } = this.#host.ledger;
-    const mayFollow = !this.#recovering && request.view > this.#record.view && !this.#hearsLeader();
+    const mayFollow = !this.#record.isRecovering && request.view > this.#record.view && !this.#hearsLeader();
     const granted = mayFollow && isAtLeast(request.head, head); // [S1]
     const view = granted ? request.view : this.#record.view;
     const content = { view, candidate, granted, preVote: true };
@@ -299,7 +253,7 @@ export class Raft implements Engine {
 
   #onTimeoutNow(signer: string, { view, target }: TimeoutNow): void {
     if (target !== this.#host.self || view !== this.#record.view || signer !== this.#leader) return;
-    if (!this.#takesPart() || this.#recovering || this.#isLeaving) return;
+    if (!this.#record.takesPart || this.#record.isRecovering || this.lead.isLeaving) return;
     if (this.#role === "follower") this.#startElection(true);
   }
 
@@ -310,8 +264,7 @@ export class Raft implements Engine {
     this.#role = "leader";
     this.#leader = this.#host.self;
     this.#electionTimer.calm();
-    this.#host.log("info", "leads", { view });
-    this.#term = new Term(this.#host, {
+    this.lead.begin({
       view,
       sendHeartbeat: (round) => {
         const content = { view, round, irreversibleHeight: this.#host.ledger.bottom.height };
@@ -319,18 +272,16 @@ export class Raft implements Engine {
       },
       askToLead: (target) =>
         this.#host.unicast(target, { kind: "timeoutNow", content: { view, target } }, { durable: false }),
-      handOverFailed: () => (this.#viewHandedOver = undefined),
     });
-    this.#term.sendHeartbeat();
   }
 
   #onHeartbeatReply(signer: string, { view, round }: HeartbeatReply): void {
     if (view > this.#record.view) return this.#enterView(view);
-    if (view === this.#record.view) this.#term?.replied(signer, round);
+    if (view === this.#record.view) this.lead.term?.replied(signer, round);
   }
 
   #onAck(signer: string, ack: Ack, signature: Uint8Array): void {
-    if (ack.view === this.#record.view) this.#term?.acked(signer, ack, signature);
+    if (ack.view === this.#record.view) this.lead.term?.acked(signer, ack, signature);
   }
 
   #stepDown(why: string): void {
@@ -342,7 +293,7 @@ export class Raft implements Engine {
   // Following
 
   #onHeartbeat(signer: string, { view, round, irreversibleHeight }: Heartbeat): void {
-    if (view < this.#record.view) return this.#replyTo(signer, 0);
+    if (view < this.#record.view) return this.#record.replyTo(signer, 0);
     if (view > this.#record.view) this.#enterView(view);
     if (this.#role === "leader") return;
     if (this.#role !== "follower") this.#becomeFollower();
@@ -352,53 +303,22 @@ export class Raft implements Engine {
     this.#heardAt = this.#host.now();
     this.#electionTimer.calm();
     this.#electionTimer.reset();
-    this.#replyTo(signer, round);
+    this.#record.replyTo(signer, round);
     // An ack may have been lost with its link, or not been given before a restart: until it is decided it is sent again.
     const { head } = this.#host.ledger;
-    if (head.height > irreversibleHeight) this.#ack(head);
-  }
-
-  /** Who has lost its record cannot say that it follows nobody else: a leader must not count on it. */
-  #replyTo(leader: string, round: number): void {
-    if (!this.#takesPart()) return;
-    const content = { view: this.#record.view, round };
-    this.#host.unicast(leader, { kind: "heartbeatReply", content }, { durable: true });
-  }
-
-  /** The head's view is mine and nothing acked before a restart is missing [S4] [S6]; durability is the caller's. */
-  #mayAck(node: BlockNode): boolean {
-    return this.#takesPart() && !this.#recovering && node.view === this.#record.view;
-  }
-
-  /** Promises a block, unless it may not: the record first, the message and the own count when that is on disk. */
-  #ack(node: BlockNode): void {
-    if (!this.#mayAck(node)) return;
-    if (node.id !== this.#record.ackedHead.id) {
-      this.#record = { ...this.#record, ackedHead: refOf(node) };
-      this.#host.persistRecord();
-    }
-    if (this.#role === "leader") {
-      this.#host.whenDurable({ kind: "ownAck", view: node.view, height: node.height, id: node.id });
-    } else this.#host.unicast(node.block.header.producer, ackOf(node), { durable: true });
+    if (head.height > irreversibleHeight) this.#record.ack(head, false);
   }
 
   // Shared
 
-  /** A promise of one's own that the record does not know: it is an old one, and who goes by it may promise twice. */
   #onGivenBack(message: ConsensusMessage): void {
-    if (!this.#takesPart() || !isAbove(message, this.#record)) return;
-    this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?");
-    this.#record = { ...this.#record, outdated: true };
-    this.#host.persistRecord();
-    this.#hasRecord = false;
-    this.#recovering = true;
+    if (!this.#record.givenBack(message)) return;
     this.#becomeFollower();
     this.#leader = undefined;
   }
 
   #enterView(view: number): void {
-    this.#record = { ...this.#record, view, votedFor: undefined };
-    if (this.#takesPart()) this.#host.persistRecord();
+    this.#record.change({ view, votedFor: undefined });
     this.#becomeFollower();
     this.#leader = undefined;
     this.#heardAt = Number.NEGATIVE_INFINITY;
@@ -407,22 +327,9 @@ export class Raft implements Engine {
 
   #becomeFollower(): void {
     this.#role = "follower";
-    this.#term?.end();
-    this.#term = undefined;
+    this.lead.end();
     this.#granted.clear();
     this.#electionTimer.reset();
-  }
-
-  #checkRecovered(): void {
-    if (!this.#recovering || !this.#hasRecord) return;
-    const { ackedHead } = this.#record;
-    const { head, bottom } = this.#host.ledger;
-    const holds = head.invalid === undefined && isAtLeast(head, ackedHead);
-    this.#recovering = !holds && bottom.height < ackedHead.height;
-  }
-
-  #takesPart(): boolean {
-    return this.#isMember && this.#hasRecord;
   }
 
   #hearsLeader(): boolean {
@@ -431,8 +338,8 @@ export class Raft implements Engine {
   }
 
   #status(): EngineView["status"] {
-    if (!this.#isMember) return "observer";
-    if (this.#recovering) return "recovering";
+    if (!this.#record.isMember) return "observer";
+    if (this.#record.isRecovering) return "recovering";
     if (this.#role === "leader" || this.#role === "follower") return this.#role;
     return "candidate";
   }

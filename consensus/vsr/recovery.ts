@@ -8,6 +8,7 @@
  */
 import type { Configuration } from "../../chain/configuration.ts";
 import type { BlockRef } from "../../chain/header.ts";
+import type { EngineHost } from "../engine.ts";
 import { primaryOf } from "./headerRule.ts";
 import type { Incarnation, RecoveryResponse } from "./messages.ts";
 
@@ -35,6 +36,12 @@ export class Incarnations {
   }
 }
 
+/** What a replica may have promised at most. */
+export interface Told {
+  readonly view: number;
+  readonly head: BlockRef;
+}
+
 export class RecoveryExchange {
   readonly #configuration: Configuration;
   readonly #self: string;
@@ -52,8 +59,8 @@ export class RecoveryExchange {
     return this.#nonce;
   }
 
-  /** @returns what this replica may have promised at most; undefined: not known yet */
-  answered(signer: string, answer: RecoveryResponse): { readonly view: number; readonly head: BlockRef } | undefined {
+  /** @returns undefined: not known yet */
+  answered(signer: string, answer: RecoveryResponse): Told | undefined {
     if (answer.replica !== this.#self || signer === this.#self || answer.nonce < this.#nonce) return undefined;
     if (answer.nonce > this.#nonce) {
       this.#nonce = answer.nonce + 1;
@@ -67,5 +74,48 @@ export class RecoveryExchange {
     const primary = this.#answers.get(primaryOf(this.#configuration, view));
     if (primary?.view !== view || primary.head === undefined) return undefined;
     return { view, head: primary.head };
+  }
+}
+
+/** A replica's part in recoveries: its own while its record is lost or old, and those of the others. */
+export class Recovery {
+  readonly #host: EngineHost;
+  readonly incarnations: Incarnations;
+  /** While this replica cannot know what it promised. */
+  #exchange: RecoveryExchange | undefined;
+
+  constructor(host: EngineHost, incarnations: readonly Incarnation[]) {
+    this.#host = host;
+    this.incarnations = new Incarnations(incarnations);
+  }
+
+  get isOn(): boolean {
+    return this.#exchange !== undefined;
+  }
+
+  begin(): void {
+    const { configuration, self } = this.#host;
+    this.#exchange = new RecoveryExchange(configuration, self, this.#host.now());
+  }
+
+  ask(): void {
+    if (this.#exchange === undefined) return;
+    this.#host.multicast({ kind: "recovery", content: { nonce: this.#exchange.nonce } }, { durable: false });
+  }
+
+  /** @returns when the exchange ends with this answer: what to go on with; the record is the caller's to write */
+  answered(signer: string, answer: RecoveryResponse): Told | undefined {
+    const told = this.#exchange?.answered(signer, answer);
+    if (this.#exchange === undefined || told === undefined) return undefined;
+    this.incarnations.raise(this.#host.self, this.#exchange.nonce);
+    this.#exchange = undefined;
+    return told;
+  }
+
+  /** @param head of the primary of an open view */
+  answer(replica: string, nonce: number, view: number, head: BlockRef | undefined): void {
+    if (this.incarnations.raise(replica, nonce)) this.#host.persistRecord();
+    const content = { replica, nonce: this.incarnations.of(replica), view, ...(head && { head }) };
+    this.#host.unicast(replica, { kind: "recoveryResponse", content }, { durable: true });
   }
 }

@@ -9,12 +9,11 @@
 import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Header } from "../../chain/header.ts";
-import type { EarlyVoteCounts } from "../earlyVotes.ts";
-import type { DurableAction, Engine, EngineHost, EngineView, ProductionPermit } from "../engine.ts";
+import type { DurableAction, Engine, EngineHost, EngineView } from "../engine.ts";
 import { ElectionTimer } from "../leading/electionTimer.ts";
 import { type HeartbeatReply, isAtLeast, refOf } from "../leading/messages.ts";
-import { NewestMessages } from "../leading/newestMessages.ts";
-import { ackOf, Term } from "../leading/term.ts";
+import { Lead } from "../leading/lead.ts";
+import { VoteRecord } from "../leading/voteRecord.ts";
 import { WatchedLeader } from "../leading/watchedLeader.ts";
 import type { ConsensusMessage } from "../messages.ts";
 import { primaryOf } from "./headerRule.ts";
@@ -23,12 +22,12 @@ import {
   type DoViewChange,
   isAbove,
   isPromise,
-  type Recovery,
+  type Recovery as RecoveryMessage,
   type RecoveryResponse,
   type VsrRecord,
   vsrRecordMessage,
 } from "./messages.ts";
-import { Incarnations, RecoveryExchange } from "./recovery.ts";
+import { Incarnations, Recovery } from "./recovery.ts";
 import { Asks, Departures } from "./viewChange.ts";
 
 /** What may have been lost is said again every so many heartbeats. */
@@ -39,17 +38,15 @@ export interface VsrHost extends EngineHost {
   want(id: string): void;
 }
 
+/** Beside the incarnations. */
+type OwnRecord = Pick<VsrRecord, "view" | "ackedHead" | "outdated">;
+
 export class Vsr implements Engine {
   readonly #host: VsrHost;
   readonly #majority: number;
-  /** False for a follower of the chain, who only watches. */
-  readonly #isMember: boolean;
-  #record: Pick<VsrRecord, "view" | "ackedHead" | "outdated">;
-  readonly #incarnations: Incarnations;
-  /** While the record is lost or old: this replica cannot know what it promised. */
-  #recovery: RecoveryExchange | undefined;
-  /** No acks, no view changes, until what was acked before the restart is here again [S6]. */
-  #recovering = true;
+  readonly #record: VoteRecord<OwnRecord>;
+  readonly #recovery: Recovery;
+  readonly lead: Lead;
   /** My view is open, as far as I know. */
   #isNormal = true;
   /** The view I ask for. */
@@ -59,20 +56,14 @@ export class Vsr implements Engine {
   readonly #departures = new Departures();
   readonly #timer: ElectionTimer;
   #repeatAt = 0;
-  readonly #newest = new NewestMessages(isPromise);
   /** Of an observer, in place of the primary. */
   readonly #watched: WatchedLeader;
   /** The primary of this view was heard in it. */
   #isLed = false;
   /** Newest round heard from the primary of this view. */
   #roundHeard = 0;
-  /** Of the primary of an open view. */
-  #term: Term | undefined;
   /** A view of mine that I may have opened before a restart: a second block of its first place must not be [S7]. */
   #silentIn = -1;
-  /** The view that this node hands over, until its successor's has decided a block. */
-  #viewHandedOver: number | undefined;
-  #isLeaving = false;
 
   /** @param record as it was on disk; undefined: lost */
   constructor(host: VsrHost, record: VsrRecord | undefined) {
@@ -80,30 +71,27 @@ export class Vsr implements Engine {
     this.#timer = new ElectionTimer(host);
     this.#watched = new WatchedLeader(host);
     this.#majority = majorityOf(host.configuration);
-    this.#isMember = isProducer(host.configuration, host.self);
+    this.lead = new Lead(host);
     const { head } = host.ledger;
-    this.#record = record ?? { view: head.view, ackedHead: refOf(head) };
-    this.#incarnations = new Incarnations(record?.incarnations ?? []);
-    if (record === undefined || record.outdated === true) this.#recovery = this.#newRecovery();
+    const blank = { view: head.view, ackedHead: refOf(head) };
+    this.#record = new VoteRecord<OwnRecord>(host, record, blank, { isPromise, isAbove });
+    this.#recovery = new Recovery(host, record?.incarnations ?? []);
+    if (!this.#record.takesPart) this.#recovery.begin();
   }
 
   get state(): EngineView {
     return { view: this.#record.view, leader: this.#leader(), status: this.#status() };
   }
 
-  get earlyVotes(): EarlyVoteCounts | undefined {
-    return this.#term?.earlyVotes;
-  }
-
   get deadline(): number {
-    if (!this.#isMember) return this.#watched.deadline;
-    if (this.#recovery !== undefined) return this.#repeatAt;
-    if (this.#term !== undefined) return this.#term.deadline;
+    if (!this.#record.isMember) return this.#watched.deadline;
+    if (this.#recovery.isOn) return this.#repeatAt;
+    if (this.lead.term !== undefined) return this.lead.term.deadline;
     return Math.min(this.#timer.at, this.#asked === undefined ? Number.POSITIVE_INFINITY : this.#repeatAt);
   }
 
   encodeRecord(): Uint8Array {
-    return vsrRecordMessage.encode({ ...this.#record, incarnations: this.#incarnations.list });
+    return vsrRecordMessage.encode({ ...this.#record.content, incarnations: this.#recovery.incarnations.list });
   }
 
   start(): void {
@@ -113,7 +101,7 @@ export class Vsr implements Engine {
     if (view > this.#record.view) this.#enter(view);
     // The head tells the last view that was normal here, because a view begins with a block [S2].
     this.#isNormal = head.view === view;
-    this.#checkRecovered();
+    this.#record.checkRecovered();
     if (head.view > 0) this.#watched.assume(head.block.header.producer);
     this.#timer.reset();
     if (!this.#isNormal) this.#asked = view;
@@ -123,31 +111,32 @@ export class Vsr implements Engine {
   }
 
   tick(): void {
-    if (!this.#isMember) return;
+    if (!this.#record.isMember) return;
     const now = this.#host.now();
-    if (this.#term !== undefined) {
-      const why = this.#term.tick();
+    if (this.lead.term !== undefined) {
+      const why = this.lead.term.tick();
       if (why !== undefined) this.#giveUp(why);
       return;
     }
     if (now >= this.#repeatAt) this.#repeat();
-    if (this.#recovery !== undefined || now < this.#timer.at) return;
-    if (this.#recovering) this.#timer.reset();
+    if (this.#recovery.isOn || now < this.#timer.at) return;
+    if (this.#record.isRecovering) this.#timer.reset();
     else this.#askFor(this.#nextView());
   }
 
   receive(message: ConsensusMessage): void {
     const { signer } = message;
-    if (!this.#isMember || !isProducer(this.#host.configuration, signer)) return;
+    if (!this.#record.isMember || !isProducer(this.#host.configuration, signer)) return;
     if (signer === this.#host.self) return this.#onGivenBack(message);
-    this.#newest.heard(message);
+    this.#record.heard(message);
     switch (message.kind) {
       case "startViewChange":
         return this.#onStartViewChange(signer, message.content.view);
       case "doViewChange":
         return this.#onDoViewChange(signer, message.content);
       case "ack":
-        if (message.content.view === this.#record.view) this.#term?.acked(signer, message.content, message.signature);
+        if (message.content.view === this.#record.view)
+          this.lead.term?.acked(signer, message.content, message.signature);
         return;
       case "commitNotice":
         return this.#onCommitNotice(signer, message.content);
@@ -166,13 +155,13 @@ export class Vsr implements Engine {
   /** Own acks and departures count only now [S5]. */
   durable(action: DurableAction): void {
     if (action.view !== this.#record.view) return;
-    if (action.kind === "ownAck") this.#term?.ownAckDurable(action.id);
+    if (action.kind === "ownAck") this.lead.term?.ownAckDurable(action.id);
     else if (action.kind === "ownViewChange" && !this.#isNormal) this.#countDeparture(this.#host.self);
   }
 
   /** Who made a valid header of a view has opened that view. */
   headerSeen(header: Header, node: BlockNode): void {
-    this.#term?.blockAdded(node);
+    this.lead.term?.blockAdded(node);
     if (header.view > this.#record.view) this.#enter(header.view);
     if (header.view !== this.#record.view) return;
     this.#watched.seen(header.producer);
@@ -181,7 +170,7 @@ export class Vsr implements Engine {
   }
 
   headMoved(to: BlockNode): void {
-    this.#checkRecovered();
+    this.#record.checkRecovered();
     this.#ack(to);
     this.#openIfAble();
   }
@@ -189,49 +178,25 @@ export class Vsr implements Engine {
   /** A primary would make a second block of one view and height; whoever acked waits for a branch as good [S6]. */
   rejected(): void {
     if (this.#host.ledger.head.invalid === undefined) return;
-    if (this.#term !== undefined) this.#giveUp("the operator rejected its head");
-    this.#recovering = true;
+    if (this.lead.term !== undefined) this.#giveUp("the operator rejected its head");
+    this.#record.headRejected();
   }
 
   irreversibleMoved(): void {
-    this.#term?.irreversibleMoved();
-    this.#checkRecovered();
-  }
-
-  read(read: number): void {
-    if (this.#term !== undefined) this.#term.read(read);
-    else this.#host.readAnswered([read], undefined);
-  }
-
-  handOver(): void {
-    this.#isLeaving = true;
-    if (this.#term === undefined) return;
-    this.#viewHandedOver = this.#record.view;
-    this.#term.handOver();
-  }
-  get isHandingOver(): boolean {
-    // The successor may need this node's departure, and its ack.
-    return this.#viewHandedOver !== undefined && this.#host.ledger.bottom.view <= this.#viewHandedOver;
+    this.lead.term?.irreversibleMoved();
+    this.#record.checkRecovered();
   }
 
   linkUp(peer: string): void {
-    for (const message of this.#newest.of(peer)) this.#host.giveBack(message);
+    this.#record.giveBack(peer);
   }
 
   linkBroke(peer: string): void {
-    this.#term?.askSuccessor();
-    if (peer !== this.#leader() || this.#term !== undefined || !this.#takesPart()) return;
+    this.lead.term?.askSuccessor();
+    if (peer !== this.#leader() || this.lead.term !== undefined || !this.#record.takesPart) return;
     // The kernel tells at once that a process died: ask the others early. Alone it leads to nothing.
     this.#isLed = false;
     this.#timer.leaderLost();
-  }
-
-  production(): ProductionPermit | undefined {
-    return this.#term?.production();
-  }
-
-  produced(node: BlockNode): void {
-    this.#term?.produced(node);
   }
 
   // Leaving a view: with a quorum, so that one cut-off replica disturbs nobody
@@ -242,7 +207,7 @@ export class Vsr implements Engine {
     const { view } = this.#record;
     for (let next = view + 1; next <= view + configuration.producers.length; next++) {
       const primary = primaryOf(configuration, next);
-      if (primary === self ? !this.#isLeaving : this.#host.reaches(primary)) return next;
+      if (primary === self ? !this.lead.isLeaving : this.#host.reaches(primary)) return next;
     }
     return view + 1;
   }
@@ -259,11 +224,8 @@ export class Vsr implements Engine {
   #repeat(): void {
     const now = this.#host.now();
     this.#repeatAt = now + REPEAT_HEARTBEATS * this.#host.settings.heartbeatMs;
-    if (this.#recovery !== undefined) {
-      this.#host.multicast({ kind: "recovery", content: { nonce: this.#recovery.nonce } }, { durable: false });
-      return;
-    }
-    if (this.#asked === undefined || this.#recovering) return;
+    if (this.#recovery.isOn) return this.#recovery.ask();
+    if (this.#asked === undefined || this.#record.isRecovering) return;
     this.#host.multicast({ kind: "startViewChange", content: { view: this.#asked } }, { durable: false });
     this.#countAsk(this.#host.self, this.#asked);
     if (this.#isNormal) return;
@@ -272,9 +234,10 @@ export class Vsr implements Engine {
   }
 
   #onStartViewChange(signer: string, view: number): void {
-    if (view <= this.#record.view || !this.#takesPart()) return;
+    if (view <= this.#record.view || !this.#record.takesPart) return;
     this.#countAsk(signer, view);
-    if (this.#recovering || this.#term !== undefined || view <= Math.max(this.#record.view, this.#asked ?? 0)) return;
+    if (this.#record.isRecovering || this.lead.term !== undefined) return;
+    if (view <= Math.max(this.#record.view, this.#asked ?? 0)) return;
     // The primary wants to be replaced: it stops, or hears no quorum. On the way already: the furthest ahead is followed.
     if (signer === this.#leader() || !this.#isNormal) this.#askFor(view);
   }
@@ -291,7 +254,7 @@ export class Vsr implements Engine {
     this.#host.log("info", "leaves for another view", { view });
     this.#enter(view);
     this.#isNormal = false;
-    if (this.#recovering) return;
+    if (this.#record.isRecovering) return;
     this.#asked = view;
     this.#asks.record(this.#host.self, view, this.#host.now());
     this.#host.multicast({ kind: "startViewChange", content: { view } }, { durable: false });
@@ -302,13 +265,13 @@ export class Vsr implements Engine {
   /** Tells the primary of my view that I have left all others, and with which head. */
   #depart(): void {
     const { view } = this.#record;
-    if (this.#isMine() || this.#recovering) return;
-    const content = { view, head: refOf(this.#host.ledger.head), incarnations: this.#incarnations.list };
+    if (this.#isMine() || this.#record.isRecovering) return;
+    const content = { view, head: refOf(this.#host.ledger.head), incarnations: this.#recovery.incarnations.list };
     this.#host.unicast(primaryOf(this.#host.configuration, view), { kind: "doViewChange", content }, { durable: true });
   }
 
   #onDoViewChange(signer: string, { view, head, incarnations }: DoViewChange): void {
-    if (!this.#takesPart() || view < this.#record.view) return;
+    if (!this.#record.takesPart || view < this.#record.view) return;
     if (primaryOf(this.#host.configuration, view) !== this.#host.self) return;
     // Who left did so with a quorum.
     if (view > this.#record.view) this.#leaveFor(view);
@@ -318,14 +281,14 @@ export class Vsr implements Engine {
   }
 
   #countDeparture(self: string): void {
-    if (!this.#isMine() || this.#recovering) return;
-    this.#departures.record(self, { head: refOf(this.#host.ledger.head), incarnations: this.#incarnations });
+    if (!this.#isMine() || this.#record.isRecovering) return;
+    this.#departures.record(self, { head: refOf(this.#host.ledger.head), incarnations: this.#recovery.incarnations });
     this.#openIfAble();
   }
 
   /** My view is mine to open once a majority has left for it and I hold the best of their heads [V1]. */
   #openIfAble(): void {
-    if (this.#isNormal || !this.#isMine() || this.#recovering || this.#silentIn === this.#record.view) return;
+    if (this.#isNormal || !this.#isMine() || this.#record.isRecovering || this.#silentIn === this.#record.view) return;
     const best = this.#departures.best(this.#host.self, this.#majority);
     if (best === undefined) return;
     if (isAtLeast(this.#host.ledger.head, best)) this.#lead();
@@ -337,8 +300,7 @@ export class Vsr implements Engine {
   #lead(): void {
     const { view } = this.#record;
     this.#normal();
-    this.#host.log("info", "leads", { view });
-    this.#term = new Term(this.#host, {
+    this.lead.begin({
       view,
       sendHeartbeat: (round) => {
         const { height, id } = this.#host.ledger.bottom;
@@ -346,11 +308,10 @@ export class Vsr implements Engine {
       },
       askToLead: (target) => this.#askFor(this.#viewOf(target)),
       handOverFailed: () => {
-        this.#viewHandedOver = this.#asked = undefined;
+        this.#asked = undefined;
         this.#asks.withdraw(this.#host.self);
       },
     });
-    this.#term.sendHeartbeat();
   }
 
   /** The next view that is this producer's. */
@@ -362,97 +323,64 @@ export class Vsr implements Engine {
 
   #giveUp(why: string): void {
     this.#host.log("warn", "leads no more", { view: this.#record.view, why });
-    this.#endTerm();
-    if (!this.#recovering) this.#askFor(this.#nextView());
+    this.lead.end();
+    if (!this.#record.isRecovering) this.#askFor(this.#nextView());
   }
 
   #onReply(signer: string, { view, round }: HeartbeatReply): void {
-    if (view > this.#record.view && this.#takesPart()) return this.#leaveFor(view);
-    if (view === this.#record.view) this.#term?.replied(signer, round);
+    if (view > this.#record.view && this.#record.takesPart) return this.#leaveFor(view);
+    if (view === this.#record.view) this.lead.term?.replied(signer, round);
   }
 
   // Following
 
   #onCommitNotice(signer: string, { view, round, height }: CommitNotice): void {
     if (primaryOf(this.#host.configuration, view) !== signer) return;
-    if (view < this.#record.view) return this.#replyTo(signer, 0);
+    if (view < this.#record.view) return this.#record.replyTo(signer, 0);
     if (view > this.#record.view) this.#enter(view);
     if (!this.#isNormal) this.#normal();
     this.#isLed = true;
     if (round <= this.#roundHeard) return;
     this.#roundHeard = round;
     this.#calm();
-    this.#replyTo(signer, round);
+    this.#record.replyTo(signer, round);
     // An ack may have been lost with its link, or not been given before a restart: until it is decided it is sent again.
     const { head } = this.#host.ledger;
     if (head.height > height) this.#ack(head);
   }
 
-  /** Who has lost its record cannot say that it follows nobody else: a primary must not count on it. */
-  #replyTo(primary: string, round: number): void {
-    if (!this.#takesPart()) return;
-    const content = { view: this.#record.view, round };
-    this.#host.unicast(primary, { kind: "heartbeatReply", content }, { durable: true });
-  }
-
-  /** Promises a block, unless it may not [S4] [S6]: the record first, the message and the own count when that is on disk. */
   #ack(node: BlockNode): void {
-    const { view } = this.#record;
-    if (!this.#takesPart() || this.#recovering || !this.#isNormal || node.view !== view || view === 0) return;
-    if (node.id !== this.#record.ackedHead.id) {
-      this.#record = { ...this.#record, ackedHead: refOf(node) };
-      this.#host.persistRecord();
-    }
-    if (this.#term !== undefined) this.#host.whenDurable({ kind: "ownAck", view, height: node.height, id: node.id });
-    else if (!this.#isMine())
-      this.#host.unicast(primaryOf(this.#host.configuration, view), ackOf(node), { durable: true });
+    if (this.#isNormal && this.#record.view > 0) this.#record.ack(node, this.lead.term !== undefined);
   }
 
   // Recovery
 
-  #newRecovery(): RecoveryExchange {
-    const { configuration, self } = this.#host;
-    return new RecoveryExchange(configuration, self, this.#host.now());
-  }
-
   /** Answered in an open view only: who is on its way to another may let the asker forget what it has promised there. */
-  #onRecovery(signer: string, { nonce }: Recovery): void {
-    if (!this.#takesPart() || this.#recovering || !this.#isNormal || this.#record.view === 0) return;
-    if (this.#isMine() && this.#term === undefined) return;
-    if (this.#incarnations.raise(signer, nonce)) this.#host.persistRecord();
-    const head = this.#term && { head: refOf(this.#host.ledger.head) };
-    const known = this.#incarnations.of(signer);
-    const content = { replica: signer, nonce: known, view: this.#record.view, ...head };
-    this.#host.unicast(signer, { kind: "recoveryResponse", content }, { durable: true });
+  #onRecovery(signer: string, { nonce }: RecoveryMessage): void {
+    if (!this.#record.takesPart || this.#record.isRecovering || !this.#isNormal || this.#record.view === 0) return;
+    if (this.#isMine() && this.lead.term === undefined) return;
+    const head = this.lead.term && refOf(this.#host.ledger.head);
+    this.#recovery.answer(signer, nonce, this.#record.view, head);
   }
 
   #onRecoveryResponse(signer: string, answer: RecoveryResponse): void {
-    const told = this.#recovery?.answered(signer, answer);
-    if (this.#recovery === undefined || told === undefined) return;
-    this.#incarnations.raise(this.#host.self, this.#recovery.nonce);
-    this.#recovery = undefined;
+    const told = this.#recovery.answered(signer, answer);
+    if (told === undefined) return;
     const view = Math.max(told.view, this.#record.view);
     this.#host.log("info", "takes part again: the others told what it may have promised", { view });
-    this.#record = { view, ackedHead: told.head };
-    this.#host.persistRecord();
+    this.#record.restore({ view, ackedHead: told.head });
     this.#isNormal = view === told.view;
     this.#isLed = this.#isNormal;
-    this.#recovering = true;
     this.#timer.reset();
     this.#fallSilent();
-    this.#checkRecovered();
+    this.#record.checkRecovered();
   }
 
-  /** A promise of one's own that the record does not know: it is an old one, and who goes by it may promise twice. */
   #onGivenBack(message: ConsensusMessage): void {
-    if (!this.#takesPart() || !isAbove(message, this.#record)) return;
-    this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?");
-    this.#record = { ...this.#record, outdated: true };
-    this.#host.persistRecord();
-    this.#endTerm();
-    this.#recovering = true;
+    if (!this.#record.givenBack(message)) return;
+    this.lead.end();
     this.#asked = undefined;
-    this.#recovery = this.#newRecovery();
+    this.#recovery.begin();
     this.#repeatAt = 0;
   }
 
@@ -467,9 +395,8 @@ export class Vsr implements Engine {
 
   /** My view is this one from now on; whether it is open is the caller's to say. */
   #enter(view: number): void {
-    this.#record = { ...this.#record, view };
-    if (this.#takesPart()) this.#host.persistRecord();
-    this.#endTerm();
+    this.#record.change({ view });
+    this.lead.end();
     this.#departures.clear();
     this.#asked = undefined;
     this.#isNormal = true;
@@ -493,37 +420,20 @@ export class Vsr implements Engine {
     this.#timer.reset();
   }
 
-  #endTerm(): void {
-    this.#term?.end();
-    this.#term = undefined;
-  }
-
-  #checkRecovered(): void {
-    if (!this.#recovering || this.#recovery !== undefined) return;
-    const { ackedHead } = this.#record;
-    const { head, bottom } = this.#host.ledger;
-    const holds = head.invalid === undefined && isAtLeast(head, ackedHead);
-    this.#recovering = !holds && bottom.height < ackedHead.height;
-  }
-
   #isMine(): boolean {
     return primaryOf(this.#host.configuration, this.#record.view) === this.#host.self;
   }
 
-  #takesPart(): boolean {
-    return this.#isMember && this.#recovery === undefined;
-  }
-
   #leader(): string | undefined {
-    if (!this.#isMember) return this.#watched.key;
-    if (this.#term !== undefined) return this.#host.self;
+    if (!this.#record.isMember) return this.#watched.key;
+    if (this.lead.term !== undefined) return this.#host.self;
     return this.#isNormal && this.#isLed ? primaryOf(this.#host.configuration, this.#record.view) : undefined;
   }
 
   #status(): EngineView["status"] {
-    if (!this.#isMember) return "observer";
-    if (this.#recovering) return "recovering";
-    if (this.#term !== undefined) return "leader";
+    if (!this.#record.isMember) return "observer";
+    if (this.#record.isRecovering) return "recovering";
+    if (this.lead.term !== undefined) return "leader";
     return this.#isNormal && this.#asked === undefined ? "follower" : "candidate";
   }
 }

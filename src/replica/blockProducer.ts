@@ -49,7 +49,7 @@ export class BlockProducer {
   step(): boolean {
     this.#deadline = Number.POSITIVE_INFINITY;
     const { ledger, engine } = this.#host;
-    const permit = this.#host.isDiskBehind() ? undefined : engine.production();
+    const permit = this.#host.isDiskBehind() ? undefined : engine.lead.production();
     const current = ledger.production;
     const goesOn =
       current !== undefined &&

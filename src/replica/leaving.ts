@@ -29,14 +29,14 @@ export class Leaving {
 
   begin(): void {
     this.#until ??= this.#host.now() + this.#host.boundMs;
-    this.#host.engine.handOver();
+    this.#host.engine.lead.handOver();
   }
 
   /** At the end of every step. */
   proceed(): void {
     if (this.#until === undefined) return;
     const { engine, mempool } = this.#host;
-    const isDone = !engine.isHandingOver && !mempool.hasLocal();
+    const isDone = !engine.lead.isHandingOver && !mempool.hasLocal();
     if (!isDone && this.#host.now() < this.#until) return;
     this.#until = undefined;
     this.#host.handedOver(mempool.localCount());

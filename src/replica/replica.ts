@@ -95,7 +95,7 @@ export class Replica {
       })),
       producers: this.#parts.watch.states(),
       faults: this.#parts.conduct.counts,
-      earlyVotes: this.#parts.engine.earlyVotes ?? NO_VOTES,
+      earlyVotes: this.#parts.engine.lead.earlyVotes ?? NO_VOTES,
       halted: this.#halted,
       sizes: this.sizes,
     };
@@ -118,7 +118,7 @@ export class Replica {
       mempoolCount: this.#parts.mempool.count,
       mempoolBytes: this.#parts.mempool.bytes,
       reads: this.#parts.reads.waiting,
-      earlyVotes: this.#parts.engine.earlyVotes?.waiting ?? 0,
+      earlyVotes: this.#parts.engine.lead.earlyVotes?.waiting ?? 0,
       readAskers: this.#parts.reads.askers,
       scoredPeers: this.#parts.conduct.scored,
       ...this.#parts.discovery.sizes,

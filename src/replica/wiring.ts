@@ -334,7 +334,7 @@ function reads(start: ReplicaStart, core: Core, parts: Parts): LinearizableReads
     view: () => engine.state.view,
     leader: () => engine.state.leader,
     irreversibleHeight: () => ledger.bottom.height,
-    askEngine: (question: number) => engine.read(question),
+    askEngine: (question: number) => engine.lead.read(question),
     ask: (leader: PeerKey, number: number) => send(leader, encodeReadIndex(number)),
     answer: (reader: PeerKey, number: number, height: number) =>
       send(reader, encodeReadIndexReply(genesis.chainId, self, { reader, number, height }, sign)),
@@ -419,7 +419,7 @@ function producer(start: ReplicaStart, core: Core, parts: Parts): BlockProducer 
       // Who opens a view is where blocks come from now: the direct way is the shortest, unless somebody knows a better one.
       if (node.view !== node.parent?.view) transport.links.activateAll();
       blocks.added(node);
-      engine.produced(node);
+      engine.lead.produced(node);
     },
     refused: (on, refusals) => submitted.refused(on, refusals),
   });

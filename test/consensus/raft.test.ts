@@ -112,7 +112,7 @@ class Replica {
   produce(): BlockNode {
     const node = this.#add(naiveChild(genesis, this.head, { view: this.record.view, producer: SELF }));
     this.raft.headerSeen(node.block.header, node);
-    this.raft.produced(node);
+    this.raft.lead.produced(node);
     this.raft.headMoved(node);
     return node;
   }
@@ -344,39 +344,39 @@ describe("an ack that overtakes its block", () => {
     const view = leader.record.view;
     const block = naiveChild(genesis, leader.head, { view, producer: SELF });
     leader.receive(B, { kind: "ack", content: { view, height: block.block.header.height, id: block.id } });
-    expect(leader.raft.earlyVotes).toMatchObject({ waiting: 1 });
+    expect(leader.raft.lead.earlyVotes).toMatchObject({ waiting: 1 });
     const node = leader.produce();
     expect(node.id).toBe(block.id);
     leader.flush();
     expect(leader.certified.map(({ id }) => id)).toEqual([block.id]);
-    expect(leader.raft.earlyVotes).toMatchObject({ waiting: 0, counted: 1 });
+    expect(leader.raft.lead.earlyVotes).toMatchObject({ waiting: 0, counted: 1 });
   });
 });
 
 describe("leading", () => {
   it("opens its view with a block at once [S2], and has at most W undecided blocks", () => {
     const replica = new Replica();
-    expect(replica.raft.production()).toBeUndefined();
+    expect(replica.raft.lead.production()).toBeUndefined();
     replica.lead();
-    expect(replica.raft.production()).toEqual({ view: 1, opening: true });
+    expect(replica.raft.lead.production()).toEqual({ view: 1, opening: true });
     for (let i = 0; i < WINDOW_BLOCKS; i++) {
       replica.produce();
-      if (i < WINDOW_BLOCKS - 1) expect(replica.raft.production()).toEqual({ view: 1, opening: false });
+      if (i < WINDOW_BLOCKS - 1) expect(replica.raft.lead.production()).toEqual({ view: 1, opening: false });
     }
-    expect(replica.raft.production()).toBeUndefined();
+    expect(replica.raft.lead.production()).toBeUndefined();
   });
 
   it("a new leader opens its view although W blocks of its predecessors are undecided, and then waits: with its own block all are decided", () => {
     const held = chainOf(...Array.from({ length: WINDOW_BLOCKS }, () => 1));
     const replica = new Replica({ view: 1, ackedHead: GENESIS_REF }, held);
     replica.lead();
-    expect(replica.raft.production()).toEqual({ view: 2, opening: true });
+    expect(replica.raft.lead.production()).toEqual({ view: 2, opening: true });
     const node = replica.produce();
-    expect([node.height, replica.raft.production()]).toEqual([WINDOW_BLOCKS + 1, undefined]);
+    expect([node.height, replica.raft.lead.production()]).toEqual([WINDOW_BLOCKS + 1, undefined]);
     replica.receive(B, ackOf(node));
     replica.flush();
     expect(replica.certified.map(({ id }) => id)).toEqual([node.id]);
-    expect(replica.raft.production()).toEqual({ view: 2, opening: false });
+    expect(replica.raft.lead.production()).toEqual({ view: 2, opening: false });
   });
 
   it("heartbeats carry a growing round; one without a quorum of replies steps down", () => {
@@ -392,7 +392,7 @@ describe("leading", () => {
     expect(replica.raft.state.status).toBe("leader");
     replica.pass(1);
     expect(replica.raft.state).toEqual({ view: 1, leader: undefined, status: "follower" });
-    expect(replica.raft.production()).toBeUndefined();
+    expect(replica.raft.lead.production()).toBeUndefined();
   });
 
   it("one whose blocks do not become irreversible gives up its view, although it is answered", () => {
@@ -514,7 +514,7 @@ describe("after a restart", () => {
   it("a leader restarted in its own view is silent there and asks for the next [S7]", () => {
     const own = naiveChild(genesis, naiveGenesis(genesis), { view: 4, producer: SELF });
     const replica = new Replica({ view: 4, votedFor: SELF, ackedHead: { view: 4, height: 1, id: own.id } }, [own]);
-    expect([replica.raft.state.status, replica.raft.production()]).toEqual(["follower", undefined]);
+    expect([replica.raft.state.status, replica.raft.lead.production()]).toEqual(["follower", undefined]);
     replica.pass(TIMEOUT);
     expect(replica.sent.map(({ content }) => content)).toMatchObject([{ kind: "requestVote", content: { view: 5 } }]);
   });
@@ -575,53 +575,56 @@ describe("a leader that hands over", () => {
 
   it("stops producing and asks who holds its head; another only once it holds it, too", () => {
     const replica = leading();
-    replica.raft.handOver();
-    expect([replica.raft.production(), asked(replica)]).toEqual([undefined, [B]]);
+    replica.raft.lead.handOver();
+    expect([replica.raft.lead.production(), asked(replica)]).toEqual([undefined, [B]]);
     replica.receive(C, ackOf(replica.ledger.head));
     expect(asked(replica)).toEqual([]);
     replica.passAnswered(TIMEOUT / 4);
     expect(asked(replica)).toEqual([C]);
-    expect(replica.raft.isHandingOver).toBe(true);
+    expect(replica.raft.lead.isHandingOver).toBe(true);
   });
 
   it("who was asked is gone and nobody else holds its head: it waits, with a time to come, and then leads on", () => {
     const replica = leading();
-    replica.raft.handOver();
+    replica.raft.lead.handOver();
     replica.unreachable.add(B);
     replica.passAnswered(TIMEOUT / 4);
     expect(replica.raft.deadline).toBeGreaterThan(replica.now);
     replica.passAnswered(TIMEOUT);
-    expect([replica.raft.isHandingOver, replica.raft.production()]).toEqual([false, { view: 1, opening: false }]);
+    expect([replica.raft.lead.isHandingOver, replica.raft.lead.production()]).toEqual([
+      false,
+      { view: 1, opening: false },
+    ]);
   });
 
   it("opens its view first: without a block of it nobody can hold its head", () => {
     const replica = new Replica();
     replica.lead();
-    replica.raft.handOver();
-    expect(replica.raft.production()).toEqual({ view: 1, opening: true });
+    replica.raft.lead.handOver();
+    expect(replica.raft.lead.production()).toEqual({ view: 1, opening: true });
     replica.receive(B, ackOf(replica.produce()));
-    expect([asked(replica), replica.raft.production()]).toEqual([[B], undefined]);
+    expect([asked(replica), replica.raft.lead.production()]).toEqual([[B], undefined]);
   });
 
   it("votes for its successor although it leads, and is not done before that one has decided a block", () => {
     const replica = leading();
-    replica.raft.handOver();
+    replica.raft.lead.handOver();
     const { view, height, id } = replica.ledger.head;
     replica.sent.length = 0;
     replica.receive(B, requestVote(2, { view, height, id }, { transfer: true }));
     expect(voteOf(replica.take("vote"))).toMatchObject([{ view: 2, candidate: B, granted: true }]);
-    expect([replica.raft.state.status, replica.raft.isHandingOver]).toEqual(["follower", true]);
+    expect([replica.raft.state.status, replica.raft.lead.isHandingOver]).toEqual(["follower", true]);
   });
 
   it("stands for election no more, not even when it is asked to", () => {
     const replica = new Replica();
     replica.receive(B, heartbeat(1, 1));
-    replica.raft.handOver();
+    replica.raft.lead.handOver();
     replica.sent.length = 0;
     replica.receive(B, { kind: "timeoutNow", content: { view: 1, target: SELF } });
     replica.pass(3 * TIMEOUT);
     expect(replica.take("requestVote")).toEqual([]);
-    expect(replica.raft.isHandingOver).toBe(false);
+    expect(replica.raft.lead.isHandingOver).toBe(false);
   });
 });
 
@@ -718,7 +721,7 @@ describe("a record restored from an old backup (docs/protocol.md, section 4)", (
     replica.lead();
     replica.receive(SELF, vote(5, C));
     expect(replica.raft.state).toMatchObject({ leader: undefined, status: "recovering" });
-    expect(replica.raft.production()).toBeUndefined();
+    expect(replica.raft.lead.production()).toBeUndefined();
   });
 
   it("gives back the newest promises of each kind, to their signer, as they were signed", () => {

@@ -8,6 +8,7 @@ const MEMPOOL = "consensus/mempool/mempool.ts";
 const CONNECTION = "consensus/sync/connection.ts";
 const SYNC = "consensus/sync/sync.ts";
 const RAFT = "consensus/raft/raft.ts";
+const VOTE_RECORD = "consensus/leading/voteRecord.ts";
 
 function edited(
   tag: string,
@@ -138,16 +139,16 @@ export const BEYOND_TAGS: readonly Mutation[] = [
   edited(
     "record",
     "who has lost its record answers heartbeats",
-    RAFT,
-    "if (!this.#takesPart()) return;\n    const content = { view: this.#record.view, round };",
-    "const content = { view: this.#record.view, round };",
+    VOTE_RECORD,
+    "if (!this.takesPart) return;\n    this.#host.unicast(leader,",
+    "this.#host.unicast(leader,",
     { faults: "forgetful" },
   ),
   edited(
     "record",
     "who has lost its record votes",
     RAFT,
-    "if (!this.#takesPart()) return;\n    if (request.preVote) return this.#answerPreVote(candidate, request);",
+    "if (!this.#record.takesPart) return;\n    if (request.preVote) return this.#answerPreVote(candidate, request);",
     "if (request.preVote) return this.#answerPreVote(candidate, request);",
     { faults: "forgetful" },
   ),

@@ -258,17 +258,17 @@ export const BY_TESTS: readonly Mutation[] = [
   tested(
     "record",
     "a restored old backup is not noticed",
-    "consensus/raft/raft.ts",
-    "if (!this.#takesPart() || !isAbove(message, this.#record)) return;",
-    "if (message.content.view >= 0) return;",
+    "consensus/leading/voteRecord.ts",
+    "if (!this.takesPart || !this.#rules.isAbove(message, this.#content)) return false;",
+    "if (message.kind.length > 0) return false;",
     "test/sim/scenarios/storage.test.ts",
   ),
   tested(
     "record",
     "that a record is old is forgotten with the next restart",
-    "consensus/raft/raft.ts",
-    "this.#hasRecord = record !== undefined && record.outdated !== true;",
-    "this.#hasRecord = record !== undefined;",
+    "consensus/leading/voteRecord.ts",
+    "this.#isKnown = stored !== undefined && stored.outdated !== true;",
+    "this.#isKnown = stored !== undefined;",
     "test/consensus/raft.test.ts",
   ),
   tested(

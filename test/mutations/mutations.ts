@@ -16,6 +16,7 @@ import { VSR } from "./vsr.ts";
 const RAFT = "consensus/raft/raft.ts";
 const LEADING = "consensus/leading/messages.ts";
 const TERM = "consensus/leading/term.ts";
+const VOTE_RECORD = "consensus/leading/voteRecord.ts";
 const READ_ROUNDS = "consensus/leading/readRounds.ts";
 const CONNECTION = "consensus/sync/connection.ts";
 const PEER_KNOWLEDGE = "consensus/sync/peerKnowledge.ts";
@@ -81,8 +82,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [
       {
         file: RAFT,
-        find: "if (ack.view === this.#record.view) this.#term?.acked(signer, ack, signature);",
-        replace: "this.#term?.acked(signer, ack, signature);",
+        find: "if (ack.view === this.#record.view) this.lead.term?.acked(signer, ack, signature);",
+        replace: "this.lead.term?.acked(signer, ack, signature);",
       },
       {
         file: TERM,
@@ -97,18 +98,18 @@ export const MUTATIONS: readonly Mutation[] = [
     "acks a block of an earlier view than its own",
     [
       {
-        file: RAFT,
-        find: "return this.#takesPart() && !this.#recovering && node.view === this.#record.view;",
-        replace: "return this.#takesPart() && !this.#recovering;",
+        file: VOTE_RECORD,
+        find: "if (!this.takesPart || this.#isRecovering || node.view !== this.view) return;",
+        replace: "if (!this.takesPart || this.#isRecovering) return;",
       },
     ],
     { faults: "churning", maxSeeds: 600 },
   ),
   mutation("S5", "an ack leaves before its block is durable", [
     {
-      file: RAFT,
-      find: "this.#host.unicast(node.block.header.producer, ackOf(node), { durable: true });",
-      replace: "this.#host.unicast(node.block.header.producer, ackOf(node), { durable: false });",
+      file: VOTE_RECORD,
+      find: "this.#host.unicast(producer, ackOf(node), { durable: true });",
+      replace: "this.#host.unicast(producer, ackOf(node), { durable: false });",
     },
   ]),
   mutation("S5", "a vote leaves before it is durable", [
@@ -128,8 +129,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation("S5", "a leader counts its own ack before it is durable", [
     {
       file: RAFT,
-      find: 'this.#host.whenDurable({ kind: "ownAck",',
-      replace: 'this.durable({ kind: "ownAck",',
+      find: 'this.#record.ack(to, this.#role === "leader");',
+      replace: 'this.#record.ack(to, this.#role === "leader");\n    this.lead.term?.ownAckDurable(to.id);',
     },
   ]),
   mutation(
@@ -145,16 +146,20 @@ export const MUTATIONS: readonly Mutation[] = [
     { producers: "1", followers: "1" },
   ),
   mutation("S5", "a new view is not persisted", [
-    { file: RAFT, find: "if (this.#takesPart()) this.#host.persistRecord();", replace: "" },
+    {
+      file: VOTE_RECORD,
+      find: "if (this.takesPart) this.#host.persistRecord();",
+      replace: "if (this.takesPart && change.view === undefined) this.#host.persistRecord();",
+    },
   ]),
   mutation(
     "S6",
     "a replica takes part before it has back what it acked",
     [
       {
-        file: RAFT,
-        find: "this.#recovering = !holds && bottom.height < ackedHead.height;",
-        replace: "this.#recovering = holds && bottom.height + ackedHead.height < 0;",
+        file: VOTE_RECORD,
+        find: "this.#isRecovering = !holds && bottom.height < ackedHead.height;",
+        replace: "this.#isRecovering = holds && bottom.height + ackedHead.height < 0;",
       },
     ],
     { faults: "rotting" },
@@ -163,7 +168,7 @@ export const MUTATIONS: readonly Mutation[] = [
     {
       file: RAFT,
       find: "// A leader restarted in its own view comes back as a follower: it stays silent there and asks for the next [S7].",
-      replace: "if (this.#record.votedFor === this.#host.self) return this.#lead();",
+      replace: "if (this.#record.content.votedFor === this.#host.self) return this.#lead();",
     },
   ]),
   mutation("R1", "votes twice in a view", [

@@ -2,6 +2,7 @@
 import { mutation, type Mutation } from "./mutation.ts";
 
 const ENGINE = "consensus/vsr/vsr.ts";
+const VOTE_RECORD = "consensus/leading/voteRecord.ts";
 const VIEW_CHANGE = "consensus/vsr/viewChange.ts";
 const RECOVERY = "consensus/vsr/recovery.ts";
 
@@ -30,8 +31,8 @@ export const VSR: readonly Mutation[] = [
     "V2",
     "a replica that lost its record takes part at once",
     ENGINE,
-    "if (record === undefined || record.outdated === true) this.#recovery = this.#newRecovery();",
-    "",
+    "if (!this.#record.takesPart) this.#recovery.begin();",
+    "if (!this.#record.takesPart) this.#record.restore({ view: head.view, ackedHead: refOf(head) });",
     "forgetful",
   ),
   swept(
@@ -57,9 +58,9 @@ export const VSR: readonly Mutation[] = [
   swept(
     "S4",
     "vsr: a block of an earlier view is acknowledged",
-    ENGINE,
-    "if (!this.#takesPart() || this.#recovering || !this.#isNormal || node.view !== view || view === 0) return;",
-    "if (!this.#takesPart() || this.#recovering || view === 0) return;",
+    VOTE_RECORD,
+    "if (!this.takesPart || this.#isRecovering || node.view !== this.view) return;",
+    "if (!this.takesPart || this.#isRecovering) return;",
   ),
   swept(
     "S5",
@@ -68,13 +69,19 @@ export const VSR: readonly Mutation[] = [
     'if (this.#isMine()) this.#host.whenDurable({ kind: "ownViewChange", view });',
     "if (this.#isMine()) this.#countDeparture(this.#host.self);",
   ),
-  swept("S5", "vsr: a view is not recorded", ENGINE, "if (this.#takesPart()) this.#host.persistRecord();", ""),
+  swept(
+    "S5",
+    "vsr: a view is not recorded",
+    VOTE_RECORD,
+    "if (this.takesPart) this.#host.persistRecord();",
+    "if (this.takesPart && change.view === undefined) this.#host.persistRecord();",
+  ),
   swept(
     "S7",
     "vsr: a primary that restarted opens its view again",
     ENGINE,
-    "if (this.#isNormal || !this.#isMine() || this.#recovering || this.#silentIn === this.#record.view) return;",
-    "if (this.#isNormal || !this.#isMine() || this.#recovering) return;",
+    "if (this.#isNormal || !this.#isMine() || this.#record.isRecovering || this.#silentIn === this.#record.view) return;",
+    "if (this.#isNormal || !this.#isMine() || this.#record.isRecovering) return;",
     "churning",
   ),
 ];

@@ -540,7 +540,7 @@ describe("the block producer and the mempool (DESIGN section 8, producing)", () 
         self: KEYS[1] as string,
         ledger,
         mempool,
-        engine: { production: () => self.permit } as Engine,
+        engine: { lead: { production: () => self.permit } } as Engine,
         settings: { ...CONSENSUS_DEFAULTS, blockTransactions: 5_000 },
         now: () => world.now,
         isDiskBehind: () => false,
