@@ -4,7 +4,7 @@ import type { Genesis } from "../chain/genesis.ts";
 import type { BlockRef } from "../chain/header.ts";
 import type { HeaderRule } from "../chain/ledger.ts";
 import type { SignatureClaim } from "../chain/signing.ts";
-import type { DecodeError } from "../src/base/codec.ts";
+import type { DecodeError, Message } from "../src/base/codec.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { Bft } from "./bft/bft.ts";
 import { decodeEvidence, type Evidence, type EvidenceError } from "./bft/evidence.ts";
@@ -154,7 +154,7 @@ export function certificateDecoder({
 const NO_CLAIMS: Claims = ok([]);
 
 /** A record that does not decode counts as lost. */
-function held<T>(bytes: Uint8Array | undefined, { decode }: { decode(bytes: Uint8Array): Result<T, DecodeError> }) {
-  const decoded = bytes && decode(bytes);
+function held<T>(bytes: Uint8Array | undefined, format: Message<T>): T | undefined {
+  const decoded = bytes && format.decode(bytes);
   return decoded?.ok ? decoded.value : undefined;
 }
