@@ -3,6 +3,7 @@
  * receipts and state (DESIGN section 8). Keys are ordered bytes, held as binary strings (see `src/base/bytes`).
  */
 import type { Result } from "../src/base/result.ts";
+import type { Configuration } from "./configuration.ts";
 
 /** Reads the state, ordered by key. */
 export interface StateView {
@@ -22,6 +23,25 @@ export interface ExecutionContext {
   readonly height: number;
   readonly time: number;
   readonly view: number;
+  /** The set that decides about the block; where a change is under way, the one that is left. */
+  readonly producers: Configuration;
+  /**
+   * Has the block propose this producer set, keys in their order. A later success in the same transaction takes the place
+   * of an earlier one; what a transaction proposes that is refused or throws counts for nothing.
+   */
+  proposeProducers(keys: readonly string[]): Result<undefined, ProposalRefusal>;
+}
+
+/** Why a block cannot propose a producer set. */
+export interface ProposalRefusal {
+  readonly code:
+    /** One change at a time: one is under way, or an earlier transaction of the block proposes another set. */
+    | "CHANGE_UNDER_WAY"
+    /** No keys, too many, or one twice. */
+    | "NO_PRODUCER_SET"
+    /** It is the set that decides now. */
+    | "NO_CHANGE";
+  readonly detail: string;
 }
 
 /** Why an application refuses a transaction. `code` is stable, upper-case. */

@@ -7,6 +7,7 @@ import type { DecodeError } from "../src/base/codec.ts";
 import { sha256Hex } from "../src/base/hash.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { type ByteList, EMPTY_LIST, scanList } from "./byteList.ts";
+import { type Configuration, decodeConfiguration, encodeConfiguration } from "./configuration.ts";
 import {
   ATTACHMENTS_MAX_BYTES,
   BLOCK_OVERHEAD_BYTES,
@@ -30,25 +31,31 @@ export interface Block {
   readonly transactions: ByteList;
   /** Ids of the transactions, 32 bytes each, in order: the leaves of `transactionRoot`. */
   readonly transactionIds: Uint8Array;
+  /** The producer set that the block proposes; the header has its hash. */
+  readonly nextConfiguration?: Configuration;
   /** What the engine attached, opaque here; the header has their hashes. */
   readonly entry?: Uint8Array;
   readonly proof?: Uint8Array;
 }
 
 /** Parts of a body. */
-type BodyParts = Pick<Block, "transactions" | "entry" | "proof">;
+type BodyParts = Pick<Block, "transactions" | "nextConfiguration" | "entry" | "proof">;
+
+/** What a body holds behind its transactions. */
+export type Attachments = Pick<Block, "nextConfiguration" | "entry" | "proof">;
 
 export type BlockError =
   | DecodeError
   | {
       readonly code: "BODY_DOES_NOT_MATCH";
       readonly id: string;
-      readonly field: "transactionRoot" | "entryHash" | "proofHash";
+      readonly field: "transactionRoot" | "nextConfiguration" | "entryHash" | "proofHash";
     };
 
 const HEADER_TAG = 0x0a;
 const SIGNATURE_TAG = 0x12;
 const BODY_TAG = 0x1a;
+const CONFIGURATION_TAG = 0x12;
 const ENTRY_TAG = 0x1a;
 const PROOF_TAG = 0x22;
 
@@ -110,12 +117,14 @@ export function assembleBlock(
   if (header.value.view > VIEW_MAX) return err(undecodable("view out of range"));
   const parts = decodeBody(body);
   if (!parts.ok) return parts;
-  const { transactions, entry, proof } = parts.value;
+  const { transactions, nextConfiguration, entry, proof } = parts.value;
   const transactionIds = leafHashesOf(body, transactions.offsets);
   const id = sha256Hex(headerBytes);
   if (toHex(rootOfLeafHashes(transactionIds)) !== header.value.transactionRoot) {
     return err({ code: "BODY_DOES_NOT_MATCH", id, field: "transactionRoot" });
   }
+  if (nextConfiguration?.hash !== header.value.nextConfiguration)
+    return err({ code: "BODY_DOES_NOT_MATCH", id, field: "nextConfiguration" });
   if (hashOf(entry) !== header.value.entryHash) return err({ code: "BODY_DOES_NOT_MATCH", id, field: "entryHash" });
   if (hashOf(proof) !== header.value.proofHash) return err({ code: "BODY_DOES_NOT_MATCH", id, field: "proofHash" });
   return ok({
@@ -126,6 +135,7 @@ export function assembleBlock(
     body,
     transactions,
     transactionIds,
+    ...(nextConfiguration && { nextConfiguration }),
     ...(entry && { entry }),
     ...(proof && { proof }),
   });
@@ -163,21 +173,22 @@ export function blockClaim(chainId: string, block: Pick<Block, "id" | "header" |
 }
 
 /** Bytes of a body without its attachments: what the genesis limits. */
-export function transactionBytes({ body, entry, proof }: Pick<Block, "body" | "entry" | "proof">): number {
-  return body.length - attachmentBytes(entry) - attachmentBytes(proof);
+export function transactionBytes({ body, ...attachments }: Pick<Block, "body"> & Attachments): number {
+  return encodedAttachments(attachments).reduce(
+    (left, [, bytes]) => left - lengthDelimitedBytes(bytes.length),
+    body.length,
+  );
 }
 
-/** A body: the encoded transactions, and behind them what the engine attaches. */
-export function encodeBody(transactions: Uint8Array, entry?: Uint8Array, proof?: Uint8Array): Uint8Array {
-  if (entry === undefined && proof === undefined) return transactions;
-  const body = new Uint8Array(transactions.length + attachmentBytes(entry) + attachmentBytes(proof));
+/** A body: the encoded transactions, and behind them the proposed set and what the engine attaches. */
+export function encodeBody(transactions: Uint8Array, attachments: Attachments = {}): Uint8Array {
+  const encoded = encodedAttachments(attachments);
+  if (encoded.length === 0) return transactions;
+  const attached = encoded.reduce((sum, [, bytes]) => sum + lengthDelimitedBytes(bytes.length), 0);
+  const body = new Uint8Array(transactions.length + attached);
   body.set(transactions);
   let at = transactions.length;
-  for (const [tag, attachment] of [
-    [ENTRY_TAG, entry],
-    [PROOF_TAG, proof],
-  ] as const) {
-    if (attachment === undefined) continue;
+  for (const [tag, attachment] of encoded) {
     at = writeLengthPrefix(body, at, tag, attachment.length);
     body.set(attachment, at);
     at += attachment.length;
@@ -189,8 +200,12 @@ export function hashOf(attachment: Uint8Array | undefined): string | undefined {
   return attachment && sha256Hex(attachment);
 }
 
-function attachmentBytes(attachment: Uint8Array | undefined): number {
-  return attachment === undefined ? 0 : lengthDelimitedBytes(attachment.length);
+function encodedAttachments({ nextConfiguration, entry, proof }: Attachments): (readonly [number, Uint8Array])[] {
+  const encoded: (readonly [number, Uint8Array])[] = [];
+  if (nextConfiguration !== undefined) encoded.push([CONFIGURATION_TAG, encodeConfiguration(nextConfiguration)]);
+  if (entry !== undefined) encoded.push([ENTRY_TAG, entry]);
+  if (proof !== undefined) encoded.push([PROOF_TAG, proof]);
+  return encoded;
 }
 
 function decodeBody(body: Uint8Array): Result<BodyParts, DecodeError> {
@@ -201,13 +216,17 @@ function decodeBody(body: Uint8Array): Result<BodyParts, DecodeError> {
   });
   if (!scanned.ok) return scanned;
   const { list, end } = scanned.value;
-  const entry = scanLengthDelimited(body, end, ENTRY_TAG);
-  const proof = scanLengthDelimited(body, entry?.end ?? end, PROOF_TAG);
-  // Field 2, the producer set, belongs to changes that this version does not know.
-  if ((proof?.end ?? entry?.end ?? end) !== body.length) return err(undecodable("unknown field in the body"));
+  const set = scanLengthDelimited(body, end, CONFIGURATION_TAG);
+  const entry = scanLengthDelimited(body, set?.end ?? end, ENTRY_TAG);
+  const proof = scanLengthDelimited(body, entry?.end ?? set?.end ?? end, PROOF_TAG);
+  if ((proof?.end ?? entry?.end ?? set?.end ?? end) !== body.length)
+    return err(undecodable("unknown field in the body"));
   if (body.length - end > ATTACHMENTS_MAX_BYTES) return err(undecodable("attachments too long"));
+  const nextConfiguration = set && decodeConfiguration(body.subarray(set.start, set.end));
+  if (set !== undefined && nextConfiguration === undefined) return err(undecodable("no producer set"));
   return ok({
     transactions: list,
+    ...(nextConfiguration && { nextConfiguration }),
     ...(entry && { entry: body.subarray(entry.start, entry.end) }),
     ...(proof && { proof: body.subarray(proof.start, proof.end) }),
   });

@@ -26,6 +26,19 @@ export function majorityOf(configuration: Configuration): number {
   return Math.floor(configuration.producers.length / 2) + 1;
 }
 
+/** A set as it stands in a block; undefined: it is none. */
+export function decodeConfiguration(encoded: Uint8Array): Configuration | undefined {
+  const decoded = configurationMessage.decode(encoded);
+  if (!decoded.ok) return undefined;
+  const { producers } = decoded.value;
+  if (producers.length === 0 || new Set(producers).size !== producers.length) return undefined;
+  return { producers, hash: sha256Hex(encoded) };
+}
+
+export function encodeConfiguration({ producers }: Configuration): Uint8Array {
+  return configurationMessage.encode({ producers });
+}
+
 export function isProducer(configuration: Configuration, key: string): boolean {
   return configuration.producers.includes(key);
 }

@@ -4,12 +4,14 @@
  */
 import { toHex } from "../src/base/bytes.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
-import { type Application, TransactionFailed } from "./application.ts";
+import { type Application, type ExecutionContext, type ProposalRefusal, TransactionFailed } from "./application.ts";
 import { type ByteList, encodeList } from "./byteList.ts";
+import { type Configuration, makeConfiguration } from "./configuration.ts";
 import type { DuplicateWindow } from "./duplicateWindow.ts";
 import { BudgetedState } from "./executionBudget.ts";
 import type { ChainLimits } from "./genesis.ts";
 import { leafHash, leafHashesOf, rootOfEqualLeaves, rootOfLeafHashes } from "./merkle.ts";
+import type { ProducerSets } from "./producerSets.ts";
 import { type BlockUndo, nextStateHash, type State, StateReadError } from "./state.ts";
 import { decodeTransaction } from "./transaction.ts";
 
@@ -42,6 +44,8 @@ export interface BlockPlace {
   readonly height: number;
   readonly time: number;
   readonly view: number;
+  /** Those that judge it. */
+  readonly sets: ProducerSets;
 }
 
 export interface ExecutionOutcome {
@@ -49,6 +53,8 @@ export interface ExecutionOutcome {
   readonly receipts: ByteList;
   readonly receiptRoot: string;
   readonly stateHash: string;
+  /** The producer set that the block proposes: what its header and its body must say. */
+  readonly proposed: Configuration | undefined;
 }
 
 export class BlockExecution {
@@ -58,12 +64,19 @@ export class BlockExecution {
   /** All receipts are one and the same, as most applications' receipts of what succeeds are. */
   #isUniform = true;
   readonly #access: BudgetedState;
+  readonly #context: ExecutionContext;
+  /** Of the transactions that were applied, and of the one at hand. */
+  #proposed: Configuration | undefined;
+  #proposing: Configuration | undefined;
   #windowCount: number;
 
   constructor(setting: ExecutionSetting, place: BlockPlace) {
     this.#setting = setting;
     this.#place = place;
     this.#access = new BudgetedState(setting.state, setting.limits);
+    const { height, time, view, sets } = place;
+    const propose = (keys: readonly string[]): Result<undefined, ProposalRefusal> => this.#propose(keys);
+    this.#context = { height, time, view, producers: sets.current, proposeProducers: propose };
     this.#windowCount = setting.duplicates.countSince(place.time - setting.limits.expiryAheadMs);
     setting.state.beginBlock(place.height);
     setting.duplicates.beginBlock(place.height, place.time);
@@ -84,9 +97,10 @@ export class BlockExecution {
     if (!duplicates.add(ids, offset)) return refuse("DUPLICATE", toHex(ids.subarray(offset, offset + 32)));
     const access = this.#access;
     access.beginTransaction();
+    this.#proposing = undefined;
     let receipt: Uint8Array;
     try {
-      receipt = application.execute(transaction.payload, access, this.#place);
+      receipt = application.execute(transaction.payload, access, this.#context);
     } catch (error) {
       state.rollbackTransaction();
       duplicates.removeLast();
@@ -102,6 +116,7 @@ export class BlockExecution {
       return refuse("BUDGET_EXCEEDED", access.exceeded);
     }
     state.commitTransaction();
+    this.#proposed ??= this.#proposing;
     if (this.#receipts.length > 0 && receipt !== this.#receipts[0]) this.#isUniform = false;
     this.#receipts.push(receipt);
     this.#windowCount++;
@@ -122,12 +137,28 @@ export class BlockExecution {
       receipts,
       receiptRoot: toHex(root),
       stateHash: nextStateHash(parentStateHash, digest),
+      proposed: this.#proposed,
     };
   }
 
   abort(): void {
     this.#setting.state.abortBlock();
     this.#setting.duplicates.pop();
+  }
+
+  #propose(keys: readonly string[]): Result<undefined, ProposalRefusal> {
+    const { current, next } = this.#place.sets;
+    if (next !== undefined) return noProposal("CHANGE_UNDER_WAY", `since block ${next.height}`);
+    if (this.#proposed !== undefined) return noProposal("CHANGE_UNDER_WAY", "by an earlier transaction of the block");
+    let configuration: Configuration;
+    try {
+      configuration = makeConfiguration([...keys]);
+    } catch (error) {
+      return noProposal("NO_PRODUCER_SET", (error as Error).message);
+    }
+    if (configuration.hash === current.hash) return noProposal("NO_CHANGE", "");
+    this.#proposing = configuration;
+    return ok(undefined);
   }
 
   #refusalOf(
@@ -152,6 +183,10 @@ export class BlockExecution {
 function failureText(error: unknown): string {
   if (error instanceof TransactionFailed) return `${error.code}: ${error.message}`;
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+function noProposal(code: ProposalRefusal["code"], detail: string): Result<undefined, ProposalRefusal> {
+  return err({ code, detail });
 }
 
 function refuse(code: TransactionRefusal["code"], detail: string): Result<undefined, TransactionRefusal> {

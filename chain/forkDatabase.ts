@@ -7,6 +7,7 @@ import { compareRefs } from "./header.ts";
 import type { Frontier } from "./merkle.ts";
 import type { BlockUndo } from "./state.ts";
 import type { ByteList } from "./byteList.ts";
+import { isMember, type ProducerSets, setsAfter, setsAt, type SetsFrom, singleSet } from "./producerSets.ts";
 
 /** What executing a block gave; present while the block is on the executed branch or waits to be flushed. */
 export interface Execution {
@@ -25,6 +26,9 @@ export interface BlockNode {
   readonly children: Set<BlockNode>;
   /** The history tree over the ids of all blocks up to and including this one. */
   readonly frontier: Frontier;
+  /** Who decides about this block, and about its children; one object as long as nothing changes. */
+  readonly sets: ProducerSets;
+  readonly setsAfter: ProducerSets;
   invalid: InvalidReason | undefined;
   execution: Execution | undefined;
 }
@@ -34,6 +38,18 @@ export interface InvalidReason {
   readonly code: string;
   readonly detail: string;
 }
+
+/** What a database begins with: an irreversible block. */
+export interface Bottom {
+  readonly block: Block;
+  /** The history tree up to and including it. */
+  readonly frontier: Frontier;
+  /** The producer sets of its chain, ascending: those that judge it and its children, and some before them. */
+  readonly producerSets: readonly SetsFrom[];
+}
+
+/** Producer sets of the irreversible chain that are remembered: certificates of blocks that they judged still come. */
+const PAST_SETS_MAX = 8;
 
 export class ForkDatabase {
   readonly #nodes = new Map<string, BlockNode>();
@@ -50,10 +66,18 @@ export class ForkDatabase {
   #bestBranch: BlockNode[];
   /** Bytes of all bodies and headers kept. */
   #bytes: number;
+  /** Of the irreversible chain, up to the bottom's children; ascending. */
+  #pastSets: readonly SetsFrom[];
+  /** Of the blocks that are here and of their children, by hash. */
+  #sets: Map<string, ProducerSets>;
 
-  constructor(bottom: { block: Block; frontier: Frontier }, rejected: readonly string[] = []) {
+  constructor(bottom: Bottom, rejected: readonly string[] = []) {
     this.#rejected = new Set(rejected);
-    this.#bottom = newNode(bottom.block, undefined, bottom.frontier);
+    const { height } = bottom.block.header;
+    this.#pastSets = bottom.producerSets.filter(({ from }) => from <= height + 1).slice(-PAST_SETS_MAX);
+    const sets = setsAt(this.#pastSets, height);
+    this.#bottom = newNode(bottom.block, undefined, bottom.frontier, sets, setsAt(this.#pastSets, height + 1));
+    this.#sets = this.#collectSets([this.#bottom]);
     this.#root = this.#start = this.#bottom;
     this.#best = this.#bottom;
     this.#bestBranch = [this.#bottom];
@@ -99,7 +123,9 @@ export class ForkDatabase {
   add(block: Block, parent: BlockNode, frontier: Frontier): BlockNode {
     const known = this.#nodes.get(block.id);
     if (known !== undefined) return known;
-    const node = newNode(block, parent, frontier);
+    const sets = parent.setsAfter;
+    const node = newNode(block, parent, frontier, sets, setsAfter(sets, block.header, block.nextConfiguration));
+    if (node.setsAfter !== sets) this.#sets.set(node.setsAfter.hash, node.setsAfter);
     node.invalid = parent.invalid && { code: "ANCESTOR_INVALID", detail: parent.invalid.detail };
     if (this.#rejected.has(node.id)) node.invalid = rejection(node.id);
     parent.children.add(node);
@@ -158,8 +184,11 @@ export class ForkDatabase {
    */
   prune(node: BlockNode): BlockNode[] {
     const removed: BlockNode[] = [];
+    const changes: SetsFrom[] = [];
     for (const ancestor of branch(this.#bottom, node).reverse()) {
       const parent = ancestor.parent as BlockNode;
+      if (ancestor.setsAfter !== ancestor.sets)
+        changes.unshift({ from: ancestor.height + 1, sets: ancestor.setsAfter });
       for (const sibling of parent.children) {
         if (sibling !== ancestor) removed.push(...subtree(sibling));
       }
@@ -169,8 +198,39 @@ export class ForkDatabase {
     this.#bestBranch = this.isOnBestBranch(node) ? this.#bestBranch.slice(node.height - this.#bottom.height) : [node];
     node.parent = undefined;
     this.#bottom = node;
+    this.#pastSets = [...this.#pastSets, ...changes].slice(-PAST_SETS_MAX);
+    if (changes.length > 0 || this.#sets.size > 1) this.#sets = this.#collectSets(this.#nodes.values());
     if (this.#bestBranch.at(-1) !== this.#best) this.#setBest(this.#best);
     return removed;
+  }
+
+  /**
+   * The producer sets of this hash that a block at a height may be judged by: those of a block that is here or of its
+   * children, those that were in force at that height, and a set that an irreversible block proposed.
+   */
+  setsNamed(hash: string, height: number): ProducerSets | undefined {
+    const here = this.#sets.get(hash);
+    if (here !== undefined) return here;
+    const { next } = this.#root.setsAfter;
+    if (next?.configuration.hash === hash && next.height <= this.#root.height) return singleSet(next.configuration);
+    const past = this.#pastSets.findIndex(({ sets }) => sets.hash === hash);
+    const end = this.#pastSets[past + 1]?.from ?? Number.POSITIVE_INFINITY;
+    return past >= 0 && height < end ? this.#pastSets[past]?.sets : undefined;
+  }
+
+  /** Is, or was lately, or may soon be a producer. */
+  isProducer(key: string): boolean {
+    for (const sets of this.#sets.values()) if (isMember(sets, key)) return true;
+    return this.#pastSets.some(({ sets }) => isMember(sets, key));
+  }
+
+  #collectSets(nodes: Iterable<BlockNode>): Map<string, ProducerSets> {
+    const sets = new Map<string, ProducerSets>();
+    for (const node of nodes) {
+      sets.set(node.sets.hash, node.sets);
+      sets.set(node.setsAfter.hash, node.setsAfter);
+    }
+    return sets;
   }
 
   #forget(node: BlockNode): void {
@@ -206,7 +266,13 @@ function rejection(id: string): InvalidReason {
   return { code: "OPERATOR_REJECTED", detail: `the operator of this node rejected block ${id}` };
 }
 
-function newNode(block: Block, parent: BlockNode | undefined, frontier: Frontier): BlockNode {
+function newNode(
+  block: Block,
+  parent: BlockNode | undefined,
+  frontier: Frontier,
+  sets: ProducerSets,
+  following: ProducerSets,
+): BlockNode {
   const { id, header } = block;
   return {
     block,
@@ -216,6 +282,8 @@ function newNode(block: Block, parent: BlockNode | undefined, frontier: Frontier
     parent,
     children: new Set(),
     frontier,
+    sets,
+    setsAfter: following,
     invalid: undefined,
     execution: undefined,
   };

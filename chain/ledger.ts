@@ -11,18 +11,20 @@ import { equalBytes, hexBytes } from "../src/base/bytes.ts";
 import { type Block, blockBytes, transactionBytes } from "./block.ts";
 import { elementAt } from "./byteList.ts";
 import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "./constants.ts";
-import { BlockExecution, type ExecutionSetting } from "./execution.ts";
+import { BlockExecution, type BlockPlace, type ExecutionSetting } from "./execution.ts";
 import {
   ancestorAt,
   type BlockNode,
+  type Bottom,
   branch,
   commonAncestor,
   ForkDatabase,
   type InvalidReason,
   isAncestorOrEqual,
 } from "./forkDatabase.ts";
-import { append, type Frontier, frontierRoot, leafHash } from "./merkle.ts";
+import { append, frontierRoot, leafHash } from "./merkle.ts";
 import { Orphans } from "./orphans.ts";
+import { endsChange, type ProducerSets } from "./producerSets.ts";
 import { Production, type ProductionPlace } from "./production.ts";
 import type { BlockUndo, StateChange } from "./state.ts";
 
@@ -57,7 +59,7 @@ export interface Flush {
 /** What the engine requires of a header beyond the rules of the chain; undefined: nothing against it. */
 export type HeaderRule = (
   block: Block,
-  parent: Pick<BlockNode, "block">,
+  parent: Pick<BlockNode, "block" | "setsAfter">,
   /** Id of the block's ancestor at a height; undefined below what is kept. */
   ancestorIdAt: (height: number) => string | undefined,
 ) => InvalidReason | undefined;
@@ -84,13 +86,8 @@ export class Ledger {
   #unflushedTransactions = 0;
   #flushing: readonly BlockNode[] | undefined;
 
-  /** @param bottom the irreversible block that `setting.state` is the state of, with the history up to it */
-  constructor(
-    setting: ExecutionSetting,
-    bottom: { block: Block; frontier: Frontier },
-    headerRule: HeaderRule,
-    rejected: readonly string[] = [],
-  ) {
+  /** @param bottom the irreversible block that `setting.state` is the state of */
+  constructor(setting: ExecutionSetting, bottom: Bottom, headerRule: HeaderRule, rejected: readonly string[] = []) {
     this.#setting = setting;
     this.#headerRule = headerRule;
     this.#forks = new ForkDatabase(bottom, rejected);
@@ -154,6 +151,14 @@ export class Ledger {
   onHeadBranch(height: number): BlockNode | undefined {
     if (height > this.#head.height) return undefined;
     return this.#forks.isOnBestBranch(this.#head) ? this.#forks.bestAt(height) : ancestorAt(this.#head, height);
+  }
+  /** The producer sets of this hash that a block at a height may be judged by; undefined: none that is known here. */
+  setsNamed(hash: string, height: number): ProducerSets | undefined {
+    return this.#forks.setsNamed(hash, height);
+  }
+  /** Is, or was lately, or may soon be a producer, as far as this node knows the chain. */
+  isProducer(key: string): boolean {
+    return this.#forks.isProducer(key);
   }
   isOrphan(id: string): boolean {
     return this.#orphans.has(id);
@@ -426,7 +431,9 @@ export class Ledger {
         ? "receiptRoot"
         : outcome.stateHash !== header.stateHash
           ? "stateHash"
-          : undefined;
+          : outcome.proposed?.hash !== header.nextConfiguration
+            ? "nextConfiguration"
+            : undefined;
     if (wrong === undefined) return;
     this.#undoTip();
     const reason = { code: "EXECUTION_DIFFERS", detail: `${wrong} of block ${node.height} ${node.id}` };
@@ -486,7 +493,7 @@ export class Ledger {
 /** What is wrong with a block given its parent, by the rules of the chain alone. */
 export function headerFault(
   block: Block,
-  parent: Pick<BlockNode, "block" | "frontier">,
+  parent: Pick<BlockNode, "block" | "frontier" | "setsAfter">,
   { limits }: Pick<ExecutionSetting, "limits">,
 ): InvalidReason | undefined {
   const { header } = block;
@@ -501,8 +508,13 @@ export function headerFault(
   if (header.irreversibleHeight < above.irreversibleHeight || header.irreversibleHeight > above.height) {
     return fault("IRREVERSIBLE_HEIGHT", `${header.irreversibleHeight}, parent ${above.irreversibleHeight}`);
   }
-  if (header.configuration !== above.configuration) return fault("WRONG_CONFIGURATION", header.configuration);
-  if (header.nextConfiguration !== undefined) return fault("UNSUPPORTED", "changes of the producer set");
+  const sets = parent.setsAfter;
+  if (header.configuration !== sets.hash) return fault("WRONG_CONFIGURATION", header.configuration);
+  if (header.nextConfiguration !== undefined && sets.next !== undefined)
+    return fault("CHANGE_UNDER_WAY", `since block ${sets.next.height}`);
+  if (header.nextConfiguration === sets.current.hash) return fault("NO_CHANGE", header.nextConfiguration);
+  if (endsChange(sets, header.irreversibleHeight) && !header.closing)
+    return fault("CHANGE_NOT_CLOSED", `irreversible height ${header.irreversibleHeight}`);
   if (!equalBytes(hexBytes(header.historyRoot), frontierRoot(parent.frontier)))
     return fault("HISTORY_ROOT", header.historyRoot);
   if (block.transactions.count > Math.min(limits.blockTransactions, HARD_LIMITS.blockTransactions)) {
@@ -512,9 +524,9 @@ export function headerFault(
   return undefined;
 }
 
-function placeOf(node: BlockNode): { height: number; time: number; view: number } {
+function placeOf(node: BlockNode): BlockPlace {
   const { height, time, view } = node.block.header;
-  return { height, time, view };
+  return { height, time, view, sets: node.sets };
 }
 
 function undoOf(node: BlockNode): BlockUndo {

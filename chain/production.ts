@@ -9,6 +9,7 @@ import { type Block, encodeBody, hashOf } from "./block.ts";
 import { encodeList } from "./byteList.ts";
 import { BlockExecution, type ExecutionOutcome, type ExecutionSetting, type TransactionRefusal } from "./execution.ts";
 import type { BlockNode } from "./forkDatabase.ts";
+import { endsChange } from "./producerSets.ts";
 import { type Header, headerMessage } from "./header.ts";
 import { frontierRoot, rootOfLeafHashes } from "./merkle.ts";
 import { lengthDelimitedBytes } from "./scan.ts";
@@ -20,6 +21,7 @@ export interface ProductionPlace {
   readonly time: number;
   readonly producer: string;
   readonly irreversibleHeight: number;
+  /** Also a block that ends a change of the producer set is closing. */
   readonly closing: boolean;
   /** What the engine attaches. */
   readonly entry?: Uint8Array | undefined;
@@ -40,7 +42,12 @@ export class Production {
     this.place = place;
     this.#setting = setting;
     const { time, view } = place;
-    this.#execution = new BlockExecution(setting, { height: parent.height + 1, time, view });
+    this.#execution = new BlockExecution(setting, {
+      height: parent.height + 1,
+      time,
+      view,
+      sets: parent.setsAfter,
+    });
   }
 
   get count(): number {
@@ -78,6 +85,7 @@ export class Production {
     const transactionIds = new Uint8Array(32 * this.#ids.length);
     for (let i = 0; i < this.#ids.length; i++) transactionIds.set(this.#ids[i] as Uint8Array, 32 * i);
     const { entry, proof } = place;
+    const { proposed } = execution;
     const entryHash = hashOf(entry);
     const proofHash = hashOf(proof);
     const header: Header = {
@@ -91,14 +99,20 @@ export class Production {
       stateHash: execution.stateHash,
       historyRoot: toHex(frontierRoot(parent.frontier)),
       irreversibleHeight: place.irreversibleHeight,
-      configuration: parent.block.header.configuration,
-      closing: place.closing,
+      configuration: parent.setsAfter.hash,
+      ...(proposed && { nextConfiguration: proposed.hash }),
+      closing: place.closing || endsChange(parent.setsAfter, place.irreversibleHeight),
       ...(entryHash !== undefined && { entryHash }),
       ...(proofHash !== undefined && { proofHash }),
     };
     const headerBytes = headerMessage.encode(header);
     const id = sha256Hex(headerBytes);
-    const body = encodeBody(transactions.buffer, entry, proof);
+    const attachments = {
+      ...(proposed && { nextConfiguration: proposed }),
+      ...(entry && { entry }),
+      ...(proof && { proof }),
+    };
+    const body = encodeBody(transactions.buffer, attachments);
     return {
       block: {
         id,
@@ -108,8 +122,7 @@ export class Production {
         body,
         transactions,
         transactionIds,
-        ...(entry && { entry }),
-        ...(proof && { proof }),
+        ...attachments,
       },
       execution,
     };

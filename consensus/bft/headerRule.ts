@@ -14,6 +14,7 @@ export function bftHeaderRule(judgement: Judgement): HeaderRule {
     const fault = (code: string, detail: string) => ({ code, detail: `block ${header.height} ${id}: ${detail}` });
     if (header.producer !== leaderOf(judgement.configuration, header.view))
       return fault("NOT_THE_LEADER", `${header.producer} in view ${header.view}`);
+    if (header.nextConfiguration !== undefined) return fault("UNSUPPORTED", "a change of the producer set");
     const entry = block.entry && decodeEntry(block.entry, judgement);
     if (entry?.ok === false) return fault("ENTRY_INVALID", entry.error.detail);
     const above = parent.block.header;

@@ -11,6 +11,7 @@ export function raftHeaderRule(configuration: Configuration): HeaderRule {
     if (sameView && above.closing) return fault("FOLLOWS_CLOSING", `in view ${header.view}`);
     // A view has one leader [R1].
     if (sameView && header.producer !== above.producer) return fault("TWO_LEADERS", `in view ${header.view}`);
+    if (header.nextConfiguration !== undefined) return fault("UNSUPPORTED", "a change of the producer set");
     if (header.entryHash !== undefined || header.proofHash !== undefined) {
       return fault("UNSUPPORTED", "entry or proof under raft");
     }

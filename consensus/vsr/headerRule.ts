@@ -15,6 +15,7 @@ export function vsrHeaderRule(configuration: Configuration): HeaderRule {
     // View 0 is that of block 0, which nobody leads.
     if (header.view === 0) return fault("NOT_THE_LEADER", "in view 0");
     if (header.view === above.view && above.closing) return fault("FOLLOWS_CLOSING", `in view ${header.view}`);
+    if (header.nextConfiguration !== undefined) return fault("UNSUPPORTED", "a change of the producer set");
     if (header.entryHash !== undefined || header.proofHash !== undefined) {
       return fault("UNSUPPORTED", "entry or proof under vsr");
     }

@@ -2,17 +2,17 @@
 import { randomInt } from "node:crypto";
 import type { Application } from "../../chain/application.ts";
 import type { Block } from "../../chain/block.ts";
+import type { Bottom } from "../../chain/forkDatabase.ts";
 import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
-import type { Frontier } from "../../chain/merkle.ts";
 import type { StateReader } from "../../chain/state.ts";
 import type { ExecutionSetting } from "../../chain/execution.ts";
 import { fromBinaryString, toBinaryString } from "../base/bytes.ts";
 import { restore } from "../replica/restore.ts";
 import type { StateFlush } from "../replica/types.ts";
 import type { Logger } from "./logging.ts";
-import { decodeStored, decodeStoredFrontier, genesisFrontier } from "./storedBlocks.ts";
+import { decodeStored, decodeStoredFrontier, decodeStoredSets, genesisFrontier } from "./storedBlocks.ts";
 import type { ChainStore } from "./storage/chainStore.ts";
 import type { DerivedStore } from "./storage/derivedStore.ts";
 import { type DerivedWrite, StorageError } from "./storage/types.ts";
@@ -20,7 +20,7 @@ import { type DerivedWrite, StorageError } from "./storage/types.ts";
 export interface Restored {
   readonly genesisBlock: Block;
   readonly execution: ExecutionSetting;
-  readonly bottom: { readonly block: Block; readonly frontier: Frontier };
+  readonly bottom: Bottom;
   readonly certificate: Uint8Array;
   readonly blocks: readonly Block[];
   readonly record: Uint8Array | undefined;
@@ -54,6 +54,7 @@ export async function restoreFromDisk(
       `${file}: irreversible block ${height} is missing; restore a backup, or start again from an empty directory`,
     );
   };
+  const producerSets = decodeStoredSets(file, genesis, chainStore.producerSets());
   const steps = restore({
     genesis,
     application,
@@ -62,6 +63,7 @@ export async function restoreFromDisk(
     irreversibleHeight,
     blockAt,
     duplicates: new DuplicateWindow(randomInt(2 ** 47)),
+    producerSets,
   });
   const execution = await carryOut(steps, derived, whenApplied, irreversibleHeight, log);
   const bottomBlock = blockAt(irreversibleHeight);
@@ -69,7 +71,7 @@ export async function restoreFromDisk(
   return {
     genesisBlock,
     execution,
-    bottom: { block: bottomBlock, frontier },
+    bottom: { block: bottomBlock, frontier, producerSets },
     certificate: irreversible?.certificate ?? new Uint8Array(0),
     blocks: readAbove(chainStore, irreversibleHeight, log),
     record: record.verdict === "ok" ? record.bytes : undefined,

@@ -1,11 +1,13 @@
 /** Blocks of chain.db as the core wants them. What does not read is reported, and is not there. */
 import { assembleBlock, type Block } from "../../chain/block.ts";
+import type { Genesis } from "../../chain/genesis.ts";
 import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
 import { headerMessage } from "../../chain/header.ts";
+import { decodeProducerSets, firstSets, type SetsFrom } from "../../chain/producerSets.ts";
 import type { BlockLog, RawBlock } from "../../consensus/sync/bestChain.ts";
 import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
 import { hexBytes } from "../base/bytes.ts";
-import { StorageError, type StoredBlock } from "./storage/types.ts";
+import { StorageError, type StoredBlock, type StoredSets } from "./storage/types.ts";
 
 /** The part of the chain store that is read here. */
 export interface BlockReader {
@@ -96,6 +98,20 @@ export function decodeStoredFrontier(file: string, bytes: Uint8Array): Frontier 
   const frontier = decodeFrontier(bytes);
   if (!frontier.ok) throw new StorageError("DAMAGED", file, `${file}: the history tree's frontier is damaged`);
   return frontier.value;
+}
+
+/** The producer sets of an irreversible chain, from block 0 on. Throws StorageError DAMAGED. */
+export function decodeStoredSets(
+  file: string,
+  { configuration }: Pick<Genesis, "configuration">,
+  stored: readonly StoredSets[],
+): readonly SetsFrom[] {
+  const changes = stored.map(({ from, sets: encoded }) => {
+    const sets = decodeProducerSets(encoded);
+    if (sets !== undefined) return { from, sets };
+    throw new StorageError("DAMAGED", file, `${file}: the producer sets from height ${from} on are damaged`);
+  });
+  return [...firstSets(configuration), ...changes];
 }
 
 function rawOfBlock(block: Block): RawBlock {

@@ -5,9 +5,10 @@
 import type { DurableAction } from "../../consensus/engine.ts";
 import type { Block } from "../../chain/block.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
+import { encodeProducerSets } from "../../chain/producerSets.ts";
 import type { Lane, PeerKey } from "../../net/link/types.ts";
 import { OWED_BYTES_MAX, OWED_PERSISTS_MAX } from "./constants.ts";
-import type { Effect, PersistedBlock, PersistedIrreversible } from "./types.ts";
+import type { Effect, PersistedBlock, PersistedIrreversible, PersistedSets } from "./types.ts";
 
 /** What is done when a token has come back. */
 export type AfterPersist =
@@ -17,6 +18,12 @@ export type AfterPersist =
 /** A block as the disk takes it: its parts, not copied. */
 export function persistedBlock({ id, header, headerBytes, signature, body }: Block): PersistedBlock {
   return { height: header.height, id, parent: header.parent, header: headerBytes, signature, body };
+}
+
+/** The producer sets that follow from a block that changes them. */
+export function persistedSets({ height, block, setsAfter }: BlockNode): PersistedSets {
+  const provenHeight = setsAfter.next === undefined ? block.header.irreversibleHeight : 0;
+  return { from: height + 1, provenHeight, sets: encodeProducerSets(setsAfter) };
 }
 
 export class Outbox {
@@ -59,7 +66,9 @@ export class Outbox {
     this.#recordChanged = true;
   }
   persistIrreversible(irreversible: PersistedIrreversible): void {
-    this.#irreversible = irreversible;
+    const before = this.#irreversible?.producerSets ?? [];
+    const producerSets = [...before, ...(irreversible.producerSets ?? [])];
+    this.#irreversible = { ...irreversible, ...(producerSets.length > 0 && { producerSets }) };
   }
   whenDurable(after: AfterPersist): void {
     this.#after.push(after);

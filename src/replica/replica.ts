@@ -14,7 +14,7 @@ import type { CloseReason } from "../../net/link/types.ts";
 import type { RouteView } from "../../net/transport/types.ts";
 import { EXECUTION_SLICE_TRANSACTIONS } from "./constants.ts";
 import type { Arrival } from "./intake.ts";
-import type { Outbox } from "./outbox.ts";
+import { type Outbox, persistedSets } from "./outbox.ts";
 import type { ReplicaStart } from "./start.ts";
 import { syncStatus } from "./syncStatus.ts";
 import type { Effect, Input, LogLevel, ReplicaStatus } from "./types.ts";
@@ -278,6 +278,7 @@ export class Replica {
           id: node.id,
           certificate,
           frontier: encodeFrontier(node.frontier),
+          producerSets: event.nodes.filter((each) => each.setsAfter !== each.sets).map(persistedSets),
         });
         this.#parts.outbox.whenDurable({ kind: "irreversible", node });
         return;

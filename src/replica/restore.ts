@@ -10,6 +10,7 @@ import type { DuplicateWindow } from "../../chain/duplicateWindow.ts";
 import { BlockExecution, type ExecutionSetting } from "../../chain/execution.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
+import { type ProducerSets, setsAt, type SetsFrom } from "../../chain/producerSets.ts";
 import { type BlockUndo, State, type StateReader } from "../../chain/state.ts";
 import type { StateFlush } from "./types.ts";
 
@@ -26,6 +27,8 @@ export interface RestoreSource {
   /** An irreversible block by its height, 0 included. Throws when the disk is damaged. */
   blockAt(height: number): Block;
   readonly duplicates: DuplicateWindow;
+  /** The producer sets of the irreversible chain, ascending, from block 0 on. */
+  readonly producerSets: readonly SetsFrom[];
 }
 
 /** The state database and the blocks do not fit together. */
@@ -84,7 +87,7 @@ function* replay(source: RestoreSource, setting: ExecutionSetting, applied: numb
   let transactions = 0;
   for (let height = applied + 1; height <= source.irreversibleHeight; height++) {
     const block = source.blockAt(height);
-    run.push({ block, ...executeAgain(setting, block, parent) });
+    run.push({ block, ...executeAgain(setting, block, parent, setsAt(source.producerSets, height)) });
     transactions += block.transactions.count;
     parent = block;
     if (transactions < REPLAY_FLUSH_TRANSACTIONS && height < source.irreversibleHeight) continue;
@@ -110,6 +113,7 @@ function executeAgain(
   setting: ExecutionSetting,
   block: Block,
   parent: Block,
+  sets: ProducerSets,
 ): { undo: BlockUndo; receipts: Uint8Array } {
   const { height, time, view } = block.header;
   const differs = (detail: string): RestoreError =>
@@ -118,7 +122,7 @@ function executeAgain(
       height,
       `block ${height} executed again differs: ${detail}. Delete state.db, it is rebuilt; if this comes again, the application or chain.db is another one`,
     );
-  const execution = new BlockExecution(setting, { height, time, view });
+  const execution = new BlockExecution(setting, { height, time, view, sets });
   for (let i = 0; i < block.transactions.count; i++) {
     const applied = execution.apply(elementAt(block.transactions, i), block.transactionIds, 32 * i);
     if (!applied.ok) throw differs(`transaction ${i}: ${applied.error.code}`);
@@ -126,5 +130,6 @@ function executeAgain(
   const outcome = execution.finish(parent.header.stateHash);
   if (outcome.stateHash !== block.header.stateHash) throw differs("state hash");
   if (outcome.receiptRoot !== block.header.receiptRoot) throw differs("receipt root");
+  if (outcome.proposed?.hash !== block.header.nextConfiguration) throw differs("proposed producer set");
   return { undo: outcome.undo, receipts: outcome.receipts.buffer };
 }

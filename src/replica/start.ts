@@ -2,8 +2,8 @@
 import type { Application } from "../../chain/application.ts";
 import type { Block } from "../../chain/block.ts";
 import type { ExecutionSetting } from "../../chain/execution.ts";
+import type { Bottom } from "../../chain/forkDatabase.ts";
 import type { Genesis } from "../../chain/genesis.ts";
-import type { Frontier } from "../../chain/merkle.ts";
 import type { SignatureClaim } from "../../chain/signing.ts";
 import type { ConsensusSettings } from "../../consensus/constants.ts";
 import type { BlockLog } from "../../consensus/sync/bestChain.ts";
@@ -24,8 +24,8 @@ export interface ReplicaStart {
   readonly verify: (claim: SignatureClaim) => boolean;
   /** State as of `bottom`, flushed; the duplicate window up to `bottom`. */
   readonly execution: ExecutionSetting;
-  /** The irreversible block promised on disk, and the history up to it. */
-  readonly bottom: { readonly block: Block; readonly frontier: Frontier };
+  /** The irreversible block promised on disk. */
+  readonly bottom: Bottom;
   readonly certificate: Uint8Array;
   /** Blocks above it, all branches, parents first: from this node's own disk, checked when they came. */
   readonly blocks: readonly Block[];

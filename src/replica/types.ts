@@ -131,6 +131,17 @@ export interface PersistedIrreversible {
   /** Certificate of exactly this block; empty when it follows from a producer's signed header. */
   readonly certificate: Uint8Array;
   readonly frontier: Uint8Array;
+  /** Changes of the producer sets since the block that was irreversible before, ascending. */
+  readonly producerSets?: readonly PersistedSets[];
+}
+
+/** These sets judge the blocks from a height on. */
+export interface PersistedSets {
+  readonly from: number;
+  /** Where they end a change: up to here the block below `from` proves its ancestors irreversible; else 0. */
+  readonly provenHeight: number;
+  /** `encodeProducerSets` */
+  readonly sets: Uint8Array;
 }
 
 export interface StateFlush {

@@ -141,21 +141,21 @@ describe("block encoding (DESIGN section 8)", () => {
     const [entry, proof] = [utf8("why it may open its view"), utf8("what is irreversible")];
     const hashes = { entryHash: hashOf(entry) as string, proofHash: hashOf(proof) as string };
     const headerBytes = headerMessage.encode({ ...full.header, ...hashes });
-    const body = encodeBody(full.body, entry, proof);
+    const body = encodeBody(full.body, { entry, proof });
     const block = assembleBlock(headerBytes, full.signature, body);
     if (!block.ok) throw new Error(block.error.code);
     expect([block.value.entry, block.value.proof]).toEqual([entry, proof]);
     expect(transactionBytes(block.value)).toBe(full.body.length);
     for (const [other, field] of [
-      [encodeBody(full.body, utf8("another"), proof), "entryHash"],
-      [encodeBody(full.body, undefined, proof), "entryHash"],
-      [encodeBody(full.body, entry, utf8("another")), "proofHash"],
-      [encodeBody(full.body, entry), "proofHash"],
+      [encodeBody(full.body, { entry: utf8("another"), proof }), "entryHash"],
+      [encodeBody(full.body, { proof }), "entryHash"],
+      [encodeBody(full.body, { entry, proof: utf8("another") }), "proofHash"],
+      [encodeBody(full.body, { entry }), "proofHash"],
     ] as const) {
       const result = assembleBlock(headerBytes, full.signature, other);
       expect(!result.ok && "field" in result.error && result.error.field).toBe(field);
     }
-    const long = encodeBody(full.body, new Uint8Array(ATTACHMENTS_MAX_BYTES + 1));
+    const long = encodeBody(full.body, { entry: new Uint8Array(ATTACHMENTS_MAX_BYTES + 1) });
     const result = assembleBlock(headerBytes, full.signature, long);
     expect(!result.ok && result.error.code).toBe("UNDECODABLE");
   });
@@ -170,9 +170,10 @@ describe("block encoding (DESIGN section 8)", () => {
 describe("header", () => {
   it("every change of one byte is refused or gives another id", () => {
     const { header } = naiveChild(genesis, parent, {
-      wrong: { closing: true, nextConfiguration: KEYS[1] as string },
+      wrong: { closing: true },
     }).block;
-    const headerBytes = headerMessage.encode({ ...header, proofHash: KEYS[0] as string });
+    const hashes = { nextConfiguration: KEYS[1] as string, proofHash: KEYS[0] as string };
+    const headerBytes = headerMessage.encode({ ...header, ...hashes });
     for (let at = 0; at < headerBytes.length; at++) {
       for (let flip = 1; flip < 256; flip += 7) {
         const mutated = headerBytes.slice();

@@ -3,6 +3,7 @@ import { BlockExecution, type ExecutionSetting } from "../../chain/execution.ts"
 import { encodeTransaction, transactionId } from "../../chain/transaction.ts";
 import { elementAt } from "../../chain/byteList.ts";
 import type { ChainLimits } from "../../chain/genesis.ts";
+import { singleSet } from "../../chain/producerSets.ts";
 import { State, StateReadError } from "../../chain/state.ts";
 import { fromUtf8, toHex, utf8 } from "../../src/base/bytes.ts";
 import { makeSetting } from "../fixtures/memoryLedger.ts";
@@ -18,12 +19,13 @@ import {
 } from "../fixtures/naiveChain.ts";
 import { toyApplication } from "../fixtures/toyApplication.ts";
 
+const SETS = singleSet(testGenesis().configuration);
 const TIME = START_TIME + 10;
 const AHEAD = 60_000;
 
 function open(limits: Partial<ChainLimits> = {}): { execution: BlockExecution; setting: ExecutionSetting } {
   const { setting } = makeSetting(testGenesis({ expiryAheadMs: AHEAD, ...limits }));
-  return { setting, execution: new BlockExecution(setting, { height: 1, time: TIME, view: 1 }) };
+  return { setting, execution: new BlockExecution(setting, { height: 1, time: TIME, view: 1, sets: SETS }) };
 }
 function codeOf(execution: BlockExecution, bytes: Uint8Array): string {
   const applied = execution.apply(bytes, transactionId(bytes), 0);
@@ -47,7 +49,7 @@ describe("a transaction in a block (DESIGN section 8, transaction)", () => {
     const bytes = makeTransaction("put k 1", 1);
     expect([codeOf(execution, bytes), codeOf(execution, bytes)]).toEqual(["ok", "DUPLICATE"]);
     execution.finish(KEYS[0] as string);
-    const next = new BlockExecution(setting, { height: 2, time: TIME + 1, view: 1 });
+    const next = new BlockExecution(setting, { height: 2, time: TIME + 1, view: 1, sets: SETS });
     expect(codeOf(next, bytes)).toBe("DUPLICATE");
   });
 
@@ -91,11 +93,11 @@ describe("the duplicate window's count (DESIGN section 8)", () => {
     const next = (n: number): Uint8Array => makeTransaction("put k 1", n, TIME + AHEAD);
     expect([1, 2].map((n) => codeOf(execution, next(n)))).toEqual(["ok", "ok"]);
     execution.finish(KEYS[0] as string);
-    const second = new BlockExecution(setting, { height: 2, time: TIME + AHEAD, view: 1 });
+    const second = new BlockExecution(setting, { height: 2, time: TIME + AHEAD, view: 1, sets: SETS });
     expect([3, 4].map((n) => codeOf(second, next(n)))).toEqual(["ok", "DUPLICATE_WINDOW_FULL"]);
     second.finish(KEYS[0] as string);
     // The first block has left the window by now.
-    const third = new BlockExecution(setting, { height: 3, time: TIME + AHEAD + 1, view: 1 });
+    const third = new BlockExecution(setting, { height: 3, time: TIME + AHEAD + 1, view: 1, sets: SETS });
     const late = (n: number): Uint8Array => makeTransaction("put k 1", n, TIME + 2 * AHEAD);
     expect([5, 6, 7].map((n) => codeOf(third, late(n)))).toEqual(["ok", "ok", "DUPLICATE_WINDOW_FULL"]);
   });
@@ -140,7 +142,7 @@ describe("the budget of a transaction (DESIGN section 8)", () => {
       return Array.from({ length: Math.min(limit, 1_000) }, (_, i) => ({ key: `k${i}`, value: new Uint8Array(1) }));
     };
     const state = new State({ get: () => undefined, range }, 0);
-    const execution = new BlockExecution({ ...setting, state }, { height: 1, time: TIME, view: 1 });
+    const execution = new BlockExecution({ ...setting, state }, { height: 1, time: TIME, view: 1, sets: SETS });
     expect(codeOf(execution, makeTransaction("count k to", 1))).toBe("BUDGET_EXCEEDED");
     expect(asked).toEqual([4]);
   });
@@ -196,7 +198,10 @@ describe("a refused transaction leaves no trace", () => {
     setting.state.abortBlock();
     setting.duplicates.pop();
     const reads = { ...toyApplication, execute: () => broken.get("k") ?? new Uint8Array(0) };
-    const execution = new BlockExecution({ ...setting, application: reads }, { height: 1, time: TIME, view: 1 });
+    const execution = new BlockExecution(
+      { ...setting, application: reads },
+      { height: 1, time: TIME, view: 1, sets: SETS },
+    );
     const bytes = makeTransaction("put k 1", 1);
     expect(() => execution.apply(bytes, transactionId(bytes), 0)).toThrow(StateReadError);
   });

@@ -9,6 +9,7 @@ import {
   isAncestorOrEqual,
 } from "../../chain/forkDatabase.ts";
 import { compareRefs } from "../../chain/header.ts";
+import { firstSets } from "../../chain/producerSets.ts";
 import { lineOf, type NaiveBlock, naiveChild, naiveGenesis, testGenesis } from "../fixtures/naiveChain.ts";
 
 const genesis = testGenesis();
@@ -30,7 +31,7 @@ const tree = fc.array(fc.nat(1_000), { minLength: 1, maxLength: 20 }).map((shape
 
 function databaseOf(blocks: readonly NaiveBlock[]): { forks: ForkDatabase; nodes: BlockNode[] } {
   const [bottom, ...others] = blocks as [NaiveBlock, ...NaiveBlock[]];
-  const forks = new ForkDatabase(bottom);
+  const forks = new ForkDatabase({ ...bottom, producerSets: firstSets(genesis.configuration) });
   for (const { block, parent, frontier } of others)
     forks.add(block, forks.get((parent as NaiveBlock).id) as BlockNode, frontier);
   return { forks, nodes: blocks.map((each) => forks.get(each.id) as BlockNode) };

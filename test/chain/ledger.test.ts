@@ -436,7 +436,6 @@ describe("rules of a header that need its parent (DESIGN section 8)", () => {
     ["TIME_DECREASES", { time: START_TIME + 50 }],
     ["IRREVERSIBLE_HEIGHT", { irreversibleHeight: 2 }],
     ["WRONG_CONFIGURATION", { configuration: KEYS[0] as string }],
-    ["UNSUPPORTED", { nextConfiguration: KEYS[0] as string }],
     ["HISTORY_ROOT", { historyRoot: KEYS[0] as string }],
   ];
   it.each(codes)("%s", (code, wrong) => {

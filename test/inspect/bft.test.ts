@@ -102,7 +102,11 @@ function forged(block: Block, fields: Partial<Header>, { entry, proof }: Attache
   const signature = leader.sign(signingDigest("block", chainId, hexBytes(sha256Hex(headerBytes))));
   const { buffer, offsets, count } = block.transactions;
   const end = count === 0 ? 0 : (offsets[2 * count - 1] as number);
-  const made = assembleBlock(headerBytes, signature, encodeBody(buffer.subarray(0, end), entry, proof));
+  const made = assembleBlock(
+    headerBytes,
+    signature,
+    encodeBody(buffer.subarray(0, end), { ...(entry && { entry }), ...(proof && { proof }) }),
+  );
   if (!made.ok) throw new Error(made.error.code);
   return made.value;
 }

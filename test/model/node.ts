@@ -5,6 +5,7 @@
 import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
 import type { BlockNode, InvalidReason } from "../../chain/forkDatabase.ts";
 import { type AddOutcome, Ledger } from "../../chain/ledger.ts";
+import { firstSets } from "../../chain/producerSets.ts";
 import { State } from "../../chain/state.ts";
 import type { Block } from "../../chain/block.ts";
 import { Finality } from "../../consensus/finality.ts";
@@ -90,7 +91,7 @@ export class ModelNode {
       state: new State(DATABASE, 0),
       duplicates: new DuplicateWindow(7),
     },
-    GENESIS_BLOCK,
+    { ...GENESIS_BLOCK, producerSets: firstSets(GENESIS.configuration) },
     () => undefined,
   );
   readonly #finality = new Finality(this.#ledger, undefined);

@@ -14,6 +14,7 @@ import {
   type Operation,
   receiptToJson,
 } from "../../src/node/applications/kvPayload.ts";
+import { contextOf } from "../fixtures/naiveChain.ts";
 
 const app = createKvApplication();
 
@@ -56,7 +57,7 @@ const cas = (key: string, expectedVersion: number, value: string): Operation => 
 });
 
 function execute(state: StateAccess, height: number, ...operations: Operation[]): KvReceipt | undefined {
-  return receiptToJson(app.execute(encodeKvPayload(operations), state, { height, time: 1000 * height, view: 1 }));
+  return receiptToJson(app.execute(encodeKvPayload(operations), state, contextOf(height, 1000 * height, 1)));
 }
 
 const keys = fc.uint8Array({ minLength: 1, maxLength: 40 });
@@ -133,7 +134,7 @@ describe("kv execution", () => {
     const state = new TestState();
     for (const payload of [new Uint8Array(0), Uint8Array.of(1, 2, 3), utf8("hello")]) {
       expect(app.check(payload, state).ok).toBe(false);
-      expect(() => app.execute(payload, state, { height: 1, time: 0, view: 0 })).toThrow(TransactionFailed);
+      expect(() => app.execute(payload, state, contextOf(1, 0, 0))).toThrow(TransactionFailed);
     }
     expect(app.check(encodeKvPayload([put("a", "1")]), state).ok).toBe(true);
     expect(state.writes).toBe(0);

@@ -1,6 +1,14 @@
 /** Everything that the project encodes as protobuf: codecs, and what is written and scanned by hand. */
 import fc from "fast-check";
-import { assembleBlock, decodeBlock, encodeBlockParts, encodeBody, hashOf } from "../../chain/block.ts";
+import {
+  assembleBlock,
+  type Attachments,
+  decodeBlock,
+  encodeBlockParts,
+  encodeBody,
+  hashOf,
+} from "../../chain/block.ts";
+import { encodeConfiguration, makeConfiguration } from "../../chain/configuration.ts";
 import { type ByteList, decodeList, elementAt, encodeList } from "../../chain/byteList.ts";
 import { headerMessage } from "../../chain/header.ts";
 import {
@@ -85,37 +93,46 @@ function plainList(field: string, list: ByteList): Plain {
   return { [field]: Array.from({ length: list.count }, (_, i) => base64(elementAt(list, i))) };
 }
 
+const producerSets = fc
+  .uniqueArray(byteStrings(32, 32).map(toHex), { minLength: 1, maxLength: 3 })
+  .map((keys) => makeConfiguration(keys));
+
 const headerCodec = headerMessage as Message<unknown>;
 const blocks: fc.Arbitrary<Sample> = fc
   .tuple(
     valuesOf(headerCodec),
     byteStrings(64, 64),
     elements,
-    fc.option(byteStrings(0, 200)),
-    fc.option(byteStrings(0, 200)),
+    fc.record({
+      nextConfiguration: fc.option(producerSets, { nil: undefined, freq: 1 }),
+      entry: fc.option(byteStrings(0, 200), { nil: undefined }),
+      proof: fc.option(byteStrings(0, 200), { nil: undefined }),
+    }),
   )
-  .map(([random, signature, list, entry, proof]) => {
+  .map(([random, signature, list, { nextConfiguration, entry, proof }]) => {
     const body = encodeList(list);
-    const { entryHash: _, proofHash: __, ...randomHeader } = random;
+    const { nextConfiguration: _, entryHash: __, proofHash: ___, ...randomHeader } = random;
     const header = {
       ...randomHeader,
       transactionRoot: toHex(rootOfLeafHashes(leafHashesOf(body.buffer, body.offsets))),
+      ...(nextConfiguration && { nextConfiguration: nextConfiguration.hash }),
       ...(entry && { entryHash: hashOf(entry) }),
       ...(proof && { proofHash: hashOf(proof) }),
     };
     const headerBytes = headerCodec.encode(header);
-    const block = assembleBlock(
-      headerBytes,
-      signature,
-      encodeBody(body.buffer, entry ?? undefined, proof ?? undefined),
-    );
+    const attachments = {
+      ...(nextConfiguration && { nextConfiguration }),
+      ...(entry && { entry }),
+      ...(proof && { proof }),
+    };
+    const block = assembleBlock(headerBytes, signature, encodeBody(body.buffer, attachments));
     if (!block.ok) throw new Error(block.error.code);
     return {
       bytes: concatBytes(...encodeBlockParts(block.value)),
       plain: {
         header: plainOf(headerCodec, header),
         signature: base64(signature),
-        ...plainBody(body, entry ?? undefined, proof ?? undefined),
+        ...plainBody(body, attachments),
       },
     };
   });
@@ -123,19 +140,20 @@ const blocks: fc.Arbitrary<Sample> = fc
 function plainBlock(bytes: Uint8Array): Plain | string {
   const decoded = decodeBlock(bytes);
   if (!decoded.ok) return decoded.error.code;
-  const { header, signature, transactions, entry, proof } = decoded.value;
+  const { header, signature, transactions } = decoded.value;
   return {
     header: plainOf(headerCodec, header),
     signature: base64(signature),
-    ...plainBody(transactions, entry, proof),
+    ...plainBody(transactions, decoded.value),
   };
 }
 
-function plainBody(transactions: ByteList, entry?: Uint8Array, proof?: Uint8Array): Plain {
-  if (transactions.count === 0 && entry === undefined && proof === undefined) return {};
+function plainBody(transactions: ByteList, { nextConfiguration, entry, proof }: Attachments): Plain {
+  if ([nextConfiguration, entry, proof].every((each) => each === undefined) && transactions.count === 0) return {};
   return {
     body: {
       ...plainList("transactions", transactions),
+      ...(nextConfiguration && { nextConfiguration: base64(encodeConfiguration(nextConfiguration)) }),
       ...(entry && { entry: base64(entry) }),
       ...(proof && { proof: base64(proof) }),
     },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { firstSets } from "../../chain/producerSets.ts";
 import { type Block, encodeBlockParts } from "../../chain/block.ts";
 import { CONSENSUS_DEFAULTS } from "../../consensus/constants.ts";
 import { BLOCK_PREFIX } from "../../consensus/messages.ts";
@@ -46,7 +47,7 @@ function makeReplica(rejected: readonly string[] = [], blocks: readonly Block[] 
       sign: () => fakeSignature("self"),
       verify: () => true,
       execution: makeSetting(genesis).setting,
-      bottom: root,
+      bottom: { ...root, producerSets: firstSets(genesis.configuration) },
       certificate: new Uint8Array(0),
       blocks,
       log: { idAt: none, idsFrom: () => [], heightOf: none, blockAt: none, byId: none, range: () => [] },

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Block } from "../../chain/block.ts";
 import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
 import { BlockExecution } from "../../chain/execution.ts";
+import { firstSets, singleSet } from "../../chain/producerSets.ts";
 import { transactionId } from "../../chain/transaction.ts";
 import { restore, RestoreError, type RestoreSource } from "../../src/replica/restore.ts";
 import type { StateFlush } from "../../src/replica/types.ts";
@@ -22,6 +23,7 @@ import { hexBytes } from "../../src/base/bytes.ts";
 
 const AHEAD = 30;
 const genesis = testGenesis({ expiryAheadMs: AHEAD });
+const SETS = singleSet(genesis.configuration);
 const chain: NaiveBlock[] = [naiveGenesis(genesis)];
 for (let i = 1; i <= 12; i++) {
   const parent = chain.at(-1) as NaiveBlock;
@@ -49,6 +51,7 @@ function diskOf(
     irreversibleHeight: irreversible,
     blockAt,
     duplicates: new DuplicateWindow(1),
+    producerSets: firstSets(genesis.configuration),
   };
 }
 function run(source: RestoreSource & { reader: MemoryState }): {
@@ -101,7 +104,7 @@ describe("start from disk (DESIGN section 8, state)", () => {
       const { setting } = run(diskOf(-1, to));
       const next = at(to + 1);
       const { height, time, view, stateHash } = next.block.header;
-      const execution = new BlockExecution(setting, { height, time, view });
+      const execution = new BlockExecution(setting, { height, time, view, sets: SETS });
       const { transactions, transactionIds } = next.block;
       for (let i = 0; i < transactions.count; i++) {
         const bytes = transactions.buffer.subarray(transactions.offsets[2 * i], transactions.offsets[2 * i + 1]);
@@ -116,7 +119,7 @@ describe("start from disk (DESIGN section 8, state)", () => {
     const { header } = at(11).block;
     const repeated = makeTransaction("put a 11;copy a copied", 110, header.time + AHEAD);
     expect(naiveTransactionIds(at(11))).toContain(Buffer.from(transactionId(repeated)).toString("hex"));
-    const execution = new BlockExecution(setting, { height: 12, time: header.time + 1, view: 1 });
+    const execution = new BlockExecution(setting, { height: 12, time: header.time + 1, view: 1, sets: SETS });
     const applied = execution.apply(repeated, transactionId(repeated), 0);
     expect(!applied.ok && applied.error.code).toBe("DUPLICATE");
   });

@@ -12,6 +12,7 @@ import type { Genesis } from "../../chain/genesis.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { Ledger } from "../../chain/ledger.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
+import { firstSets } from "../../chain/producerSets.ts";
 import { State } from "../../chain/state.ts";
 import { voteDigest } from "../../consensus/bft/messages.ts";
 import { CONSENSUS_DEFAULTS, WINDOW_BLOCKS } from "../../consensus/constants.ts";
@@ -113,7 +114,7 @@ class Bench {
     this.#producers = producerKeys(this.#genesis, this.#keys, 1);
     const { block } = makeGenesisBlock(this.#genesis, createKvApplication());
     const kit = engineKit(this.#genesis, block.id);
-    const bottom = { block, frontier: genesisFrontier(block) };
+    const bottom = { block, frontier: genesisFrontier(block), producerSets: firstSets(this.#genesis.configuration) };
     this.#ledger = new Ledger(settingOf(this.#genesis), bottom, kit.headerRule);
     const self = (this.#self = this.#keys[0] as NodeKey);
     this.#replica = new Replica(

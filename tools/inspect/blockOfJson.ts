@@ -1,5 +1,6 @@
 /** A block out of the JSON that `GET /v1/blocks/{ref}` and `inspect export` give. */
 import { assembleBlock, type Block, encodeBody } from "../../chain/block.ts";
+import { type Configuration, makeConfiguration } from "../../chain/configuration.ts";
 import { encodeList } from "../../chain/byteList.ts";
 import { headerMessage } from "../../chain/header.ts";
 import { fromBase64Url } from "../../src/base/base64url.ts";
@@ -31,11 +32,30 @@ export function blockOfJson(value: unknown): Result<ReadBlock, string> {
   if (signature === undefined || !Array.isArray(listed)) return err("it lacks its signature or its transactions");
   const transactions = listed.map((each: unknown) => (isObject(each) ? bytesOf(each["bytes"]) : undefined));
   if (!transactions.every((each) => each !== undefined)) return err("a transaction in it has no bytes");
-  const body = encodeBody(encodeList(transactions).buffer, bytesOf(value["entry"]), bytesOf(value["proof"]));
+  const set = value["nextProducers"];
+  const [proposed, entry, proof] = [
+    set === undefined ? undefined : setOf(set),
+    bytesOf(value["entry"]),
+    bytesOf(value["proof"]),
+  ];
+  if (set !== undefined && proposed === undefined) return err("the producers that it proposes are no set");
+  const body = encodeBody(encodeList(transactions).buffer, {
+    ...(proposed && { nextConfiguration: proposed }),
+    ...(entry && { entry }),
+    ...(proof && { proof }),
+  });
   const block = assembleBlock(headerBytes, signature, body);
   if (!block.ok) return err(block.error.code === "UNDECODABLE" ? block.error.detail : "body and header differ");
   if (block.value.id !== value["id"]) return err(`its header's SHA-256 is ${block.value.id}, not its id`);
   return ok({ block: block.value, certificate: bytesOf(value["certificate"]) });
+}
+
+function setOf(value: unknown): Configuration | undefined {
+  try {
+    return Array.isArray(value) ? makeConfiguration(value as string[]) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function bytesOf(value: unknown): Uint8Array | undefined {

@@ -8,6 +8,7 @@ import { elementAt } from "../../chain/byteList.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { headerFault } from "../../chain/ledger.ts";
 import { append, EMPTY_FRONTIER, type Frontier, frontierRoot, leafHash } from "../../chain/merkle.ts";
+import { type ProducerSets, setsAfter, singleSet } from "../../chain/producerSets.ts";
 import { decodeTransaction, looksSigned, transactionClaim } from "../../chain/transaction.ts";
 import { type EngineKit, engineKit } from "../../consensus/engines.ts";
 import { hexBytes, toHex } from "../../src/base/bytes.ts";
@@ -36,6 +37,7 @@ export class ChainVerifier {
   readonly #recentIds = new Map<number, string>();
   #block: Block;
   #frontier: Frontier;
+  #sets: ProducerSets;
   #transactions = 0;
   #certificates = 0;
   #certifiedHeight = 0;
@@ -46,6 +48,7 @@ export class ChainVerifier {
     this.#block = reexecution.genesisBlock;
     this.kit = engineKit(genesis, this.#block.id);
     this.#recentIds.set(0, this.#block.id);
+    this.#sets = singleSet(genesis.configuration);
     this.#frontier = append(EMPTY_FRONTIER, leafHash(hexBytes(this.#block.id)));
   }
 
@@ -86,7 +89,7 @@ export class ChainVerifier {
         found: parent,
       });
     }
-    const place = { block: this.#block, frontier: this.#frontier };
+    const place = { block: this.#block, frontier: this.#frontier, setsAfter: this.#sets };
     const reason =
       headerFault(block, place, this.genesis) ?? this.kit.headerRule(block, place, (at) => this.#recentIds.get(at));
     if (reason?.code === "HISTORY_ROOT") {
@@ -106,6 +109,7 @@ export class ChainVerifier {
     }
     this.addSignatures(block);
     this.#block = block;
+    this.#sets = setsAfter(this.#sets, block.header, block.nextConfiguration);
     this.#recentIds.set(block.header.height, block.id);
     this.#recentIds.delete(block.header.height - RECENT_BLOCKS);
     this.#frontier = append(this.#frontier, leafHash(hexBytes(block.id)));

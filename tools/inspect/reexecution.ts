@@ -13,6 +13,7 @@ import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
 import { BlockExecution, type ExecutionOutcome, type ExecutionSetting } from "../../chain/execution.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
+import { type ProducerSets, setsAfter, singleSet } from "../../chain/producerSets.ts";
 import { type BlockUndo, State } from "../../chain/state.ts";
 import { derivedWriteOf, stateReader } from "../../src/node/restoreFromDisk.ts";
 import { DerivedStore } from "../../src/node/storage/derivedStore.ts";
@@ -35,6 +36,8 @@ export class Reexecution {
   readonly #store: DerivedStore;
   readonly #setting: ExecutionSetting;
   #parent: Block;
+  /** Those that judge the next block. */
+  #sets: ProducerSets;
   #undos: BlockUndo[] = [];
   #transactions = 0;
   #bytes = 0;
@@ -43,11 +46,18 @@ export class Reexecution {
   #failure: StorageError | undefined;
   #wake: () => void = () => undefined;
 
-  private constructor(dir: string, store: DerivedStore, genesisBlock: Block, setting: ExecutionSetting) {
+  private constructor(
+    dir: string,
+    store: DerivedStore,
+    genesis: Genesis,
+    genesisBlock: Block,
+    setting: ExecutionSetting,
+  ) {
     this.#dir = dir;
     this.#store = store;
     this.genesisBlock = this.#parent = genesisBlock;
     this.#setting = setting;
+    this.#sets = singleSet(genesis.configuration);
   }
 
   /** Rejects with a StorageError when the temporary directory cannot be written. */
@@ -67,7 +77,7 @@ export class Reexecution {
         state: new State(stateReader(store), 0),
         duplicates: new DuplicateWindow(randomInt(2 ** 47)),
       };
-      const whole = new Reexecution(dir, store, block, setting);
+      const whole = new Reexecution(dir, store, genesis, block, setting);
       store.apply(derivedWriteOf({ height: 0, id: block.id, changes, blocks: [] }));
       told.whole = whole;
       whole.#writing = { height: 0, undos: [] };
@@ -97,7 +107,7 @@ export class Reexecution {
     const fail = (kind: FaultKind, detail: string, rest: Partial<Fault> = {}): never => {
       throw new FaultFound({ kind, detail, height, id: block.id, ...rest });
     };
-    const execution = new BlockExecution(this.#setting, { height, time, view });
+    const execution = new BlockExecution(this.#setting, { height, time, view, sets: this.#sets });
     for (let index = 0; index < block.transactions.count; index++) {
       const applied = execution.apply(elementAt(block.transactions, index), block.transactionIds, 32 * index);
       if (applied.ok) continue;
@@ -112,6 +122,9 @@ export class Reexecution {
       fail("receipt root", why, { expected: outcome.receiptRoot, found: receiptRoot });
     }
     if (outcome.stateHash !== stateHash) fail("state hash", why, { expected: outcome.stateHash, found: stateHash });
+    if (outcome.proposed?.hash !== block.header.nextConfiguration)
+      fail("header rule", "executed again, the block proposes another producer set than its header says");
+    this.#sets = setsAfter(this.#sets, block.header, block.nextConfiguration);
     this.#parent = block;
     this.#undos.push(outcome.undo);
     this.#transactions += block.transactions.count;

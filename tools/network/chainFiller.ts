@@ -7,6 +7,7 @@ import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { Ledger } from "../../chain/ledger.ts";
 import { encodeFrontier } from "../../chain/merkle.ts";
+import { firstSets } from "../../chain/producerSets.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { transactionId } from "../../chain/transaction.ts";
 import { engineKit } from "../../consensus/engines.ts";
@@ -82,13 +83,14 @@ export class ChainFiller {
       irreversibleHeight: 0,
       blockAt: () => block,
       duplicates: new DuplicateWindow(1),
+      producerSets: firstSets(genesis.configuration),
     });
     let step = steps.next();
     for (; step.done !== true; step = steps.next()) {
       derived.apply(derivedWriteOf(step.value));
       await applied.at(step.value.height);
     }
-    const bottom = { block, frontier: genesisFrontier(block) };
+    const bottom = { block, frontier: genesisFrontier(block), producerSets: firstSets(genesis.configuration) };
     const ledger = new Ledger(step.value, bottom, engineKit(genesis, block.id).headerRule);
     return new ChainFiller(filling, { chain, derived, applied }, ledger);
   }

@@ -7,7 +7,13 @@ import { headerMessage } from "../../chain/header.ts";
 import type { StateReader } from "../../chain/state.ts";
 import type { BlockLog, RawBlock } from "../../consensus/sync/bestChain.ts";
 import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
-import type { Effect, PersistedBlock, PersistedIrreversible, StateFlush } from "../../src/replica/types.ts";
+import type {
+  Effect,
+  PersistedBlock,
+  PersistedIrreversible,
+  PersistedSets,
+  StateFlush,
+} from "../../src/replica/types.ts";
 
 export type Persist = Extract<Effect, { kind: "persist" }>;
 
@@ -27,6 +33,7 @@ export class ChainDisk {
   readonly #pruned = new Set<string>();
   #irreversible: PersistedIrreversible | undefined;
   #record: Uint8Array | undefined;
+  readonly #producerSets: PersistedSets[] = [];
 
   /** Against producers. */
   readonly evidence: Uint8Array[] = [];
@@ -46,6 +53,11 @@ export class ChainDisk {
   }
   get record(): Uint8Array | undefined {
     return this.#record;
+  }
+
+  /** Changes of the irreversible chain's producer sets. */
+  get producerSets(): readonly PersistedSets[] {
+    return this.#producerSets;
   }
 
   has(id: string): boolean {
@@ -86,6 +98,7 @@ export class ChainDisk {
     for (const id of this.#chain.slice(1)) copy.#chain.push(id);
     for (const [id, height] of this.#heights) copy.#heights.set(id, height);
     for (const id of this.#pruned) copy.#pruned.add(id);
+    copy.#producerSets.push(...this.#producerSets);
     copy.evidence.push(...this.evidence);
     copy.#everHeld = this.#everHeld;
     copy.#irreversible = this.#irreversible;
@@ -146,6 +159,7 @@ export class ChainDisk {
   }
 
   #setIrreversible(irreversible: PersistedIrreversible): void {
+    this.#producerSets.push(...(irreversible.producerSets ?? []));
     const path: string[] = [];
     for (let id = irreversible.id; !this.#heights.has(id);) {
       const block = this.#blocks.get(id);

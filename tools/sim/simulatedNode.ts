@@ -13,6 +13,7 @@ import type { Lane } from "../../net/link/types.ts";
 import { hexBytes } from "../../src/base/bytes.ts";
 import { Slabs } from "../../src/base/memory.ts";
 import { unreachable } from "../../src/base/result.ts";
+import { decodeStoredSets } from "../../src/node/storedBlocks.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import { restore } from "../../src/replica/restore.ts";
 import type { Effect, Input } from "../../src/replica/types.ts";
@@ -151,6 +152,7 @@ export class SimulatedNode implements Station {
     this.#durableToken = 0;
     this.#makeBackup();
     const irreversibleHeight = disk.irreversibleHeight;
+    const producerSets = decodeStoredSets("chain.db", genesis, disk.producerSets);
     const steps = restore({
       genesis,
       application: application(),
@@ -159,6 +161,7 @@ export class SimulatedNode implements Station {
       irreversibleHeight,
       blockAt: (height) => disk.blockAt(height),
       duplicates: new DuplicateWindow(dice.seed()),
+      producerSets,
     });
     let step = steps.next();
     for (; step.done !== true; step = steps.next()) this.stateDisk.apply(step.value);
@@ -171,7 +174,7 @@ export class SimulatedNode implements Station {
         sign: (digest) => keys.sign(this.key, digest),
         verify: (claim) => keys.verify(claim),
         execution: step.value,
-        bottom: { block: disk.blockAt(irreversibleHeight), frontier: this.#bottomFrontier() },
+        bottom: { block: disk.blockAt(irreversibleHeight), frontier: this.#bottomFrontier(), producerSets },
         certificate: disk.irreversible?.certificate ?? new Uint8Array(0),
         blocks: disk.blocksAbove(),
         log: disk.log(() => this.#world.queue.now < this.#unreadableUntil),

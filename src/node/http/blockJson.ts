@@ -43,6 +43,7 @@ export function* blockJson(view: BlockView, options: BlockJsonOptions): Generato
     status,
     header: headerJson(block.header),
     signature: base64url(block.signature),
+    ...(block.nextConfiguration === undefined ? {} : { nextProducers: block.nextConfiguration.producers }),
     ...(block.entry === undefined ? {} : { entry: base64url(block.entry) }),
     ...(block.proof === undefined ? {} : { proof: base64url(block.proof) }),
     certificate: certificate === undefined || certificate.length === 0 ? null : base64url(certificate),

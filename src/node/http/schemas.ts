@@ -194,6 +194,7 @@ export const blockSchema = z.object({
   entry: base64url
     .optional()
     .describe("bft, of a block that opens a view: why it may; message Entry of proto/bft.proto"),
+  nextProducers: z.array(hex).optional().describe("keys of the producer set that the block proposes, in their order"),
   proof: base64url
     .optional()
     .describe(

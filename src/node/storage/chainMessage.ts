@@ -3,7 +3,7 @@
  * id, parent, header, signature, body) lie next to each other, so that the worker computes it in one call.
  */
 import { Packer, Unpacker } from "./packing.ts";
-import type { ChainWrite, StoredBlock, StoredIrreversible } from "./types.ts";
+import type { ChainWrite, StoredBlock } from "./types.ts";
 
 export const ID_BYTES = 32;
 /** height, id, parent. */
@@ -25,6 +25,13 @@ export interface PackedIrreversible {
   readonly id: Buffer;
   readonly certificate: Buffer;
   readonly frontier: Buffer;
+  readonly producerSets: readonly PackedSets[];
+}
+
+export interface PackedSets {
+  readonly from: number;
+  readonly provenHeight: number;
+  readonly sets: Buffer;
 }
 
 /** A ChainWrite with ids as bytes; all buffers are views of the message. */
@@ -59,7 +66,8 @@ function packedBytes(write: ChainWrite): number {
     bytes += 12 + BLOCK_PREFIX_BYTES + block.header.length + block.signature.length + block.body.length;
   }
   if (write.irreversible !== undefined) {
-    bytes += 4 + 8 + ID_BYTES + write.irreversible.certificate.length + write.irreversible.frontier.length;
+    bytes += 8 + 8 + ID_BYTES + write.irreversible.certificate.length + write.irreversible.frontier.length;
+    for (const { sets } of write.irreversible.producerSets ?? []) bytes += 20 + sets.length;
   }
   return bytes;
 }
@@ -76,13 +84,21 @@ function putBlock(packer: Packer, block: StoredBlock): void {
   packer.putBytes(block.body);
 }
 
-function putIrreversible(packer: Packer, irreversible: StoredIrreversible): void {
+function putIrreversible(packer: Packer, irreversible: NonNullable<ChainWrite["irreversible"]>): void {
   packer.putLength(irreversible.certificate.length);
   packer.putLength(irreversible.frontier.length);
   packer.putNumber(irreversible.height);
   packer.putHex(irreversible.id, ID_BYTES);
   packer.putBytes(irreversible.certificate);
   packer.putBytes(irreversible.frontier);
+  const changes = irreversible.producerSets ?? [];
+  packer.putLength(changes.length);
+  for (const { from, provenHeight, sets } of changes) {
+    packer.putNumber(from);
+    packer.putNumber(provenHeight);
+    packer.putLength(sets.length);
+    packer.putBytes(sets);
+  }
 }
 
 export function unpackChainWrite(message: ArrayBuffer): PackedChainWrite {
@@ -119,10 +135,17 @@ function takeIrreversible(unpacker: Unpacker): PackedIrreversible | undefined {
   const certificateLength = unpacker.optionalLength();
   if (certificateLength === undefined) return undefined;
   const frontierLength = unpacker.length();
-  return {
-    height: unpacker.number(),
-    id: unpacker.bytes(ID_BYTES),
-    certificate: unpacker.bytes(certificateLength),
-    frontier: unpacker.bytes(frontierLength),
-  };
+  const height = unpacker.number();
+  const id = unpacker.bytes(ID_BYTES);
+  const certificate = unpacker.bytes(certificateLength);
+  const frontier = unpacker.bytes(frontierLength);
+  const producerSets: PackedSets[] = [];
+  for (let left = unpacker.length(); left > 0; left--) producerSets.push(takeSets(unpacker));
+  return { height, id, certificate, frontier, producerSets };
+}
+
+function takeSets(unpacker: Unpacker): PackedSets {
+  const from = unpacker.number();
+  const provenHeight = unpacker.number();
+  return { from, provenHeight, sets: unpacker.bytes(unpacker.length()) };
 }

@@ -9,7 +9,14 @@ import type { Connection } from "./connection.ts";
 import { toStorageError } from "./errors.ts";
 import { checkDatabaseFile, fileBytes, markClosed, markOpen } from "./fileCheck.ts";
 import { StorageError } from "./types.ts";
-import type { ChainMeta, StoredBlock, StoredCertificate, StoredIrreversible, StoredRecord } from "./types.ts";
+import type {
+  ChainMeta,
+  StoredBlock,
+  StoredCertificate,
+  StoredIrreversible,
+  StoredRecord,
+  StoredSets,
+} from "./types.ts";
 
 const CACHE_BYTES = 2 * 1024 * 1024;
 /** Rows a step of `blocksAbove`: bounds what is in memory to some blocks. */
@@ -40,6 +47,13 @@ interface CertificateRow {
   readonly height: number;
   readonly id: Buffer;
   readonly certificate: Buffer;
+  readonly crc: number;
+}
+
+interface SetsRow {
+  readonly height: number;
+  readonly proven: number;
+  readonly sets: Buffer;
   readonly crc: number;
 }
 
@@ -203,6 +217,22 @@ export class ChainReader {
     return this.#read(() => this.#certificateOf(this.#statements.certificateFor.get(height)));
   }
 
+  /** Every change of the irreversible chain's producer sets, ascending. Throws DAMAGED. */
+  producerSets(): StoredSets[] {
+    return this.#read(() => this.#statements.producerSets.all().map((row) => this.#setsOf(row)));
+  }
+
+  /** The first end of a change that proves a block above this height irreversible. Throws DAMAGED. */
+  changeProving(height: number): StoredSets | undefined {
+    const row = this.#read(() => this.#statements.changeProving.get(height));
+    return row && this.#setsOf(row);
+  }
+
+  #setsOf({ height, proven, sets, crc }: SetsRow): StoredSets {
+    if (checksum(height, sets) !== crc) throw this.#damaged(`producer sets from height ${height} on`, height, "");
+    return { from: height, provenHeight: proven, sets };
+  }
+
   /** Throws DAMAGED. */
   newestCertificate(): StoredCertificate | undefined {
     return this.#read(() => this.#certificateOf(this.#statements.newestCertificate.get()));
@@ -312,6 +342,10 @@ function prepareStatements(connection: Connection) {
     record: connection.prepare<[], { bytes: Buffer; sha256: Buffer }>("SELECT bytes, sha256 FROM record"),
     certificateFor: connection.prepare<[number], CertificateRow>(
       "SELECT height, id, certificate, crc FROM certificates WHERE height >= ? ORDER BY height LIMIT 1",
+    ),
+    producerSets: connection.prepare<[], SetsRow>("SELECT height, proven, sets, crc FROM producers ORDER BY height"),
+    changeProving: connection.prepare<[number], SetsRow>(
+      "SELECT height, proven, sets, crc FROM producers WHERE proven > ? ORDER BY height LIMIT 1",
     ),
     newestCertificate: connection.prepare<[], CertificateRow>(
       "SELECT height, id, certificate, crc FROM certificates ORDER BY height DESC LIMIT 1",

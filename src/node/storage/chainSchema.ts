@@ -6,6 +6,7 @@
  *               because changing a flag would rewrite a row of up to 4 MiB
  *  reversible   the blocks not in `chain`: few, so that what an advance deletes is found at once
  *  certificates one for each advance of the irreversible block
+ *  producers    one for each change of the irreversible chain's producer sets, by the height from which they judge
  *  pointer      the last irreversible block;  record: the vote record. One row each
  */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
@@ -18,7 +19,7 @@ import { toStorageError } from "./errors.ts";
 import { StorageError } from "./types.ts";
 import type { StoredBlock, StoredIrreversible } from "./types.ts";
 
-export const CHAIN_FORMAT_VERSION = 1;
+export const CHAIN_FORMAT_VERSION = 2;
 
 /** "CAIR", so that `file` and other tools can tell. */
 const APPLICATION_ID = 0x43414952;
@@ -37,6 +38,7 @@ CREATE UNIQUE INDEX blocks_id ON blocks (id);
 CREATE TABLE chain (height INTEGER PRIMARY KEY, block INTEGER NOT NULL);
 CREATE TABLE reversible (height INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (height, block)) WITHOUT ROWID;
 CREATE TABLE certificates (height INTEGER PRIMARY KEY, id BLOB NOT NULL, certificate BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE producers (height INTEGER PRIMARY KEY, proven INTEGER NOT NULL, sets BLOB NOT NULL, crc INTEGER NOT NULL);
 `;
 
 export function chainFile(dir: string): string {

@@ -12,7 +12,15 @@ import { packChainWrite } from "./chainMessage.ts";
 import { ChainReader, checkChainFile } from "./chainReader.ts";
 import type { ChainWorkerData, ChainWorkerInfo } from "./chainWorker.ts";
 import { markClosed, markOpen } from "./fileCheck.ts";
-import type { ChainMeta, ChainWrite, StorageError, StoredBlock, StoredCertificate, WriterEvents } from "./types.ts";
+import type {
+  ChainMeta,
+  ChainWrite,
+  StorageError,
+  StoredBlock,
+  StoredCertificate,
+  StoredSets,
+  WriterEvents,
+} from "./types.ts";
 import { WriterThread } from "./writerThread.ts";
 
 export interface ChainStoreEvents extends WriterEvents {
@@ -125,6 +133,12 @@ export class ChainStore {
   }
   newestCertificate(): StoredCertificate | undefined {
     return this.#reader.newestCertificate();
+  }
+  producerSets(): StoredSets[] {
+    return this.#reader.producerSets();
+  }
+  changeProving(height: number): StoredSets | undefined {
+    return this.#reader.changeProving(height);
   }
 
   idsWithPrefix(prefix: string, limit: number): string[] {

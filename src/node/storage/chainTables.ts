@@ -1,7 +1,7 @@
 /** Carrying out a ChainWrite on an open connection, inside the caller's transaction. */
 import { crc32 } from "node:zlib";
 import { checksum, recordChecksum } from "./chainChecksum.ts";
-import type { PackedBlock, PackedChainWrite, PackedIrreversible } from "./chainMessage.ts";
+import type { PackedBlock, PackedChainWrite, PackedIrreversible, PackedSets } from "./chainMessage.ts";
 import type { Connection } from "./connection.ts";
 import { StorageError } from "./types.ts";
 
@@ -76,10 +76,15 @@ export class ChainTables {
     else if (to.height < before.height || !before.id.equals(to.id)) throw this.#refused(before, to, "it would go back");
     const crc = checksum(to.height, to.id, to.certificate, to.frontier);
     this.#statements.putPointer.run(to.height, to.id, to.certificate, to.frontier, crc);
+    for (const each of to.producerSets) this.#putSets(each);
     if (to.certificate.length > 0) {
       const certificateCrc = checksum(to.height, to.id, to.certificate);
       this.#statements.putCertificate.run(to.height, to.id, to.certificate, certificateCrc);
     }
+  }
+
+  #putSets({ from, provenHeight, sets }: PackedSets): void {
+    this.#statements.putSets.run(from, provenHeight, sets, checksum(from, sets));
   }
 
   /** The new irreversible block's ancestors join the chain; whatever else is not above it goes. */
@@ -158,6 +163,7 @@ function prepareStatements(connection: Connection) {
     putCertificate: connection.prepare(
       "INSERT OR REPLACE INTO certificates (height, id, certificate, crc) VALUES (?, ?, ?, ?)",
     ),
+    putSets: connection.prepare("INSERT OR REPLACE INTO producers (height, proven, sets, crc) VALUES (?, ?, ?, ?)"),
     putRecord: connection.prepare("INSERT OR REPLACE INTO record (one, bytes, sha256) VALUES (1, ?, ?)"),
     pruneBlocks: connection.prepare("DELETE FROM blocks WHERE number IN (SELECT block FROM chain WHERE height < ?)"),
     pruneChain: connection.prepare("DELETE FROM chain WHERE height < ?"),

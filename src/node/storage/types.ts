@@ -30,6 +30,15 @@ export interface StoredIrreversible {
   readonly frontier: Uint8Array;
 }
 
+/** Producer sets that judge the irreversible blocks from a height on. */
+export interface StoredSets {
+  readonly from: number;
+  /** Where a change ended: up to here the block below `from` proves its ancestors irreversible; else 0. */
+  readonly provenHeight: number;
+  /** Encoded (`chain/producerSets.ts`). */
+  readonly sets: Uint8Array;
+}
+
 /** One atomic write. Requests complete in order; `token` is what the core is told when it is on disk. */
 export interface ChainWrite {
   readonly token: number;
@@ -37,7 +46,10 @@ export interface ChainWrite {
   /** The whole vote record, replacing the one before. Stored with a checksum. */
   readonly record?: Uint8Array;
   /** Advances the irreversible block; blocks at or below its height that are not its ancestors are deleted. */
-  readonly irreversible?: StoredIrreversible;
+  readonly irreversible?: StoredIrreversible & {
+    /** Changes of the producer sets up to this block that are not stored yet. */
+    readonly producerSets?: readonly StoredSets[];
+  };
   /**
    * Deletes irreversible blocks and certificates below this height. Only heights that `state.db` holds durably
    * (`DerivedStore.makeDurable`) may go: they cannot be replayed any more. Prune in small steps.

@@ -79,7 +79,7 @@ describe("writing and reading", () => {
     await store.close();
     ({ store, told } = await openChain(dir, CHAIN_ID));
     expect(store.meta()).toEqual({
-      formatVersion: 1,
+      formatVersion: 2,
       chainId: CHAIN_ID,
       firstHeight: 0,
       irreversible: irreversible(2),

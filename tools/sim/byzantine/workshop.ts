@@ -201,12 +201,14 @@ export class Workshop {
       ...(proofHash !== undefined && { proofHash }),
       ...fields,
     };
-    return this.#seal(header, encodeBody(EMPTY_TRANSACTIONS, attached.entry, attached.proof));
+    const { entry, proof } = attached;
+    const attachments = { ...(entry && { entry }), ...(proof && { proof }) };
+    return this.#seal(header, encodeBody(EMPTY_TRANSACTIONS, attachments));
   }
 
   #withoutProof(block: Block, fields: Partial<Header>): Block {
     const { proofHash: _, ...header } = block.header;
-    const body = encodeBody(block.body.subarray(0, transactionBytes(block)), block.entry);
+    const body = encodeBody(block.body.subarray(0, transactionBytes(block)), block.entry && { entry: block.entry });
     return this.#seal({ ...header, ...fields }, body);
   }
 

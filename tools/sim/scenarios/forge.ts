@@ -8,6 +8,7 @@ import { makeGenesisBlock } from "../../../chain/genesisBlock.ts";
 import { type Header, headerMessage } from "../../../chain/header.ts";
 import { Ledger } from "../../../chain/ledger.ts";
 import { append, EMPTY_FRONTIER, frontierRoot, leafHash } from "../../../chain/merkle.ts";
+import { firstSets } from "../../../chain/producerSets.ts";
 import { signingDigest } from "../../../chain/signing.ts";
 import { State } from "../../../chain/state.ts";
 import { concatBytes, hexBytes, toHex } from "../../../src/base/bytes.ts";
@@ -102,7 +103,11 @@ export class Forge {
       state: new State(disk.reader(), 0),
       duplicates: new DuplicateWindow(1),
     };
-    const bottom = { block: this.genesis, frontier: append(EMPTY_FRONTIER, leafHash(hexBytes(this.genesis.id))) };
+    const bottom = {
+      block: this.genesis,
+      frontier: append(EMPTY_FRONTIER, leafHash(hexBytes(this.genesis.id))),
+      producerSets: firstSets(genesis.configuration),
+    };
     const ledger = new Ledger(setting, bottom, () => undefined);
     for (const block of this.#pathTo(parent)) ledger.add(block);
     while (ledger.work(Number.POSITIVE_INFINITY).more);
