@@ -379,11 +379,14 @@ export class Connection {
     const root = this.#theirs?.root;
     if (head === undefined || root === undefined) return;
     // The greatest that came from them may be of a branch that they have left: their own head is here, too, or I wait.
-    if (this.#chain.extends(head) && this.#chain.extends(this.#theirs!.head)) {
+    // What leads on from mine is only being executed, and their root, as they told it, has fallen behind meanwhile.
+    const leadsOn = this.#chain.precedes(this.#chain.head, head);
+    if ((leadsOn || this.#chain.extends(head)) && this.#chain.extends(this.#theirs!.head)) {
       this.#phase = "idle";
       // Others were faster, and what this peer has got since it has told nobody who pulls.
       if (this.#pulls) this.#sendHello(this.#fullLocator());
-    } else if (compareRank({ head: this.#chain.head, root: this.#chain.root }, { head, root }) > 0) {
+    } else if (leadsOn) return;
+    else if (compareRank({ head: this.#chain.head, root: this.#chain.root }, { head, root }) > 0) {
       this.#phase = "start";
       this.#sendHello(this.#fullLocator());
     }

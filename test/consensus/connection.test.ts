@@ -545,6 +545,31 @@ describe("budget and time", () => {
     expect(pair.left.connection.deadline).toBe(SEARCH_STALL_MS / 2 + IDLE_HELLO_MS);
   });
 
+  it("who has their blocks and is still executing them waits, though its root has passed the one they told", () => {
+    const line = grow(root, 4, 1);
+    const { left, right } = pairOf(line.slice(0, 2), line);
+    left.connection.open();
+    right.connection.open();
+    const [{ hello }] = right.outgoing as [{ hello: Hello }];
+    left.connection.receiveHello({ ...hello, echo: 1 }, 0);
+    const said = left.outgoing.length;
+    for (const { block } of line.slice(2)) {
+      left.connection.blockReceived({ view: 1, height: block.header.height, id: block.id }, 0);
+      expect(left.ledger.add(block).kind).toBe("added");
+    }
+    const decided = left.ledger.get((line[1] as NaiveBlock).id) as BlockNode;
+    expect(left.ledger.setIrreversible(decided).ok).toBe(true);
+    left.connection.headMoved(0);
+    expect([left.connection.phase, left.outgoing.length]).toEqual(["initLow", said]);
+    // One more comes by the stream, and is not executed yet when their head is.
+    settle(left.ledger);
+    const [next] = grow(line[3] as NaiveBlock, 1, 1) as [NaiveBlock];
+    left.connection.blockReceived({ view: 1, height: 5, id: next.id }, 0);
+    expect(left.ledger.add(next.block).kind).toBe("added");
+    left.connection.headMoved(0);
+    expect([left.connection.phase, left.outgoing.length]).toEqual(["idle", said]);
+  });
+
   it("without progress the chain is described afresh: soon while searching, later when idle", () => {
     const { left } = pairOf([], []);
     left.connection.open();

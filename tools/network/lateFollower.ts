@@ -44,6 +44,8 @@ export async function runLateFollower({ seconds, note, ...options }: LateFollowe
     await network.startAll();
     await network.awaitLeader();
     const loaded = Promise.all([load(), load()]);
+    // When the watch fails the nodes are killed under it: that failure is the one to tell.
+    loaded.catch(() => undefined);
     await follower.end("SIGTERM");
     const left = (await producer.status()).irreversible.height;
     note(`the follower is away for ${seconds} s`);
