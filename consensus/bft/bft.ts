@@ -15,6 +15,7 @@ import { handoffEntry, type Judgement, preparedBy } from "./certificates.ts";
 import { HeldRecord } from "./heldRecord.ts";
 import type { BftHost } from "./host.ts";
 import type { SignedVote, Votes } from "./messages.ts";
+import { isMessageAbove, isVoteAbove, NewestPromises } from "./newestPromises.ts";
 import { Pacemaker } from "./pacemaker.ts";
 import {
   afterEntering,
@@ -44,8 +45,14 @@ export class Bft implements Engine, EngineLead {
   readonly #voting: Voting;
   readonly #viewChanges: ViewChanges;
   readonly #pacemaker: Pacemaker;
-  /** No votes until what was prepared before the restart is here again [S6]. */
+  readonly #newest = new NewestPromises();
+  /**
+   * No votes until what was prepared before the restart is here again [S6], and a quorum was heard, which gives back first
+   * what it holds of this producer's: without one nothing is decided.
+   */
   #recovering = true;
+  /** Other producers that were heard while recovering. */
+  readonly #heard = new Set<string>();
   /** The first block of my view that came; others of its place count only when certified. */
   #opener: BlockNode | undefined;
   /** Why I may open my view; it counts once the record that enters the view is on disk. */
@@ -141,20 +148,24 @@ export class Bft implements Engine, EngineLead {
   }
 
   receive(message: ConsensusMessage): void {
-    // One's own, given back, tells nothing that is not on disk: a restored backup is not noticed under BFT yet.
-    if (!this.#isMember || message.signer === this.#host.self) return;
-    if (!isProducer(this.#host.configuration, message.signer)) return;
-    if (message.kind === "summary") this.#pacemaker.seen(message.signer, message.content.view);
+    if (!this.#isMember || !isProducer(this.#host.configuration, message.signer)) return;
+    if (message.signer === this.#host.self) return this.#givenBack(isMessageAbove(message, this.#record.promises));
+    this.#newest.heard(message);
+    if (message.kind === "summary") this.#onSummary(message.signer, message.content.view);
     else if (message.kind === "viewChange") this.#onViewChange(message);
   }
 
   receiveVotes(votes: Votes): void {
     if (!this.#isMember || !isProducer(this.#host.configuration, votes.signer)) return;
+    if (votes.signer === this.#host.self)
+      return this.#givenBack(votes.votes.some((each) => isVoteAbove(each, this.#record.promises)));
+    this.#newest.heardVotes(votes);
     for (const { vote } of votes.votes) this.#pacemaker.seen(votes.signer, vote.view);
     this.#voting.receive(votes);
   }
 
   isVoteNews(signer: string, vote: SignedVote): boolean {
+    if (signer === this.#host.self) return this.#takesPart() && isVoteAbove(vote, this.#record.promises);
     return this.#isMember && this.#voting.isVoteNews(signer, vote);
   }
 
@@ -231,7 +242,9 @@ export class Bft implements Engine, EngineLead {
   }
 
   linkUp(peer: string): void {
-    if (!this.#takesPart() || !isProducer(this.#host.configuration, peer)) return;
+    if (!isProducer(this.#host.configuration, peer)) return;
+    this.#newest.giveBack(peer, this.#host);
+    if (!this.#takesPart()) return;
     this.#sendSummary(peer);
     if (this.#isChanging()) this.#sendViewChange(peer);
     this.#voting.repeat(peer);
@@ -337,6 +350,13 @@ export class Bft implements Engine, EngineLead {
     else this.#host.unicast(to, { kind: "summary", content }, { durable: true });
   }
 
+  #onSummary(signer: string, view: number): void {
+    this.#pacemaker.seen(signer, view);
+    if (!this.#recovering) return;
+    this.#heard.add(signer);
+    this.#checkRecovered();
+  }
+
   #onViewChange(message: Extract<ConsensusMessage, { kind: "viewChange" }>): void {
     const { signer, signature, attachment, content } = message;
     const certificate = preparedBy(attachment, this.#judgement);
@@ -349,15 +369,20 @@ export class Bft implements Engine, EngineLead {
 
   #countViewChange(signer: string, viewChange: HeldViewChange): void {
     if (!this.#viewChanges.record(signer, viewChange) || !this.#takesPart()) return;
+    this.#joinOthers();
     const { configuration, self } = this.#host;
-    const join = viewToJoin(this.#viewChanges.viewsOfOthers(self), this.#record.view, faultsOf(configuration));
-    if (join !== undefined) this.#changeView(join);
     const { view } = viewChange;
     if (view < this.#record.view || (this.#opener !== undefined && view === this.#record.view)) return;
     const permit = this.#viewChanges.permit(view);
     if (permit === undefined) return;
     if (view > this.#record.view) this.#enter(view);
     if (leaderOf(configuration, view) === self && this.#permit === undefined) this.#mayOpen(permit);
+  }
+
+  #joinOthers(): void {
+    const { configuration, self } = this.#host;
+    const join = viewToJoin(this.#viewChanges.viewsOfOthers(self), this.#record.view, faultsOf(configuration));
+    if (join !== undefined) this.#changeView(join);
   }
 
   // Leading
@@ -441,12 +466,29 @@ export class Bft implements Engine, EngineLead {
     return viewChangeSent === view && view > 0 && this.#opener === undefined;
   }
 
+  /** A promise of one's own that the record does not know: it is an old one, and who goes by it may promise twice. */
+  #givenBack(isAbove: boolean): void {
+    if (!isAbove || !this.#takesPart()) return;
+    this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?");
+    this.#record.outdate();
+    this.#host.persistRecord();
+    this.#recovering = true;
+    this.#silentIn = this.#record.view;
+    this.#permit = undefined;
+    this.#choose();
+  }
+
   #checkRecovered(): void {
-    if (!this.#recovering || !this.#record.isKept) return;
+    if (!this.#recovering || !this.#record.isKept || !this.#isMember) return;
+    if (this.#heard.size + 1 < quorumOf(this.#host.configuration)) return;
     const { ackedHead } = this.#record;
     const { head, bottom } = this.#host.ledger;
     const holds = head.invalid === undefined && !isGreater(ackedHead, head);
     this.#recovering = !holds && bottom.height < ackedHead.height && this.#host.ledger.get(ackedHead.id) === undefined;
+    if (this.#recovering) return;
+    // What came while no promises were made.
+    this.#voting.resume();
+    this.#joinOthers();
   }
 
   #takesPart(): boolean {

@@ -8,20 +8,25 @@ export class HeldRecord {
   /** Certificate of `promises.highQc`; empty for block 0. */
   highQcBytes: Uint8Array;
   #ackedHead: BlockRef;
-  /** False when it was lost, or never was: this node cannot know what it promised. */
-  readonly isKept: boolean;
+  #isKept: boolean;
+  #isOutdated: boolean;
 
   /** @param genesis certified by definition */
   constructor(bytes: Uint8Array | undefined, genesis: BlockRef, head: BlockRef) {
     const decoded = bytes && bftRecordMessage.decode(bytes);
     const record: BftRecord = decoded?.ok ? decoded.value : initialBftRecord(genesis);
-    this.isKept = decoded?.ok === true;
+    this.#isOutdated = record.outdated === true;
+    this.#isKept = decoded?.ok === true && !this.#isOutdated;
     const { view, viewChangeSent, lastPrepared, lastCommitted, highQc, highQcBytes, ackedHead } = record;
     this.promises = afterEntering({ view, viewChangeSent, lastPrepared, lastCommitted, highQc }, head.view);
     this.highQcBytes = highQcBytes;
     this.#ackedHead = ackedHead;
   }
 
+  /** False when it was lost, is an old one, or never was: this node cannot know what it promised. */
+  get isKept(): boolean {
+    return this.#isKept;
+  }
   get view(): number {
     return this.promises.view;
   }
@@ -34,6 +39,12 @@ export class HeldRecord {
     if (isGreater({ view, height, id }, this.#ackedHead)) this.#ackedHead = { view, height, id };
   }
 
+  /** It is an old one: there are promises that it does not know. */
+  outdate(): void {
+    this.#isKept = false;
+    this.#isOutdated = true;
+  }
+
   encode(): Uint8Array {
     const { view, viewChangeSent, lastPrepared, lastCommitted, highQc } = this.promises;
     return bftRecordMessage.encode({
@@ -44,6 +55,7 @@ export class HeldRecord {
       highQcBytes: this.highQcBytes,
       ...(lastCommitted && { lastCommitted }),
       ackedHead: this.#ackedHead,
+      ...(this.#isOutdated && { outdated: true }),
     });
   }
 }

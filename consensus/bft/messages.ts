@@ -68,6 +68,8 @@ export const bftRecordMessage = message("BftRecord", {
   highQcBytes: bytes(5, QC_MAX_BYTES),
   lastCommitted: optional(nested(6, refMessage)),
   ackedHead: nested(7, refMessage),
+  /** It was restored from an old backup: what was promised after it is not known. */
+  outdated: optional(bool(8)),
 });
 export type BftRecord = Decoded<typeof bftRecordMessage>;
 

@@ -202,6 +202,14 @@ export class Voting {
     this.receive({ signer: self, votes });
   }
 
+  /** It may vote now: on what came before, too. */
+  resume(): void {
+    const { ledger } = this.#host.engine;
+    this.prepareUpTo(ledger.head);
+    const certified = ledger.get(this.#host.record.promises.highQc.id);
+    if (certified !== undefined && certified.invalid === undefined) this.#commit(certified);
+  }
+
   /** At the end of a step: all its votes in one frame, after the record. */
   flush(): void {
     const { engine, record } = this.#host;

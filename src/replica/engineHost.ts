@@ -42,6 +42,7 @@ export function engineHost(start: ReplicaStart, core: Core, parts: Parts): BftHo
       if (options.to === undefined) transport.multicast(configuration.producers, "urgent", payload, options);
       else transport.unicast(options.to, "urgent", payload, options);
     },
+    giveBackVotes: (votes) => transport.toNeighbour(votes.signer, "urgent", encodeVotes(votes)),
     want: (id) => parts.sync.want(id),
     canInclude: () => canInclude(self, core, parts),
     hasPending: () => mempool.pendingCount > 0 || mempool.needsBlockAfter(ledger.head.block.header.time),

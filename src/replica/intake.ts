@@ -273,7 +273,7 @@ export class Intake {
     if (!broadcast && (source !== from || onward.length > 0) && !isRouted(kind))
       return { fault: "refusedMessage", detail: `${kind} passed on` };
     // One's own, given back by a neighbour, may tell what a record restored from a backup does not.
-    const isReturned = payload.kind === "signed" && payload.message.signer === this.#host.self && source === from;
+    const isReturned = signerOf(payload) === this.#host.self && source === from;
     if (!isMine && !this.#isPaced(from, kind)) return "drop";
     // Why it is not taken in here; that does not keep it from being passed on, unless nobody may send it.
     const mayNot = isMine && !isReturned ? this.#mayNot(from, source, kind, broadcast) : undefined;
@@ -469,6 +469,12 @@ export class Intake {
   #unverified(claims: readonly SignatureClaim[]): SignatureClaim[] {
     return claims.filter((claim) => !this.#verified.has(claim));
   }
+}
+
+/** Of what producers promise. */
+function signerOf(payload: Payload): PeerKey | undefined {
+  if (payload.kind === "signed") return payload.message.signer;
+  return payload.kind === "votes" ? payload.votes.signer : undefined;
 }
 
 function undecodable(error: { readonly code: string; readonly detail?: string }): Refused {

@@ -12,6 +12,14 @@ function bft(tag: string, name: string, file: string, find: string, replace: str
   return mutation(tag, name, [{ file, find, replace }], sweep);
 }
 
+/** Of a record that was lost, or is an old one. */
+function records(name: string, file: string, find: string, replace: string): Mutation {
+  return mutation("record", name, [{ file, find, replace }], {
+    check: "tests",
+    tests: ["test/sim/scenarios/bftRecords.test.ts"],
+  });
+}
+
 export const BFT: readonly Mutation[] = [
   bft(
     "B1",
@@ -86,5 +94,17 @@ export const BFT: readonly Mutation[] = [
     RULES,
     'if (proof === undefined) return "PROOF_MISSING";',
     "if (proof === undefined) return undefined;",
+  ),
+  records(
+    "bft: a restored old backup is not noticed",
+    "consensus/bft/bft.ts",
+    "if (!isAbove || !this.#takesPart()) return;",
+    "if (isAbove || !isAbove) return;",
+  ),
+  records(
+    "bft: that a record is old is forgotten with the next restart",
+    "consensus/bft/heldRecord.ts",
+    "this.#isOutdated = record.outdated === true;",
+    "this.#isOutdated = false;",
   ),
 ];

@@ -174,10 +174,10 @@ export class FaultDice {
     return [{ kind: "breakLinks", node, peers }];
   }
 
-  /** The same producer every time, or any follower: who was restored takes no part any more. */
+  /** The same producer every time, honest, or any follower: who was restored takes no part any more. */
   #restore(): Fault[] {
     const failing = this.#nodes.filter((node) => node.mayFail);
-    const producer = failing.find((node) => node.isProducer);
+    const producer = failing.find((node) => node.isProducer && node.hostile === undefined);
     const candidates = failing.filter((node) => node === producer || !node.isProducer);
     if (candidates.length === 0) return [];
     return [

@@ -149,10 +149,12 @@ export class Observer implements Watch {
     if (this.#lies(index)) return;
     if (damage !== "disk" && damage !== "backup") return;
     this.finality.lost(index);
-    if (damage === "disk" || this.#simulation.engine === "bft") {
+    if (damage === "disk") {
       this.promises.lost(index);
       this.bftPromises.lost(index);
-    } else this.promises.restored(index, disk.record && this.#readRecord(disk.record));
+    } else if (this.#simulation.engine === "bft")
+      this.bftPromises.restored(index, disk.record && readBftRecord(disk.record));
+    else this.promises.restored(index, disk.record && this.#readRecord(disk.record));
   }
 
   stepped(node: SimulatedNode, input: Input, effects: readonly Effect[]): void {

@@ -260,6 +260,7 @@ describe("more liars than are borne", () => {
       const ref = { view: 1, height: 1, id: block.id };
       for (const [at, puppet] of puppets.entries()) {
         puppet.connect(index);
+        puppet.signed(index, { kind: "summary", content: { view: 0, round: 1, irreversibleHeight: 0 } });
         if (at === 0) puppet.say(index, "chain", blockFrame(block));
         const workshop = workshopOf(stage, puppet.index);
         puppet.unicast(index, "urgent", workshop.votes([workshop.vote(false, ref), workshop.vote(true, ref)]));

@@ -16,12 +16,17 @@ import type { DurableBlocks } from "./promises.ts";
 const BEFORE_DURABLE = "no message leaves before what it promises is on disk [B5]";
 const COUNTED = "a producer's own vote counts only when it is on its disk [S5]";
 const MONOTONE = "vote records are monotone, also across restarts";
+const NO_COMMIT_BELOW = "no commit below a view change [B6]";
 const ONE_CHAIN = "votes of one producer and view lie on one chain [B4]";
 
 /** Highest of each view. */
 interface Votes {
   readonly prepared: Map<number, WireRef>;
   readonly committed: Map<number, WireRef>;
+}
+
+interface Ever extends Votes {
+  viewChangeSent: number;
 }
 
 interface Kept extends Votes {
@@ -34,7 +39,7 @@ export class BftPromiseOracle {
   readonly #issued: (WireBftRecord | undefined)[] = [];
   readonly #kept: (Kept | undefined)[] = [];
   /** That a disk of each node ever had, lost ones included: what was counted rightly stays in others' certificates. */
-  readonly #ever: Votes[];
+  readonly #ever: Ever[];
   /** What each node said rightly: it may say it again. */
   readonly #said: Set<string>[];
 
@@ -44,7 +49,7 @@ export class BftPromiseOracle {
   ) {
     this.#keys = keys;
     this.#parentOf = parentOf;
-    this.#ever = keys.map(() => ({ prepared: new Map(), committed: new Map() }));
+    this.#ever = keys.map(() => ({ prepared: new Map(), committed: new Map(), viewChangeSent: 0 }));
     this.#said = keys.map(() => new Set());
   }
 
@@ -59,6 +64,7 @@ export class BftPromiseOracle {
     if (known !== undefined) this.#assertMonotone(node, known.record, record);
     const kept = known ?? { record, prepared: new Map(), committed: new Map() };
     kept.record = record;
+    this.#assertNothingElse(node, record);
     for (const { prepared, committed } of [kept, this.#ever[node] as Votes]) {
       if (record.prepared !== undefined) prepared.set(record.prepared.view, record.prepared);
       if (record.committed !== undefined) committed.set(record.committed.view, record.committed);
@@ -72,6 +78,14 @@ export class BftPromiseOracle {
 
   lost(node: number): void {
     this.#kept[node] = this.#issued[node] = undefined;
+  }
+
+  /** Its disk is an older one: what it promised since is not known there, and stands. */
+  restored(node: number, record: WireBftRecord | undefined): void {
+    const kept = this.#kept[node];
+    this.#issued[node] = record;
+    if (kept === undefined || record === undefined) this.#kept[node] = undefined;
+    else kept.record = record;
   }
 
   sent(node: number, message: WireMessage, disk: DurableBlocks): void {
@@ -127,6 +141,26 @@ export class BftPromiseOracle {
     }
   }
 
+  /** Also where the record that was before is gone, or an older one came in its place. */
+  #assertNothingElse(node: number, { prepared, committed, viewChangeSent }: WireBftRecord): void {
+    const ever = this.#ever[node] as Ever;
+    for (const [votes, vote] of [
+      [ever.prepared, prepared],
+      [ever.committed, committed],
+    ] as const) {
+      const other = vote && votes.get(vote.view);
+      if (!vote || !other || this.#precedes(vote, other) || this.#precedes(other, vote)) continue;
+      const detail = `view ${vote.view}: ${other.height} ${other.id} and ${vote.height} ${vote.id}`;
+      throw new RuleBroken("promises", ONE_CHAIN, detail, [node]);
+    }
+    const top = committed && ever.committed.get(committed.view);
+    if (committed && committed.view < ever.viewChangeSent && !(top && this.#precedes(committed, top)))
+      throw new RuleBroken("promises", NO_COMMIT_BELOW, `view ${committed.view}, asked for ${ever.viewChangeSent}`, [
+        node,
+      ]);
+    ever.viewChangeSent = Math.max(ever.viewChangeSent, viewChangeSent);
+  }
+
   #assertMonotone(node: number, before: WireBftRecord, after: WireBftRecord): void {
     const fail = (rule: string, detail: string): never => {
       throw new RuleBroken("promises", rule, detail, [node]);
@@ -150,7 +184,7 @@ export class BftPromiseOracle {
       fail(MONOTONE, `prepared in view ${after.prepared.view}, is in ${after.view}`);
     const { committed } = after;
     if (committed !== undefined && committed.id !== before.committed?.id && committed.view < before.viewChangeSent)
-      fail("no commit below a view change [B6]", `view ${committed.view}, asked for ${before.viewChangeSent}`);
+      fail(NO_COMMIT_BELOW, `view ${committed.view}, asked for ${before.viewChangeSent}`);
   }
 
   #precedes(ancestor: WireRef, block: WireRef): boolean {
