@@ -35,6 +35,7 @@ export const GENESIS_DEFAULTS = {
   /** The most that the kv application's 1,000 operations a transaction need is 2,000. */
   executionOperations: 100_000,
   executionBytes: 64 * 1024 * 1024,
+  producerApproval: "quorum",
 } as const;
 
 /** Blocks whose parent is unknown wait up to this many bytes together; the oldest leave first. */

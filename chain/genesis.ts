@@ -3,6 +3,10 @@ import type { Configuration } from "./configuration.ts";
 
 export type EngineName = "raft" | "vsr" | "bft";
 
+/** Whose signed approvals a change of the producer set needs: a quorum of the set it replaces, or any one of it. */
+export const PRODUCER_APPROVALS = ["quorum", "anyProducer"] as const;
+export type ProducerApproval = (typeof PRODUCER_APPROVALS)[number];
+
 /** Limits every node must agree on, because a block beyond them is invalid. */
 export interface ChainLimits {
   /** Bytes of a block's body at most. */
@@ -17,6 +21,8 @@ export interface ChainLimits {
   readonly clockToleranceMs: number;
   /** Every transaction must name and be signed by its author. */
   readonly signaturesRequired: boolean;
+  /** Who approves a change of the producer set. */
+  readonly producerApproval: ProducerApproval;
   /** Reads, writes and entries that a range returns, of one transaction's execution at most. */
   readonly executionOperations: number;
   /** Bytes of keys and values read and written by one transaction's execution at most. */

@@ -7,6 +7,7 @@ import { FORMAT_VERSION } from "./constants.ts";
 export type SignedKind =
   | "block"
   | "transaction"
+  | "producerChange"
   | "requestVote"
   | "vote"
   | "ack"

@@ -114,6 +114,11 @@ export function looksSigned(bytes: Uint8Array, start: number, end: number): bool
   return at > start && bytes[at] === TAG.signature && bytes[at + 1] === SIGNATURE_BYTES;
 }
 
+/** Where the payload of the encoded transaction at `start` begins; undefined when it has none. */
+export function payloadStart(buffer: Uint8Array, start: number): number | undefined {
+  return scanLengthDelimited(buffer, start, TAG.payload)?.start;
+}
+
 /** A nonce derived from a seed and a counter, for callers that have no randomness (the simulator, tests). */
 export function derivedNonce(seed: Uint8Array): Uint8Array {
   return sha256(seed).subarray(0, NONCE_BYTES);

@@ -3,7 +3,8 @@
  * would be this node's fault in their eyes, and a block that holds it is refused by everyone.
  */
 import type { SignatureClaim } from "../../chain/signing.ts";
-import { decodeTransaction, transactionClaim, transactionId } from "../../chain/transaction.ts";
+import { transactionId } from "../../chain/transaction.ts";
+import { transactionClaims } from "../../chain/transactionClaims.ts";
 import { toHex } from "../base/bytes.ts";
 import type { SubmitResult } from "./api.ts";
 
@@ -26,7 +27,7 @@ export async function submitGenuine(
   );
 }
 
-/** Indexes of the transactions whose author did not sign them; what does not decode is not judged here. */
+/** Indexes of the transactions that bear a signature which is none; what does not decode is not judged here. */
 async function forgedTransactions(
   chainId: string,
   transactions: readonly Uint8Array[],
@@ -35,17 +36,16 @@ async function forgedTransactions(
   const claims: SignatureClaim[] = [];
   const indexes: number[] = [];
   for (const [index, bytes] of transactions.entries()) {
-    const decoded = decodeTransaction(bytes);
-    const claim = decoded.ok ? transactionClaim(chainId, bytes, decoded.value) : undefined;
-    if (claim === undefined) continue;
-    claims.push(claim);
-    indexes.push(index);
+    for (const claim of transactionClaims(chainId, bytes)) {
+      claims.push(claim);
+      indexes.push(index);
+    }
   }
   const valid = claims.length === 0 ? [] : await verify(claims);
   return new Set(indexes.filter((_, i) => valid[i] !== true));
 }
 
 function forgedResult(bytes: Uint8Array): SubmitResult {
-  const detail = "the signature is not one of the author over this transaction on this chain";
+  const detail = "a signature is not one of its author, or of a producer who approves, on this chain";
   return { status: "invalid", id: toHex(transactionId(bytes)), code: "SIGNATURE_INVALID", detail };
 }

@@ -14,7 +14,7 @@ import { z } from "zod";
 import { makeConfiguration } from "../../chain/configuration.ts";
 import { lengthDelimitedBytes } from "../../chain/scan.ts";
 import { GENESIS_DEFAULTS, HARD_LIMITS, PRODUCERS_MAX } from "../../chain/constants.ts";
-import type { ChainLimits, EngineName, Genesis } from "../../chain/genesis.ts";
+import { type ChainLimits, type EngineName, type Genesis, PRODUCER_APPROVALS } from "../../chain/genesis.ts";
 import { parseAddress } from "../../net/link/address.ts";
 import { fromUtf8, utf8 } from "../base/bytes.ts";
 import { canonicalJson } from "../base/canonicalJson.ts";
@@ -79,6 +79,7 @@ const limitsSchema = z.strictObject({
   executionOperations: upTo(10_000_000).default(DEFAULT_LIMITS.executionOperations),
   executionBytes: upTo(1024 * 1024 * 1024).default(DEFAULT_LIMITS.executionBytes),
   signaturesRequired: z.boolean().default(DEFAULT_LIMITS.signaturesRequired),
+  producerApproval: z.enum(PRODUCER_APPROVALS).default(DEFAULT_LIMITS.producerApproval),
 });
 
 const producerSchema = z.strictObject({

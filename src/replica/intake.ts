@@ -9,7 +9,8 @@ import { type ByteList, elementAt, EMPTY_LIST } from "../../chain/byteList.ts";
 import { isProducer } from "../../chain/configuration.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
-import { decodeTransaction, looksSigned, transactionClaim, transactionId } from "../../chain/transaction.ts";
+import { transactionId } from "../../chain/transaction.ts";
+import { bearsSignatures, transactionClaims } from "../../chain/transactionClaims.ts";
 import type { SignedVote, Votes } from "../../consensus/bft/messages.ts";
 import type { Evidence } from "../../consensus/bft/evidence.ts";
 import type { Certificate } from "../../consensus/certificate.ts";
@@ -403,9 +404,8 @@ export class Intake {
     const claims = [blockClaim(chainId, block)];
     const { buffer, offsets, count } = block.transactions;
     for (let i = 0; i < count; i++) {
-      if (!looksSigned(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
-      const claim = this.#transactionClaim(elementAt(block.transactions, i));
-      if (claim !== undefined) claims.push(claim);
+      if (!bearsSignatures(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
+      claims.push(...transactionClaims(chainId, elementAt(block.transactions, i)));
     }
     return claims;
   }
@@ -431,17 +431,12 @@ export class Intake {
     const claims: SignatureClaim[] = [];
     const { buffer, offsets, count } = transactions;
     for (let i = 0; i < count; i++) {
-      if (!looksSigned(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
+      if (!bearsSignatures(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
       const bytes = elementAt(transactions, i);
-      const claim = this.#host.isKnownTransaction(transactionId(bytes)) ? undefined : this.#transactionClaim(bytes);
-      if (claim !== undefined) claims.push(claim);
+      if (this.#host.isKnownTransaction(transactionId(bytes))) continue;
+      claims.push(...transactionClaims(this.#host.genesis.chainId, bytes));
     }
     return claims;
-  }
-
-  #transactionClaim(bytes: Uint8Array): SignatureClaim | undefined {
-    const decoded = decodeTransaction(bytes);
-    return decoded.ok ? transactionClaim(this.#host.genesis.chainId, bytes, decoded.value) : undefined;
   }
 
   /** What was let in unchecked because it was known may have been forgotten while it waited behind others. */

@@ -62,6 +62,10 @@ test("the chain id is the SHA-256 of the value in canonical JSON, as written", (
 test("a limit that a later version knows leaves the chain id of a genesis without it as it was", () => {
   const { chainId, limits } = parsed(VALUE);
   expect(limits).toMatchObject({ executionOperations: 100_000, executionBytes: 64 * 1024 * 1024 });
+  expect(limits.producerApproval).toBe("quorum");
+  const anyProducer = parsed({ ...VALUE, limits: { ...VALUE.limits, producerApproval: "anyProducer" } });
+  expect(anyProducer.limits.producerApproval).toBe("anyProducer");
+  expect(anyProducer.chainId).not.toBe(chainId);
   const written = parsed({ ...VALUE, limits: { ...VALUE.limits, executionOperations: 5 } });
   expect(written.limits.executionOperations).toBe(5);
   expect(written.chainId).not.toBe(chainId);

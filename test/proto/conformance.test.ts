@@ -346,6 +346,7 @@ describe("signatures and ids cover what proto/chain.proto says", () => {
     const kinds: Record<SignedKind, true> = {
       block: true,
       transaction: true,
+      producerChange: true,
       requestVote: true,
       vote: true,
       ack: true,

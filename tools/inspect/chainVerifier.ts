@@ -9,7 +9,7 @@ import type { Genesis } from "../../chain/genesis.ts";
 import { headerFault } from "../../chain/ledger.ts";
 import { append, EMPTY_FRONTIER, type Frontier, frontierRoot, leafHash } from "../../chain/merkle.ts";
 import { type ProducerSets, setsAfter, singleSet } from "../../chain/producerSets.ts";
-import { decodeTransaction, looksSigned, transactionClaim } from "../../chain/transaction.ts";
+import { bearsSignatures, transactionClaims } from "../../chain/transactionClaims.ts";
 import { type EngineKit, engineKit } from "../../consensus/engines.ts";
 import { hexBytes, toHex } from "../../src/base/bytes.ts";
 import { type Fault, FaultFound } from "./fault.ts";
@@ -139,18 +139,16 @@ export class ChainVerifier {
     }));
     const { buffer, offsets, count } = block.transactions;
     for (let index = 0; index < count; index++) {
-      if (!looksSigned(buffer, offsets[2 * index] as number, offsets[2 * index + 1] as number)) continue;
-      const bytes = elementAt(block.transactions, index);
-      const decoded = decodeTransaction(bytes);
-      const claim = decoded.ok ? transactionClaim(chainId, bytes, decoded.value) : undefined;
-      if (claim === undefined) continue;
-      this.#signatures.add(claim, () => ({
-        kind: "transaction signature",
-        detail: `it is not one of author ${claim.key} over this transaction`,
-        height,
-        id: block.id,
-        index,
-      }));
+      if (!bearsSignatures(buffer, offsets[2 * index] as number, offsets[2 * index + 1] as number)) continue;
+      for (const claim of transactionClaims(chainId, elementAt(block.transactions, index))) {
+        this.#signatures.add(claim, () => ({
+          kind: "transaction signature",
+          detail: `it is not one of ${claim.key}, its author or a producer who approves, over this transaction`,
+          height,
+          id: block.id,
+          index,
+        }));
+      }
     }
   }
 
