@@ -9,8 +9,9 @@ import { type ByteList, encodeList } from "./byteList.ts";
 import { type Configuration, makeConfiguration } from "./configuration.ts";
 import type { DuplicateWindow } from "./duplicateWindow.ts";
 import { BudgetedState } from "./executionBudget.ts";
-import type { ChainLimits } from "./genesis.ts";
+import type { ChainLimits, EngineName } from "./genesis.ts";
 import { leafHash, leafHashesOf, rootOfEqualLeaves, rootOfLeafHashes } from "./merkle.ts";
+import { type ChangeRules, executeProducerChange, isProducerChange, recordChange } from "./producerChange.ts";
 import type { ProducerSets } from "./producerSets.ts";
 import { type BlockUndo, nextStateHash, type State, StateReadError } from "./state.ts";
 import { decodeTransaction } from "./transaction.ts";
@@ -33,6 +34,7 @@ export interface TransactionRefusal {
 /** What executing needs, whichever block it is. */
 export interface ExecutionSetting {
   readonly application: Application;
+  readonly engine: EngineName;
   readonly limits: ChainLimits;
   readonly state: State;
   /** Ids of the recent transactions of the executed branch. */
@@ -65,6 +67,7 @@ export class BlockExecution {
   #isUniform = true;
   readonly #access: BudgetedState;
   readonly #context: ExecutionContext;
+  readonly #changeRules: ChangeRules;
   /** Of the transactions that were applied, and of the one at hand. */
   #proposed: Configuration | undefined;
   #proposing: Configuration | undefined;
@@ -77,6 +80,7 @@ export class BlockExecution {
     const { height, time, view, sets } = place;
     const propose = (keys: readonly string[]): Result<undefined, ProposalRefusal> => this.#propose(keys);
     this.#context = { height, time, view, producers: sets.current, proposeProducers: propose };
+    this.#changeRules = { engine: setting.engine, approval: setting.limits.producerApproval };
     this.#windowCount = setting.duplicates.countSince(place.time - setting.limits.expiryAheadMs);
     setting.state.beginBlock(place.height);
     setting.duplicates.beginBlock(place.height, place.time);
@@ -100,7 +104,9 @@ export class BlockExecution {
     this.#proposing = undefined;
     let receipt: Uint8Array;
     try {
-      receipt = application.execute(transaction.payload, access, this.#context);
+      receipt = isProducerChange(transaction.payload)
+        ? executeProducerChange(transaction.payload, state, this.#context, this.#changeRules)
+        : application.execute(transaction.payload, access, this.#context);
     } catch (error) {
       state.rollbackTransaction();
       duplicates.removeLast();
@@ -115,6 +121,7 @@ export class BlockExecution {
       duplicates.removeLast();
       return refuse("BUDGET_EXCEEDED", access.exceeded);
     }
+    if (this.#proposing !== undefined) recordChange(state, transaction.payload, this.#proposing);
     state.commitTransaction();
     this.#proposed ??= this.#proposing;
     if (this.#receipts.length > 0 && receipt !== this.#receipts[0]) this.#isUniform = false;

@@ -3,15 +3,16 @@
  * every node comes to the same verdict. Once it is used up every further access throws; who catches that gains nothing,
  * for `exceeded` stays.
  */
-import type { StateAccess } from "./application.ts";
+import { type StateAccess, TransactionFailed } from "./application.ts";
 import type { ChainLimits } from "./genesis.ts";
+import { FIRST_APPLICATION_KEY, PRODUCER_SET_KEY } from "./producerChange.ts";
 
 /** Thrown into the application by the access that is one too many. */
 export class BudgetExceeded extends Error {
   override readonly name = "BudgetExceeded";
 }
 
-/** State access of the transactions of a block, one after the other. */
+/** State access of the transactions of a block, one after the other. The key of the chain itself is not there. */
 export class BudgetedState implements StateAccess {
   readonly #state: StateAccess;
   readonly #limits: Pick<ChainLimits, "executionOperations" | "executionBytes">;
@@ -39,6 +40,7 @@ export class BudgetedState implements StateAccess {
 
   get(key: string): Uint8Array | undefined {
     this.#charge(1, key.length);
+    if (key === PRODUCER_SET_KEY) return undefined;
     const value = this.#state.get(key);
     if (value !== undefined) this.#charge(0, value.length);
     return value;
@@ -49,7 +51,8 @@ export class BudgetedState implements StateAccess {
     this.#charge(1, start.length + (end?.length ?? 0));
     // One more than can be paid for is enough to be refused: the rest is not read.
     const affordable = this.#limits.executionOperations - this.#operations + 1;
-    const found = this.#state.range(start, end, Math.min(limit, affordable));
+    const from = start === PRODUCER_SET_KEY ? FIRST_APPLICATION_KEY : start;
+    const found = this.#state.range(from, end, Math.min(limit, affordable));
     let bytes = 0;
     for (const { key, value } of found) bytes += key.length + value.length;
     this.#charge(found.length, bytes);
@@ -58,11 +61,13 @@ export class BudgetedState implements StateAccess {
 
   put(key: string, value: Uint8Array): void {
     this.#charge(1, key.length + value.length);
+    demandOwn(key);
     this.#state.put(key, value);
   }
 
   delete(key: string): void {
     this.#charge(1, key.length);
+    demandOwn(key);
     this.#state.delete(key);
   }
 
@@ -72,4 +77,9 @@ export class BudgetedState implements StateAccess {
     const why = this.exceeded;
     if (why !== undefined) throw new BudgetExceeded(why);
   }
+}
+
+/** The transaction fails as with whatever else its application throws. */
+function demandOwn(key: string): void {
+  if (key === PRODUCER_SET_KEY) throw new TransactionFailed("RESERVED_KEY", "the empty key is the chain's own");
 }

@@ -25,6 +25,7 @@ import {
 import { append, frontierRoot, leafHash } from "./merkle.ts";
 import { Orphans } from "./orphans.ts";
 import { endsChange, type ProducerSets } from "./producerSets.ts";
+import { FIRST_APPLICATION_KEY, PRODUCER_SET_KEY } from "./producerChange.ts";
 import { Production, type ProductionPlace } from "./production.ts";
 import type { BlockUndo, StateChange } from "./state.ts";
 
@@ -371,7 +372,9 @@ export class Ledger {
     limit: number,
     at: "irreversible" | "head",
   ): { key: string; value: Uint8Array }[] {
-    return this.#setting.state.rangeBelow(start, end, limit, at === "head" ? [] : this.#undosAbove());
+    // The chain's own key is read by its name only.
+    const from = start === PRODUCER_SET_KEY ? FIRST_APPLICATION_KEY : start;
+    return this.#setting.state.rangeBelow(from, end, limit, at === "head" ? [] : this.#undosAbove());
   }
 
   #undosAbove(): BlockUndo[] {

@@ -10,6 +10,7 @@
 import { concatBytes, utf8 } from "../src/base/bytes.ts";
 import { bool, type Decoded, fixedBytes, hash, message, nested, repeated, text, uint } from "../src/base/codec.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
+import type { ExecutionContext, StateAccess, StateView } from "./application.ts";
 import { type Configuration, isProducer, majorityOf, makeConfiguration } from "./configuration.ts";
 import { PRODUCERS_MAX, SIGNATURE_BYTES } from "./constants.ts";
 import type { EngineName, ProducerApproval } from "./genesis.ts";
@@ -53,18 +54,16 @@ export const producerChangeMessage = message("ProducerChange", {
 });
 export type ProducerChange = Decoded<typeof producerChangeMessage>;
 
-/** Why a change is not made. */
-export type ChangeRefusal =
-  | "CHANGE_UNDECODABLE"
-  /** Empty, a producer twice, or a name that is not for people's eyes. */
-  | "SET_ILLEGAL"
-  /** The same producers in the same order. */
-  | "SET_UNCHANGED"
-  /** Another set is in force than the one that it replaces, or there was a change in between. */
-  | "BASE_REPLACED"
-  /** An earlier change is not done yet. */
-  | "CHANGE_IN_FLIGHT"
-  | "TOO_FEW_APPROVALS";
+/** Why a change is not made, by code and in words. */
+export const CHANGE_REFUSALS = {
+  CHANGE_UNDECODABLE: "the payload does not decode",
+  BASE_REPLACED: "another set is in force than the one that is to be replaced, or there was a change in between",
+  CHANGE_UNDER_WAY: "an earlier change is not done yet",
+  NO_PRODUCER_SET: "no producer, one twice, or a name or address with control characters",
+  NO_CHANGE: "it is the set in force",
+  TOO_FEW_APPROVALS: "too few producers of the set in force approve",
+} as const;
+export type ChangeRefusal = keyof typeof CHANGE_REFUSALS;
 
 /** `code` says why a change was not made; empty when it was. */
 export const producerChangeReceiptMessage = message("ProducerChangeReceipt", { ok: bool(1), code: text(2, 32) });
@@ -80,6 +79,8 @@ export const producerSetRecordMessage = message("ProducerSetRecord", {
   changes: uint(1),
   /** The set that the last one brings. */
   producers: repeated(nested(2, producerEntryMessage), PRODUCERS_MAX),
+  /** Who is not in it any more: they have their names until it is in force. */
+  left: repeated(nested(3, producerEntryMessage), PRODUCERS_MAX),
 });
 export type ProducerSetRecord = Decoded<typeof producerSetRecordMessage>;
 
@@ -88,13 +89,17 @@ export const PRODUCER_SET_KEY = "";
 /** The lowest key that an application has. */
 export const FIRST_APPLICATION_KEY = "\0";
 
-/** What a change is judged against. */
-export interface ChangeBase {
+/** What the genesis says of changes. */
+export interface ChangeRules {
   readonly engine: EngineName;
   readonly approval: ProducerApproval;
+}
+
+/** What a change is judged against. */
+export interface ChangeBase extends ChangeRules {
   /** The set in force. */
   readonly configuration: Configuration;
-  readonly inFlight: boolean;
+  readonly isUnderWay: boolean;
   /** Changes that the chain has seen. */
   readonly changes: number;
 }
@@ -157,21 +162,23 @@ export function judgeProducerChange(
   if (change === undefined) return err("CHANGE_UNDECODABLE");
   const { proposal } = change;
   const next = configurationOf(proposal.producers);
-  if (next === undefined) return err("SET_ILLEGAL");
+  if (next === undefined) return err("NO_PRODUCER_SET");
   if (proposal.base !== base.configuration.hash || proposal.changesBefore !== base.changes) return err("BASE_REPLACED");
-  if (base.inFlight) return err("CHANGE_IN_FLIGHT");
-  if (next.hash === base.configuration.hash) return err("SET_UNCHANGED");
+  if (base.isUnderWay) return err("CHANGE_UNDER_WAY");
+  if (next.hash === base.configuration.hash) return err("NO_CHANGE");
   if (approvalsOf(change, base.configuration) < approvalsNeeded(base)) return err("TOO_FEW_APPROVALS");
   return ok({ change, next });
 }
 
+/** Begins as the payload does, so that no application's receipt is taken for one. */
 export function encodeChangeReceipt(receipt: ProducerChangeReceipt): Uint8Array {
-  return producerChangeReceiptMessage.encode({ code: "", ...receipt });
+  return concatBytes(PREFIX, producerChangeReceiptMessage.encode({ code: "", ...receipt }));
 }
 
 /** Of a change's receipt; undefined for bytes that are none. */
 export function decodeChangeReceipt(receipt: Uint8Array): ProducerChangeReceipt | undefined {
-  const decoded = producerChangeReceiptMessage.decode(receipt);
+  if (!isProducerChange(receipt)) return undefined;
+  const decoded = producerChangeReceiptMessage.decode(receipt.subarray(PREFIX.length));
   if (!decoded.ok) return undefined;
   const { ok: made, code } = decoded.value;
   if (made) return code === "" ? { ok: true } : undefined;
@@ -183,10 +190,35 @@ export function decodeChangeReceipt(receipt: Uint8Array): ProducerChangeReceipt 
  * @throws Error for bytes that the chain did not write: the state is damaged
  */
 export function readProducerSetRecord(value: Uint8Array | undefined): ProducerSetRecord {
-  if (value === undefined) return { changes: 0, producers: [] };
+  if (value === undefined) return { changes: 0, producers: [], left: [] };
   const decoded = producerSetRecordMessage.decode(value);
   if (!decoded.ok) throw new Error(`the record of the producer set is damaged: ${decoded.error.detail}`);
   return decoded.value;
+}
+
+/** Executes a payload that {@link isProducerChange}; never throws for what is in it. @returns its receipt */
+export function executeProducerChange(
+  payload: Uint8Array,
+  state: StateView,
+  { producers: configuration, proposeProducers }: Pick<ExecutionContext, "producers" | "proposeProducers">,
+  rules: ChangeRules,
+): Uint8Array {
+  const { changes } = readProducerSetRecord(state.get(PRODUCER_SET_KEY));
+  const judged = judgeProducerChange(payload, { ...rules, configuration, isUnderWay: false, changes });
+  if (!judged.ok) return encodeChangeReceipt({ ok: false, code: judged.error });
+  const proposed = proposeProducers(judged.value.next.producers);
+  return encodeChangeReceipt(proposed.ok ? { ok: true } : { ok: false, code: proposed.error.code });
+}
+
+/** A change was begun, by a payload of its own, or by an application's, which knows keys only. */
+export function recordChange(state: StateAccess, payload: Uint8Array, next: Configuration): void {
+  const before = readProducerSetRecord(state.get(PRODUCER_SET_KEY));
+  const entryOf = (key: string): ProducerEntry =>
+    before.producers.find((each) => each.key === key) ?? { key, name: "", address: "" };
+  const producers = decodeProducerChange(payload)?.proposal.producers ?? next.producers.map(entryOf);
+  const left = before.producers.filter(({ key }) => !isProducer(next, key));
+  const record = { changes: before.changes + 1, producers, left };
+  state.put(PRODUCER_SET_KEY, producerSetRecordMessage.encode(record));
 }
 
 /** undefined: not a legal set. */

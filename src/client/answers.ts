@@ -1,5 +1,5 @@
 /** What nodes say of themselves and of the key-value state. */
-import type { NodeStatus, OffPeer, PeerView, RouteJson } from "../node/api.ts";
+import type { NodeStatus, OffPeer, PeerView, ProducerSetView, ProducerView, RouteJson } from "../node/api.ts";
 import { isHeight, isId, isListOf, isObject, isText } from "./shape.ts";
 import type { BytesJson } from "./transactions.ts";
 
@@ -13,6 +13,11 @@ export interface Peers {
 
 export interface Routes {
   readonly routes: readonly RouteJson[];
+}
+
+/** The set in force, each producer as it looks from the node, and a change that is under way. */
+export interface Producers extends ProducerSetView {
+  readonly producers: readonly ProducerView[];
 }
 
 /** `genesis.json` of the chain. */
@@ -76,6 +81,23 @@ function isRoute(value: unknown): value is RouteJson {
     (via === null || isId(via)) &&
     isListOf(candidates, (each): each is unknown => isObject(each) && isId(each["via"]))
   );
+}
+
+export function isProducers(value: unknown): value is Producers {
+  if (!isObject(value) || !isListOf(value["producers"], isProducerView)) return false;
+  const { config, activeFrom, changes, approval, change } = value;
+  if (!isId(config) || !isHeight(activeFrom) || !isHeight(changes)) return false;
+  if (!isObject(approval) || !isText(approval["rule"]) || !isHeight(approval["needed"])) return false;
+  if (change === null) return true;
+  return isObject(change) && isHeight(change["height"]) && isListOf(change["producers"], isEntry);
+}
+
+function isProducerView(value: unknown): value is ProducerView {
+  return isEntry(value) && isText((value as { readonly state?: unknown }).state);
+}
+
+function isEntry(value: unknown): value is { readonly key: string; readonly name: string; readonly address: string } {
+  return isObject(value) && isId(value["key"]) && isText(value["name"]) && isText(value["address"]);
 }
 
 function isOffPeer(value: unknown): value is OffPeer {

@@ -18,10 +18,12 @@ import {
   type GenesisAnswer,
   isGenesis,
   isPeers,
+  isProducers,
   isRoutes,
   isStatus,
   type NodeStatus,
   type Peers,
+  type Producers,
   type Routes,
 } from "./answers.ts";
 import { type BlockAnswer, type BlockPage, isBlock, isBlockPage } from "./blocks.ts";
@@ -86,6 +88,11 @@ export class CairnClient {
   /** Ways to the other producers. */
   routes(options: ReadOptions = {}): Promise<Routes> {
     return read("/v1/routes", options, this.#caller, shaped(isRoutes));
+  }
+
+  /** The set of producers, and a change of it that is under way. */
+  producers(options: ReadOptions = {}): Promise<Producers> {
+    return read("/v1/producers", options, this.#caller, shaped(isProducers));
   }
 
   /** The chain's genesis file. */

@@ -1,5 +1,5 @@
 /** The client: `import { CairnClient } from "cairn/client"`; docs/client.md is its guide. */
-export type { GenesisAnswer, KvEntry, KvRange, NodeStatus, Peers } from "./answers.ts";
+export type { GenesisAnswer, KvEntry, KvRange, NodeStatus, Peers, Producers } from "./answers.ts";
 export type { BlockAnswer, BlockHeader, BlockPage } from "./blocks.ts";
 export { CairnClient, type ClientOptions, type SubmitOptions, type WatchOptions } from "./client.ts";
 export { ClientError, type ClientErrorCode, type ClientErrorDetails } from "./errors.ts";

@@ -3,8 +3,13 @@ import { isHeight, isObject, isText, parseJson } from "./shape.ts";
 
 export type WaitFor = "accepted" | "included" | "irreversible";
 
-/** What the application says a transaction did: of the key-value application, or another's bytes in base64url. */
-export type Receipt = { readonly ok: boolean; readonly version: number; readonly failedOperation?: number } | string;
+/**
+ * What a transaction did: of the key-value application with a version, of a change of the producer set with a code where it
+ * was not made, of another application its bytes in base64url.
+ */
+export type Receipt =
+  | { readonly ok: boolean; readonly version?: number; readonly failedOperation?: number; readonly code?: string }
+  | string;
 
 /** Known for certain. */
 export type Outcome =
@@ -105,7 +110,10 @@ export function readPlaced(
 }
 
 export function isReceipt(value: unknown): value is Receipt {
-  return isText(value) || (isObject(value) && typeof value["ok"] === "boolean" && isHeight(value["version"]));
+  if (isText(value)) return true;
+  if (!isObject(value) || typeof value["ok"] !== "boolean") return false;
+  const { version, code } = value;
+  return (version === undefined || isHeight(version)) && (code === undefined || isText(code));
 }
 
 export function readRefusal(error: unknown): Refusal | undefined {

@@ -3,6 +3,8 @@
  * memory or a read-only connection, submissions as promises. `node.ts` implements it.
  */
 import type { Block } from "../../chain/block.ts";
+import type { ProducerApproval } from "../../chain/genesis.ts";
+import type { ProducerEntry } from "../../chain/producerChange.ts";
 import type { SubmitAnswer, TransactionPlace } from "../replica/types.ts";
 import type { Lane, LaneInfo, PeerKey } from "../../net/link/types.ts";
 import type { BlockProof } from "../../consensus/blockProof.ts";
@@ -168,6 +170,26 @@ export interface ProducerView {
   readonly because?: string;
 }
 
+/** The set of producers as the head has it. */
+export interface ProducerSetView {
+  /** Hash of the set in force. */
+  readonly config: string;
+  /** The first block that it decides about. */
+  readonly activeFrom: number;
+  /** Changes that were begun. */
+  readonly changes: number;
+  /** Whose approvals what replaces it needs. */
+  readonly approval: { readonly rule: ProducerApproval; readonly needed: number };
+  /** A change that is under way. */
+  readonly change: {
+    /** Of the block that proposes it. */
+    readonly height: number;
+    /** That block is irreversible; the change ends with the first block that says so. */
+    readonly irreversible: boolean;
+    readonly producers: readonly ProducerEntry[];
+  } | null;
+}
+
 export interface NodeApi {
   readonly genesis: GenesisFile;
   readonly chainId: string;
@@ -209,6 +231,7 @@ export interface NodeApi {
   peers(): PeerView[];
   routes(): RouteJson[];
   producers(): ProducerView[];
+  producerSet(): ProducerSetView;
   /** Closes and refuses links to a peer, known or not, or takes that back; on disk when it returns. */
   setPeerOff(key: PeerKey, off: boolean): "done" | "self" | "full";
   offPeers(): readonly OffPeer[];

@@ -3,10 +3,12 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import type { LinkStats, PeerInfo } from "../../net/link/types.ts";
 import type { ReplicaStatus } from "../replica/types.ts";
 import { laneMetrics } from "./laneMetrics.ts";
+import type { NodeProducers } from "./nodeProducers.ts";
 import type { CommitReport } from "./storage/types.ts";
 
 /** What is read when somebody asks for the metrics. */
 export interface MetricSources {
+  producers(): Pick<NodeProducers, "role" | "isChanging" | "entries">;
   status(): ReplicaStatus;
   links(): LinkStats;
   linkPeers(): readonly PeerInfo[];
@@ -78,6 +80,17 @@ export class Metrics {
     gauge("consensus_head_height", "Height of the head.", (status) => status.head.height);
     gauge("consensus_view", "View (Raft's term).", (status) => status.engine.view);
     gauge("consensus_is_leader", "1 while this node leads.", (status) => Number(status.engine.status === "leader"));
+    gauge("consensus_is_producer", "1 while this node is of the producer set.", () =>
+      Number(sources.producers().role === "producer"),
+    );
+    gauge(
+      "consensus_producers",
+      "Producers; of both sets while one is changed for the other.",
+      () => sources.producers().entries().length,
+    );
+    gauge("consensus_is_changing", "1 while the producer set is changed.", () =>
+      Number(sources.producers().isChanging),
+    );
     gauge("blocksync_syncing", "1 while the node is behind.", (status) => Number(status.sync.state !== "synced"));
     gauge("blocksync_target_height", "Greatest height known of others.", (status) => status.sync.target);
     gauge("p2p_peers", "Links that are up.", (status) => status.peers.length);

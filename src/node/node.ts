@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
 import { isAncestorOrEqual } from "../../chain/forkDatabase.ts";
+import type { ProducerEntry } from "../../chain/producerChange.ts";
 import { transactionId } from "../../chain/transaction.ts";
 import { LinkError } from "../../net/link/error.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
@@ -24,6 +25,7 @@ import { type Clock, makeClock } from "./clock.ts";
 import { toGenesis } from "./genesisFile.ts";
 import { KnownPeers } from "./knownPeers.ts";
 import { Metrics } from "./metrics.ts";
+import { NodeProducers } from "./nodeProducers.ts";
 import { NodeReads } from "./nodeReads.ts";
 import { OFF_PEERS, OperatorList, REJECTED_BLOCKS } from "./operatorList.ts";
 import { ownAddresses } from "./ownAddresses.ts";
@@ -89,6 +91,7 @@ class Node implements RunningNode {
   #desk!: SubmissionDesk;
   #readDesk!: ReadDesk;
   #reads!: NodeReads;
+  #producers!: NodeProducers;
   #rejected!: OperatorList;
   #off!: OperatorList;
   #metrics!: Metrics;
@@ -278,7 +281,9 @@ class Node implements RunningNode {
     );
     this.#readDesk = new ReadDesk((request) => this.#driver.step({ kind: "read", request }));
     this.#reads = new NodeReads(this.#replica, this.#chainStore, this.#derived, restored.genesisBlock);
+    this.#producers = new NodeProducers(this.#options.genesis, key.publicKey, this.#replica, this.#chainStore);
     this.#metrics = new Metrics({
+      producers: () => this.#producers,
       status: () => this.#replica.status(),
       links: () => this.#link.stats(),
       linkPeers: () => this.#link.peers(),
@@ -288,6 +293,7 @@ class Node implements RunningNode {
     this.#reporter = new StatusReporter(
       this.#options,
       this.#clock,
+      this.#producers,
       () => this.#replica.status(),
       () => this.#diskFault,
     );
@@ -300,7 +306,7 @@ class Node implements RunningNode {
   }
 
   async #startLink(): Promise<void> {
-    const { key, config, log, genesis } = this.#options;
+    const { key, config, log } = this.#options;
     const events: LinkEvents = {
       up: (peer, _, { direction, address }) => {
         const scope = scopeOf(address) ?? "public";
@@ -335,13 +341,18 @@ class Node implements RunningNode {
       },
       events,
     );
-    for (const producer of genesis.producers) {
-      if (producer.key !== key.publicKey) this.#link.setTarget(producer.address, producer.key);
-    }
     for (const address of config.p2p.peers) this.#link.setTarget(address);
+    this.#dialProducers();
     this.#roundTrips = new RoundTrips(
       () => this.#link.peers(),
       (peer, ms) => this.#driver.step({ kind: "roundTrip", peer, ms }),
+    );
+  }
+
+  #dialProducers(): void {
+    const { config, log } = this.#options;
+    this.#producers.dial(this.#link, config.p2p.peers, (address, error) =>
+      log.write("warn", "net", "a producer's address is none", { address, why: String(error) }),
     );
   }
 
@@ -351,14 +362,14 @@ class Node implements RunningNode {
   }
 
   #init(): Init {
-    const { config, genesis, key } = this.#options;
+    const { config, genesis } = this.#options;
     return {
       versionMajor: PROTOCOL_VERSION.major,
       versionMinor: PROTOCOL_VERSION.minor,
       chainId: genesis.chainId,
       features: [],
       name: config.name,
-      role: genesis.producers.some((producer) => producer.key === key.publicKey) ? "producer" : "follower",
+      role: this.#producers.role,
       listenAddresses: this.#addresses().slice(0, ADDRESSES_MAX),
       firstHeight: 0,
       irreversibleHeight: this.#replica.ledger.bottom.height,
@@ -369,8 +380,8 @@ class Node implements RunningNode {
 
   /** A producer has a link to another process with this node's key. Strangers may say what they like. */
   #isDoubled(peer: PeerKey, detail: string): void {
-    const { dir, genesis } = this.#options;
-    if (!genesis.producers.some((producer) => producer.key === peer)) return;
+    const { dir } = this.#options;
+    if (this.#producers.roleOf(peer) !== "producer") return;
     const what = `another node is running with the key of ${join(dir, "node.key")}: ${detail}`;
     this.#fail(
       new StartError("DUPLICATE_IDENTITY", `${what}. Stop one of the two; a copied directory needs a key of its own`),
@@ -398,6 +409,7 @@ class Node implements RunningNode {
       case "irreversible":
         this.#metrics.irreversible(effect.transactions);
         this.#reporter.irreversible(effect.transactions);
+        this.#dialProducers();
         for (const listener of this.#irreversibleListeners) listener(effect.block.height);
         return;
       case "head":
@@ -563,7 +575,8 @@ class Node implements RunningNode {
       rejectedBlocks: () => this.#rejected.ids,
       peers: () => this.#peers(),
       routes: () => this.#routes(),
-      producers: () => producerViews(genesis.producers, this.#replica.status().producers),
+      producers: () => producerViews(this.#producers.entries(), this.#replica.status().producers),
+      producerSet: () => this.#producers.view(),
       setPeerOff: (peer, off) => this.#setPeerOff(peer, off),
       offPeers: () => this.#off.ids.map((peer) => this.#offPeer(peer)),
       metrics: () => this.#metrics.registry.metrics(),
@@ -598,15 +611,14 @@ class Node implements RunningNode {
   }
 
   #offPeer(key: PeerKey): OffPeer {
-    const name = this.#options.genesis.producers.find((producer) => producer.key === key)?.name;
+    const name = this.#producers.nameOf(key);
     return { key, ...(name !== undefined && { name }) };
   }
 
   #routes(): RouteJson[] {
-    const names = new Map(this.#options.genesis.producers.map(({ key, name }) => [key, name]));
     return this.#replica.routes().map(({ producer, via, metric, seqno, candidates }) => ({
       producer,
-      name: names.get(producer) ?? "",
+      name: this.#producers.nameOf(producer) ?? "",
       via: via ?? null,
       metric: metric ?? null,
       seqno: seqno?.toString(16).padStart(16, "0") ?? null,
@@ -624,7 +636,7 @@ class Node implements RunningNode {
       return {
         key: info.key,
         name: info.init.name,
-        role: info.init.role,
+        role: this.#producers.roleOf(info.key),
         address: info.address,
         addressFrom: info.origin,
         direction: info.direction,
@@ -644,10 +656,7 @@ class Node implements RunningNode {
   }
 }
 
-function producerViews(
-  producers: StartOptions["genesis"]["producers"],
-  states: readonly ProducerState[],
-): ProducerView[] {
+function producerViews(producers: readonly ProducerEntry[], states: readonly ProducerState[]): ProducerView[] {
   const byKey = new Map(states.map((state) => [state.key, state]));
   return producers.map(({ key, name, address }) => ({ key, name, address, ...(byKey.get(key) ?? { state: "self" }) }));
 }

@@ -2,6 +2,7 @@
 import type { ReplicaStatus } from "../replica/types.ts";
 import type { NodeStatus } from "./api.ts";
 import type { Clock } from "./clock.ts";
+import type { NodeProducers } from "./nodeProducers.ts";
 import type { StartOptions } from "./startTypes.ts";
 import { VERSION } from "./version.ts";
 
@@ -21,6 +22,7 @@ interface Sample {
 export class StatusReporter {
   readonly #options: StartOptions;
   readonly #clock: Clock;
+  readonly #producers: NodeProducers;
   readonly #replica: () => ReplicaStatus;
   readonly #diskFault: () => string | undefined;
   #samples: Sample[] = [];
@@ -31,8 +33,15 @@ export class StatusReporter {
   #count = 0;
   #lastLine = "";
 
-  constructor(options: StartOptions, clock: Clock, replica: () => ReplicaStatus, diskFault: () => string | undefined) {
+  constructor(
+    options: StartOptions,
+    clock: Clock,
+    producers: NodeProducers,
+    replica: () => ReplicaStatus,
+    diskFault: () => string | undefined,
+  ) {
     this.#options = options;
+    this.#producers = producers;
     this.#clock = clock;
     this.#replica = replica;
     this.#diskFault = diskFault;
@@ -60,12 +69,12 @@ export class StatusReporter {
     return {
       chainId: genesis.chainId,
       name: genesis.name,
-      node: { id: key.publicKey, key: key.publicKey, name: config.name, role: this.#role(), version: VERSION },
+      node: { id: key.publicKey, key: key.publicKey, name: config.name, role: this.#producers.role, version: VERSION },
       consensus: {
         engine: genesis.engine,
         view: engine.view,
         leader: engine.leader ?? null,
-        producers: genesis.producers.map(({ name, key: producerKey }) => ({ name, key: producerKey })),
+        producers: this.#producers.entries().map(({ name, key: producerKey }) => ({ name, key: producerKey })),
         faulty: replica.producers.filter(({ state }) => state === "faulty").map(({ key: faultyKey }) => faultyKey),
         status: engine.status,
       },
@@ -91,11 +100,6 @@ export class StatusReporter {
     if (replica.sync.state === "searching") return "no peer has said yet what chain it has";
     const behind = replica.sync.target - replica.head.height;
     return behind > withinBlocks ? `${behind} blocks behind` : undefined;
-  }
-
-  #role(): "producer" | "follower" {
-    const { genesis, key } = this.#options;
-    return genesis.producers.some((producer) => producer.key === key.publicKey) ? "producer" : "follower";
   }
 
   #stalledBecause(replica: ReplicaStatus): string | undefined {

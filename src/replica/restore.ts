@@ -60,7 +60,8 @@ export function* restore(source: RestoreSource): Generator<StateFlush, Execution
     applied = 0;
   }
   const state = new State(source.reader, applied);
-  const setting: ExecutionSetting = { application, limits: genesis.limits, state, duplicates: source.duplicates };
+  const { engine, limits } = genesis;
+  const setting: ExecutionSetting = { application, engine, limits, state, duplicates: source.duplicates };
   fillWindow(source, applied);
   yield* replay(source, setting, applied);
   return setting;

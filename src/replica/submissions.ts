@@ -8,8 +8,15 @@ import type { Application } from "../../chain/application.ts";
 import { type ByteList, elementAt, encodeList } from "../../chain/byteList.ts";
 import type { TransactionRefusal } from "../../chain/execution.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
-import type { ChainLimits } from "../../chain/genesis.ts";
+import type { ChainLimits, EngineName } from "../../chain/genesis.ts";
 import type { Ledger } from "../../chain/ledger.ts";
+import {
+  CHANGE_REFUSALS,
+  isProducerChange,
+  judgeProducerChange,
+  PRODUCER_SET_KEY,
+  readProducerSetRecord,
+} from "../../chain/producerChange.ts";
 import { decodeTransaction, transactionId } from "../../chain/transaction.ts";
 import { FORWARD_AGAIN_MS, FORWARD_BYTES } from "../../consensus/constants.ts";
 import type { LocalOutcome, Mempool, PoolEntry } from "../../consensus/mempool/mempool.ts";
@@ -23,6 +30,7 @@ export interface SubmissionHost {
   readonly ledger: Ledger;
   readonly mempool: Mempool;
   readonly application: Application;
+  readonly engine: EngineName;
   readonly limits: ChainLimits;
   now(): number;
   view(): number;
@@ -322,8 +330,23 @@ export class Submissions {
       get: (key: string) => ledger.read(key, "head"),
       range: (start: string, end: string | undefined, limit: number) => ledger.readRange(start, end, limit, "head"),
     };
+    if (isProducerChange(payload)) return this.#changeFault(payload);
     const checked = application.check(payload, view);
     return checked.ok ? undefined : { code: checked.error.code, detail: checked.error.message };
+  }
+
+  /** Judged as the next block would. */
+  #changeFault(payload: Uint8Array): { readonly code: string; readonly detail: string } | undefined {
+    const { ledger, engine, limits } = this.#host;
+    const { current, next } = ledger.head.setsAfter;
+    const judged = judgeProducerChange(payload, {
+      engine,
+      approval: limits.producerApproval,
+      configuration: current,
+      isUnderWay: next !== undefined,
+      changes: readProducerSetRecord(ledger.read(PRODUCER_SET_KEY, "head")).changes,
+    });
+    return judged.ok ? undefined : { code: judged.error, detail: CHANGE_REFUSALS[judged.error] };
   }
 
   /**

@@ -308,6 +308,7 @@ function submissions(start: ReplicaStart, core: Core, parts: Parts): Submissions
     ledger,
     mempool,
     application: start.application,
+    engine: genesis.engine,
     limits: genesis.limits,
     now: core.now,
     view: () => engine.state.view,

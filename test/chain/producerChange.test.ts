@@ -23,7 +23,7 @@ import { CHAIN_ID, fakeSignature, KEYS } from "../fixtures/naiveChain.ts";
 const entry = (key: string): ProducerEntry => ({ key, name: "", address: "" });
 const key = (n: number): string => n.toString(16).padStart(64, "0");
 const SET = makeConfiguration([key(1), key(2), key(3), key(4)]);
-const BASE: ChangeBase = { engine: "raft", approval: "quorum", configuration: SET, inFlight: false, changes: 3 };
+const BASE: ChangeBase = { engine: "raft", approval: "quorum", configuration: SET, isUnderWay: false, changes: 3 };
 const PROPOSAL: ProducerProposal = {
   base: SET.hash,
   changesBefore: 3,
@@ -70,15 +70,15 @@ describe("a change of the producer set", () => {
     expect(codeOf(payloadOf(THREE), { configuration: other })).toBe("BASE_REPLACED");
     // The chain came back to the same set: what was approved before is not approved now.
     expect(codeOf(payloadOf(THREE), { changes: 5 })).toBe("BASE_REPLACED");
-    expect(codeOf(payloadOf(THREE), { inFlight: true })).toBe("CHANGE_IN_FLIGHT");
+    expect(codeOf(payloadOf(THREE), { isUnderWay: true })).toBe("CHANGE_UNDER_WAY");
   });
 
   it("brings a legal set, and another one", () => {
     const proposing = (...producers: ProducerEntry[]): string => codeOf(payloadOf(THREE, { ...PROPOSAL, producers }));
-    expect(proposing()).toBe("SET_ILLEGAL");
-    expect(proposing(entry(key(1)), entry(key(1)))).toBe("SET_ILLEGAL");
-    expect(proposing({ ...entry(key(1)), name: "a\u001b[2J" })).toBe("SET_ILLEGAL");
-    expect(proposing(...SET.producers.map(entry))).toBe("SET_UNCHANGED");
+    expect(proposing()).toBe("NO_PRODUCER_SET");
+    expect(proposing(entry(key(1)), entry(key(1)))).toBe("NO_PRODUCER_SET");
+    expect(proposing({ ...entry(key(1)), name: "a\u001b[2J" })).toBe("NO_PRODUCER_SET");
+    expect(proposing(...SET.producers.map(entry))).toBe("NO_CHANGE");
     expect(codeOf(concatBytes(payloadOf(THREE), Uint8Array.of(0)))).toBe("CHANGE_UNDECODABLE");
   });
 
@@ -126,7 +126,7 @@ describe("an approval", () => {
 });
 
 it("a receipt says why a change was not made", () => {
-  for (const receipt of [{ ok: true }, { ok: false, code: "CHANGE_IN_FLIGHT" }] as const) {
+  for (const receipt of [{ ok: true }, { ok: false, code: "CHANGE_UNDER_WAY" }] as const) {
     expect(decodeChangeReceipt(encodeChangeReceipt(receipt))).toEqual(receipt);
   }
   expect(decodeChangeReceipt(utf8("x"))).toBeUndefined();

@@ -87,6 +87,7 @@ export class ModelNode {
   readonly #ledger = new Ledger(
     {
       application: toyApplication,
+      engine: GENESIS.engine,
       limits: GENESIS.limits,
       state: new State(DATABASE, 0),
       duplicates: new DuplicateWindow(7),

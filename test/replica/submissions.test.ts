@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { encodeList } from "../../chain/byteList.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { ChainLimits } from "../../chain/genesis.ts";
-import { transactionId } from "../../chain/transaction.ts";
+import { encodeProducerChange } from "../../chain/producerChange.ts";
+import { encodeTransaction, transactionId } from "../../chain/transaction.ts";
 import { CONSENSUS_DEFAULTS, FORWARD_AGAIN_MS, FORWARD_BYTES } from "../../consensus/constants.ts";
 import { Mempool, type PoolEntry } from "../../consensus/mempool/mempool.ts";
 import { decodePayload, type Payload, type TransactionResults } from "../../consensus/messages.ts";
@@ -45,6 +46,7 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
     ledger,
     mempool,
     application: toyApplication,
+    engine: genesis.engine,
     limits: genesis.limits,
     now: () => world.now,
     view: () => world.view,
@@ -114,6 +116,22 @@ describe("admission (docs/protocol.md, section 4, transactions)", () => {
   it("an unsigned one where the genesis requires signatures is refused", () => {
     const { submissions } = makeNode({ signaturesRequired: true });
     expect(submissions.submit([put(1)])).toMatchObject([{ status: "invalid", code: "AUTHOR_MISSING" }]);
+  });
+
+  it("a change of the producer set that the next block would not make is refused, and none is asked of the application", () => {
+    const { submissions, genesis, mempool } = makeNode();
+    const [first, second] = genesis.configuration.producers as [string, string];
+    const changeOf = (approvers: readonly string[]): Uint8Array => {
+      const producers = [{ key: first, name: "", address: "" }];
+      const payload = encodeProducerChange({
+        proposal: { base: genesis.configuration.hash, changesBefore: 0, producers },
+        approvals: approvers.map((producer) => ({ producer, signature: new Uint8Array(64) })),
+      });
+      return encodeTransaction({ payload, nonce: new Uint8Array(16), expiresAt: START_TIME + 1_000 });
+    };
+    expect(submissions.submit([changeOf([first])])).toMatchObject([{ status: "invalid", code: "TOO_FEW_APPROVALS" }]);
+    expect(mempool.count).toBe(0);
+    expect(submissions.submit([changeOf([first, second])])).toMatchObject([{ status: "accepted" }]);
   });
 
   it("answers come in the order of the transactions; a known one is accepted again and kept once", () => {

@@ -239,9 +239,9 @@ function makeGenesis(keys: readonly NodeKey[]): Genesis {
 }
 
 /** Blocks are empty: there is no state. */
-function settingOf({ limits }: Genesis): ExecutionSetting {
+function settingOf({ engine, limits }: Genesis): ExecutionSetting {
   const state = new State({ get: () => undefined, range: () => [] }, 0);
-  return { application: createKvApplication(), limits, state, duplicates: new DuplicateWindow(1) };
+  return { application: createKvApplication(), engine, limits, state, duplicates: new DuplicateWindow(1) };
 }
 
 const NO_BLOCKS = {

@@ -73,6 +73,7 @@ export class Reexecution {
       const { block, changes } = makeGenesisBlock(genesis, application);
       const setting: ExecutionSetting = {
         application,
+        engine: genesis.engine,
         limits: genesis.limits,
         state: new State(stateReader(store), 0),
         duplicates: new DuplicateWindow(randomInt(2 ** 47)),

@@ -5,6 +5,7 @@ import { type ClientFlags, DEFAULT_URL } from "./client.ts";
 import type { KvFlags, KvGetFlags } from "./kv.ts";
 import type { Finish } from "./main.ts";
 import { collect } from "./settingFlags.ts";
+import type { ProposeFlags } from "./producers.ts";
 import type { SubmitFlags } from "./tx.ts";
 import type { TxVerifyFlags } from "./txProof.ts";
 
@@ -12,6 +13,7 @@ export function addClientCommands(program: Command, finish: Finish): void {
   addStatus(program, finish);
   addPeers(program, finish);
   addRoutes(program, finish);
+  addProducers(program, finish);
   addBlocks(program, finish);
   addTx(program, finish);
   addKv(program, finish);
@@ -68,6 +70,47 @@ function addRoutes(program: Command, finish: Finish): void {
     .addHelpText("after", "\nExample:\n  cairn routes --url http://127.0.0.1:26611 --json")
     .action(async (flags: ClientFlags) => finish(await (await import("./routes.ts")).routesCommand(flags)));
 }
+
+function addProducers(program: Command, finish: Finish): void {
+  const producers = program.command("producers").description("the set of producers, and changes of it");
+  forNode(producers.command("show").description("who produces, and how far a change is"))
+    .addHelpText("after", "\nExample:\n  cairn producers show --url http://127.0.0.1:26611 --json")
+    .action(async (flags: ClientFlags) => finish(await (await import("./producers.ts")).producersShowCommand(flags)));
+  forNode(producers.command("propose").description("propose another set; submit it once enough producers approve"))
+    .argument("[dirs...]", "directories of nodes whose keys approve")
+    .option("--add <producer>", "KEY, KEY,NAME or KEY,NAME,ADDRESS; may be repeated", collect)
+    .option("--remove <producer>", "a name, a key or its first 8 digits; may be repeated", collect)
+    .option("--replace <old=new>", "one in the place of another; may be repeated", collect)
+    .option("--approve <file...>", "proposals with approvals; without --add, --remove and --replace what they propose")
+    .option("--out <file>", "where the proposal goes while approvals are missing (default: proposal.json)")
+    .option("--force", "also where, by what the node sees, no quorum would be left")
+    .addHelpText("after", PROPOSE_HELP)
+    .action(async (dirs: string[], flags: ProposeFlags) =>
+      finish(await (await import("./producers.ts")).producersProposeCommand(dirs, flags)),
+    );
+  producers
+    .command("approve")
+    .description("sign a proposal with a node's key; asks no node")
+    .argument("<file>", "what producers propose wrote")
+    .argument("<dir>", "the directory of a producer")
+    .option("--out <file>", "write there, and leave the file as it is")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  cairn producers approve proposal.json /var/lib/cairn")
+    .action(async (file: string, dir: string, flags) =>
+      finish((await import("./producers.ts")).producersApproveCommand(file, dir, flags)),
+    );
+}
+
+const PROPOSE_HELP = `
+The genesis says how many producers must approve. Each operator signs the same file, in any order; then one submits it.
+Exit status: 0 the new set is active, or a proposal was written; 1 the change was not made or is not done yet.
+
+Examples:
+  cairn producers propose node0 --add KEY,node4,10.0.0.5:26600   writes proposal.json, approved by node0
+  cairn producers approve proposal.json node1                    on the next machine
+  cairn producers propose --approve proposal.json                submits it and waits until the set is active
+  cairn producers propose node0 node1 node2 --remove node3       all at once, where the keys are on one machine
+  cairn producers propose node0 node1 --replace node2=KEY,node5,10.0.0.6:26600`;
 
 function addBlocks(program: Command, finish: Finish): void {
   const blocks = program.command("blocks").description("the operator's word on single blocks");

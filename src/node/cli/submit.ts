@@ -4,6 +4,7 @@ import {
   ClientError,
   type Outcome,
   type PreparedTransaction,
+  type Receipt,
   type TransactionInput,
   type Unknown,
 } from "../../client/index.ts";
@@ -22,7 +23,7 @@ export interface SubmitAnswer {
   readonly status: string;
   readonly height?: number;
   readonly index?: number;
-  readonly receipt?: { readonly ok: boolean; readonly version: number } | string;
+  readonly receipt?: Receipt;
   readonly error?: { readonly code: string; readonly message: string };
 }
 

@@ -10,7 +10,7 @@ import { decodeTransaction } from "../../../chain/transaction.ts";
 import { toHex } from "../../base/bytes.ts";
 import { HASH_BYTES } from "../../base/hash.ts";
 import type { BlockView } from "../api.ts";
-import { base64url, operationsJson, receiptText } from "./kvText.ts";
+import { base64url, operationsJson, producerChangeJson, receiptText } from "./kvText.ts";
 import { CHUNK_BYTES, JSON_SLICE } from "./limits.ts";
 
 export interface BlockJsonOptions {
@@ -86,7 +86,8 @@ export function transactionContentJson(bytes: Uint8Array, isKv: boolean) {
   const decoded = decodeTransaction(bytes);
   if (!decoded.ok) return { bytes: base64url(bytes) };
   const { payload, nonce, expiresAt, author, signature } = decoded.value;
-  const operations = isKv ? operationsJson(payload) : undefined;
+  const producerChange = producerChangeJson(payload);
+  const operations = isKv && producerChange === undefined ? operationsJson(payload) : undefined;
   return {
     bytes: base64url(bytes),
     nonce: toHex(nonce),
@@ -94,6 +95,7 @@ export function transactionContentJson(bytes: Uint8Array, isKv: boolean) {
     payload: base64url(payload),
     ...(author === undefined || signature === undefined ? {} : { author, signature: base64url(signature) }),
     ...(operations === undefined ? {} : { operations }),
+    ...(producerChange === undefined ? {} : { producerChange }),
   };
 }
 

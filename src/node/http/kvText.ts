@@ -1,4 +1,9 @@
 /** Bytes of the key-value application as JSON: text where they are UTF-8, `{"base64url": ...}` where not. */
+import {
+  decodeChangeReceipt,
+  decodeProducerChange,
+  type ProducerChangeReceipt,
+} from "../../../chain/producerChange.ts";
 import { toHex, utf8 } from "../../base/bytes.ts";
 import { decodeKvPayload, type KvReceipt, type Operation, receiptToJson } from "../applications/kvPayload.ts";
 import { HttpError } from "./errors.ts";
@@ -51,9 +56,20 @@ function operationJson(operation: Operation): unknown {
   }
 }
 
-/** A receipt for people; its bytes in base64url when the application is another or the receipt is not its. */
-export function receiptJson(receipt: Uint8Array, isKv: boolean): KvReceipt | string {
-  return (isKv ? receiptToJson(receipt) : undefined) ?? base64url(receipt);
+/**
+ * A receipt for people: of a change of the producer set, or of the application; its bytes in base64url when the application
+ * is another or the receipt is not its.
+ */
+export function receiptJson(receipt: Uint8Array, isKv: boolean): KvReceipt | ProducerChangeReceipt | string {
+  return decodeChangeReceipt(receipt) ?? (isKv ? receiptToJson(receipt) : undefined) ?? base64url(receipt);
+}
+
+/** What a payload asks of the producer set; undefined when it is the application's, or does not decode. */
+export function producerChangeJson(payload: Uint8Array) {
+  const change = decodeProducerChange(payload);
+  if (change === undefined) return undefined;
+  const { proposal, approvals } = change;
+  return { ...proposal, approvedBy: approvals.map(({ producer }) => producer) };
 }
 
 let lastReceipt = { hex: "", isKv: false, text: "" };

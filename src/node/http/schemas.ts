@@ -3,6 +3,7 @@ import { z } from "zod";
 import { BLOCK_PROOF_FORMAT } from "../../../consensus/blockProof.ts";
 import { HEAD_PROOF_FORMAT } from "../../../consensus/headProof.ts";
 import { PROOF_FORMAT } from "../../../consensus/transactionProof.ts";
+import { PRODUCER_APPROVALS } from "../../../chain/genesis.ts";
 import { BLOCKS_LIMIT, KV_LIMIT, WAIT_DEFAULT_MS, WAIT_MAX_MS } from "./limits.ts";
 
 /** Answers by status, for the document only: nothing is checked or cut off by them. */
@@ -98,7 +99,19 @@ export const transactionBody = z.union([
 
 export const rawBytes = z.string().describe("raw bytes").meta({ format: "binary" });
 
-const receipt = z.union([z.object({ ok: z.boolean(), version: height, failedOperation: count.optional() }), base64url]);
+const receipt = z.union([
+  z.object({ ok: z.boolean(), version: height, failedOperation: count.optional() }),
+  z.object({ ok: z.boolean(), code: z.string().optional() }).describe("of a change of the producer set"),
+  base64url,
+]);
+
+const producerEntry = z.object({ key: hex, name: z.string(), address: z.string() });
+const producerChange = z.object({
+  base: hex.describe("hash of the set that is replaced"),
+  changesBefore: count.describe("changes that the chain has seen before"),
+  producers: z.array(producerEntry).describe("the set to come"),
+  approvedBy: z.array(hex),
+});
 
 export const resultSchema = z.object({
   id: hex,
@@ -118,6 +131,7 @@ export const transactionSchema = z.object({
   author: hex.optional(),
   signature: base64url.optional(),
   operations: z.array(operation).optional(),
+  producerChange: producerChange.optional().describe("in place of anything of the application's"),
 });
 
 const path = z.array(hex).describe("hashes of siblings, lowest first");
@@ -296,6 +310,21 @@ export const producersSchema = z.object({
       because: z.string().optional().describe("of a faulty one: silent, or what it did"),
     }),
   ),
+  config: hex.describe("hash of the set in force, as headers name it"),
+  activeFrom: height.describe("the first block that it decides about"),
+  changes: count.describe("changes that were begun"),
+  approval: z.object({
+    rule: z.enum(PRODUCER_APPROVALS),
+    needed: count.describe("producers of the set in force that must approve what replaces it"),
+  }),
+  change: z
+    .object({
+      height: height.describe("of the block that proposes it"),
+      irreversible: z.boolean().describe("that block; the change ends with the first block that says so"),
+      producers: z.array(producerEntry),
+    })
+    .nullable()
+    .describe("under way: quorums of both sets decide"),
 });
 
 export const peersSchema = z.object({

@@ -24,7 +24,7 @@ export function addStatusRoutes(instance: FastifyInstance, { api }: HttpContext)
   app.get("/v1/status", answers(statusSchema), () => api.status());
   app.get("/v1/peers", answers(peersSchema), () => ({ peers: api.peers(), off: api.offPeers() }));
   app.get("/v1/routes", answers(routesSchema), () => ({ routes: api.routes() }));
-  app.get("/v1/producers", answers(producersSchema), () => ({ producers: api.producers() }));
+  app.get("/v1/producers", answers(producersSchema), () => ({ producers: api.producers(), ...api.producerSet() }));
   app.get("/v1/forks", answers(forkSchema), () => api.forks());
   // As it was read, so that what is saved from here is the chain's genesis.json.
   app.get("/v1/genesis", answers(genesisSchema), () => api.genesis.value);

@@ -16,6 +16,7 @@ import type {
   RouteJson,
   SubmitResult,
   WaitFor,
+  ProducerSetView,
   ProducerView,
 } from "../../../src/node/api.ts";
 import { createKvApplication } from "../../../src/node/applications/kv.ts";
@@ -229,6 +230,10 @@ export class FakeNode implements NodeApi {
     return [...this.rejected];
   }
 
+  producerSet(): ProducerSetView {
+    const { config, change } = { config: PRODUCER, change: null };
+    return { config, activeFrom: 0, changes: 0, approval: { rule: "quorum", needed: 1 }, change };
+  }
   producers(): ProducerView[] {
     return [{ key: PRODUCER, name: "node0", address: "127.0.0.1:26600", state: "self" }];
   }

@@ -99,6 +99,7 @@ export class Forge {
     disk.apply({ height: 0, id: made.block.id, changes: made.changes, blocks: [] });
     const setting = {
       application: application(),
+      engine: genesis.engine,
       limits: genesis.limits,
       state: new State(disk.reader(), 0),
       duplicates: new DuplicateWindow(1),

@@ -1,4 +1,5 @@
 /** Every error code of the HTTP interface with its status and an example: what `/openapi.json` shows of them. */
+import { CHANGE_REFUSALS } from "../../../../chain/producerChange.ts";
 import { ID, PEER_KEY } from "./examples.ts";
 
 export interface ErrorExample {
@@ -39,6 +40,12 @@ export const ERRORS = {
   TRANSACTION_FAILED: { status: 400, message: "the application refused it", details: { id: ID } },
   SIGNATURE_INVALID: { status: 400, message: "the author did not sign this transaction", details: { id: ID } },
   AUTHOR_MISSING: { status: 400, message: "the genesis requires signatures", details: { id: ID } },
+  CHANGE_UNDECODABLE: { status: 400, message: CHANGE_REFUSALS.CHANGE_UNDECODABLE, details: { id: ID } },
+  BASE_REPLACED: { status: 400, message: CHANGE_REFUSALS.BASE_REPLACED, details: { id: ID } },
+  CHANGE_UNDER_WAY: { status: 400, message: CHANGE_REFUSALS.CHANGE_UNDER_WAY, details: { id: ID } },
+  NO_PRODUCER_SET: { status: 400, message: CHANGE_REFUSALS.NO_PRODUCER_SET, details: { id: ID } },
+  NO_CHANGE: { status: 400, message: CHANGE_REFUSALS.NO_CHANGE, details: { id: ID } },
+  TOO_FEW_APPROVALS: { status: 400, message: CHANGE_REFUSALS.TOO_FEW_APPROVALS, details: { id: ID } },
   KV_NOT_AN_OPERATION: { status: 400, message: "an operation is an object", details: { path: "" } },
   KV_OPERATION_COUNT: { status: 400, message: "1 to 1000 operations, not 0", details: { path: "" } },
   KV_MISSING_FIELD: { status: 400, message: "put.value: is missing", details: { path: "put.value" } },

@@ -165,6 +165,15 @@ export const PRODUCERS = {
       heardAt: 1795634729256,
     },
   ],
+  config: BLOCK_ID,
+  activeFrom: 0,
+  changes: 1,
+  approval: { rule: "quorum", needed: 2 },
+  change: {
+    height: 2,
+    irreversible: false,
+    producers: [{ key: KEY, name: "node0", address: "127.0.0.1:26600" }],
+  },
 };
 
 export const GENESIS = {

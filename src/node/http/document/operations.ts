@@ -68,7 +68,10 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
   "get /v1/producers": {
     operationId: "producers",
     tag: "node",
-    summary: "The producers, and which of them are faulty as seen from this node",
+    summary: "The producers, which of them are faulty as seen from this node, and a change of their set",
+    description:
+      "The set in force is that of the head. Where a change is under way, producers are those of both sets. A change is a " +
+      "transaction with the approvals of producers; cairn producers propose makes one.",
     example: PRODUCERS,
     errors: [],
   },
@@ -189,6 +192,12 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
       "TRANSACTION_FAILED",
       "SIGNATURE_INVALID",
       "AUTHOR_MISSING",
+      "CHANGE_UNDECODABLE",
+      "BASE_REPLACED",
+      "CHANGE_UNDER_WAY",
+      "NO_PRODUCER_SET",
+      "NO_CHANGE",
+      "TOO_FEW_APPROVALS",
       "KV_NOT_AN_OPERATION",
       "KV_OPERATION_COUNT",
       "KV_MISSING_FIELD",

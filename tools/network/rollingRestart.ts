@@ -1,0 +1,99 @@
+/**
+ * `npm run rolling-restart -- [--engine raft|vsr|bft] [--rounds N]`: the nodes of a loaded network are stopped as planned and
+ * started again, one after the other, as an operator does who brings in a new version. No transaction answered
+ * `irreversible` may be lost, and none that a node had only accepted when it was stopped.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import type { EngineName } from "../../chain/genesis.ts";
+import { round } from "../bench/statistics.ts";
+import { BATCH, chainFaults, Load } from "./acknowledged.ts";
+import { longestPauseMs } from "./pauses.ts";
+import { type NetworkOptions, NetworkProcesses, poll } from "./processes.ts";
+
+export interface RollingRestartOptions extends Omit<NetworkOptions, "dir"> {
+  readonly rounds: number;
+  readonly note: (text: string) => void;
+}
+
+export interface RollingRestartReport {
+  readonly longestPauseMs: number;
+  readonly acknowledged: number;
+  readonly height: number;
+  /** What is wrong; empty: nothing. */
+  readonly faults: readonly string[];
+}
+
+const READY_WITHIN_MS = 60_000;
+
+/** Stops and starts each node once; the next only when the one before is ready. */
+export async function restartOneByOne(
+  network: NetworkProcesses,
+  load: Load,
+  note: (text: string) => void,
+): Promise<void> {
+  for (const node of network.nodes) {
+    await load.acceptAt(node);
+    const end = await node.end("SIGTERM");
+    if (end !== 0) throw new Error(`${node.node.name} ended with ${end}`);
+    await node.start();
+    await poll(`${node.node.name} is ready`, READY_WITHIN_MS, async () => {
+      const answer = await fetch(`${node.url}/health/ready`).catch(() => undefined);
+      return answer?.status === 200 ? true : undefined;
+    });
+    await load.someAcknowledged(BATCH);
+    note(`  ${node.node.name} was restarted`);
+  }
+}
+
+export async function runRollingRestart({
+  rounds,
+  note,
+  ...options
+}: RollingRestartOptions): Promise<RollingRestartReport> {
+  const dir = mkdtempSync(join(tmpdir(), "cairn-rolling-"));
+  const network = NetworkProcesses.create({ dir, ...options });
+  try {
+    await network.startAll();
+    await network.awaitLeader();
+    const load = new Load(network.nodes);
+    await load.someAcknowledged(2 * BATCH);
+    const longest = await longestPauseMs(load, async () => {
+      for (let i = 0; i < rounds; i++) await restartOneByOne(network, load, note);
+    });
+    await load.stop();
+    const { height } = await network.awaitEqual();
+    const ends = await network.endAll();
+    const faults = [
+      ...ends.flatMap((end, i) => (end === 0 ? [] : [`node${i} ended with ${end}`])),
+      ...chainFaults(network.nodes, load.acknowledged),
+    ];
+    return { longestPauseMs: longest, acknowledged: load.acknowledged.size, height, faults };
+  } finally {
+    await network.endAll("SIGKILL");
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+const ENGINES: readonly EngineName[] = ["raft", "vsr", "bft"];
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: { engine: { type: "string", default: "raft" }, rounds: { type: "string", default: "3" } },
+  });
+  const engine = ENGINES.find((each) => each === values.engine) ?? "raft";
+  const note = (text: string): void => void process.stderr.write(`${text}\n`);
+  const size = { producers: 4, followers: 1, basePort: 28_900, engine, rounds: Number(values.rounds) };
+  const { longestPauseMs: longest, acknowledged, height, faults } = await runRollingRestart({ ...size, note });
+  process.stdout.write(
+    `${engine}: longest pause ${round(longest, 0)} ms; ${acknowledged} acknowledged, height ${height}\n`,
+  );
+  for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
+  return faults.length === 0 ? 0 : 1;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
+  process.exitCode = await main();
