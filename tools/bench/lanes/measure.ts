@@ -47,7 +47,7 @@ export async function measureLanes(mode: Mode, seconds: number, roundTripMs: num
 /** Starts another process and waits for its first line. */
 async function started(children: ChildProcess[], argv: readonly string[]): Promise<string> {
   const own = import.meta.url.endsWith(".ts") ? "./peer.ts" : "./peer.js";
-  const child = spawn(process.execPath, [fileURLToPath(new URL(own, import.meta.url)), ...argv], {
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL(own, import.meta.url)), ...argv], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   children.push(child);
