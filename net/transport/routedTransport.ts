@@ -176,6 +176,10 @@ export class RoutedTransport implements Transport {
     return { source, payload, broadcast: false, isMine: destinations.includes(self), onward, ttl: ttl - 1 };
   }
 
+  producersChanged(): void {
+    this.#routing.producersChanged();
+  }
+
   unproven(message: RoutingMessage): readonly SignedSeqno[] {
     return this.#routing.unproven(message);
   }

@@ -64,7 +64,7 @@ type Told = { readonly seqno: bigint; readonly metric: number } | { readonly unt
 export class Routing {
   readonly #host: RoutingHost;
   readonly #table = new RouteTable();
-  readonly #isProducer: boolean;
+  #isProducer = false;
   #own: SignedSeqno | undefined;
   /** The newest seqno of each producer whose signature was checked. */
   readonly #proven = new Map<PeerKey, SignedSeqno>();
@@ -81,9 +81,25 @@ export class Routing {
 
   constructor(host: RoutingHost) {
     this.#host = host;
-    this.#isProducer = host.isDestination(host.self);
-    if (this.#isProducer) this.#renew(BigInt(Math.max(0, Math.floor(host.now()))) << 16n);
+    this.producersChanged();
+    this.#changed.clear(); // there is nobody to tell
     this.#tellAllAt = host.now() + UPDATE_EVERY_MS;
+  }
+
+  /** There are other destinations: what was known of those that are none any more is forgotten, routes run out. */
+  producersChanged(): void {
+    const { self } = this.#host;
+    const isProducer = this.#host.isDestination(self);
+    if (isProducer && !this.#isProducer) {
+      const start = BigInt(Math.max(0, Math.floor(this.#host.now()))) << 16n;
+      this.#renew(this.#own !== undefined && this.#own.seqno >= start ? this.#own.seqno + 1n : start);
+    }
+    this.#isProducer = isProducer;
+    // Told again with every change: a neighbour that was behind with an earlier one has not taken it in.
+    if (isProducer) this.#changed.add(self);
+    for (const known of [this.#proven, this.#told, this.#wants, this.#waiting, this.#requestedAt]) {
+      for (const key of known.keys()) if (key !== self && !this.#host.isDestination(key)) known.delete(key);
+    }
   }
 
   get deadline(): number {

@@ -45,6 +45,8 @@ export interface Transport {
   /** Time of the next `tick` it needs, ms; Infinity: none. */
   readonly deadline: number;
   readonly sizes: Readonly<Record<string, number>>;
+  /** The host's destinations are others, this node perhaps among them now, or no more. */
+  producersChanged(): void;
   peerUp(peer: PeerKey): void;
   peerDown(peer: PeerKey): void;
   /** The smoothed round-trip time of a neighbour's link, ms. */

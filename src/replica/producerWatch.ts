@@ -17,7 +17,8 @@ import type { LogLevel, ProducerState } from "./types.ts";
 
 export interface WatchHost {
   readonly self: PeerKey;
-  readonly producers: readonly PeerKey[];
+  /** Those of the set, and of the next while it is changed. */
+  producers(): readonly PeerKey[];
   now(): number;
   /** Is there any link? */
   hasLinks(): boolean;
@@ -44,7 +45,7 @@ export class ProducerWatch {
   readonly #host: WatchHost;
   readonly #watched = new Map<PeerKey, Watched>();
   readonly #startedAt: number;
-  readonly #announces: boolean;
+  #announces = false;
   #lookedAt: number;
   #presenceAt: number;
   #startingAt = Number.NEGATIVE_INFINITY;
@@ -56,16 +57,22 @@ export class ProducerWatch {
     const now = host.now();
     this.#startedAt = this.#lookedAt = now;
     this.#presenceAt = now + PRESENCE_EVERY_MS;
-    this.#announces = host.producers.includes(host.self);
-    for (const producer of host.producers) {
-      if (producer === host.self) continue;
-      this.#watched.set(producer, {
-        heardAt: now,
-        announcedAt: 0,
-        state: "active",
-        since: now,
-        evidence: undefined,
-      });
+    this.producersChanged();
+  }
+
+  /** Another set, or the first: who joins has the time to be heard that a silent one has; who left is watched no more. */
+  producersChanged(): void {
+    const { self } = this.#host;
+    const now = this.#host.now();
+    const producers = new Set(this.#host.producers());
+    // Who joins is there, and says so at once.
+    if (producers.has(self) && !this.#announces && now > this.#startedAt) this.#presenceAt = now;
+    this.#announces = producers.has(self);
+    producers.delete(self);
+    for (const key of this.#watched.keys()) if (!producers.has(key)) this.#watched.delete(key);
+    for (const key of producers) {
+      if (this.#watched.has(key)) continue;
+      this.#watched.set(key, { heardAt: now, announcedAt: 0, state: "active", since: now, evidence: undefined });
     }
   }
 

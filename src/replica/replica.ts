@@ -77,7 +77,7 @@ export class Replica {
       head: { view: head.view, height: head.height, id: head.id, time: head.block.header.time },
       irreversible: { view: bottom.view, height: bottom.height, id: bottom.id, time: bottom.block.header.time },
       sync: syncStatus({
-        configuration: this.#start.genesis.configuration,
+        producers: head.setsAfter.members,
         self: this.#start.self,
         headHeight: head.height,
         certifiedHeight: this.#parts.finality.newest?.height ?? 0,
@@ -103,7 +103,7 @@ export class Replica {
 
   /** Ways to the other producers. */
   routes(): RouteView[] {
-    return this.#parts.transport.routes(this.#start.genesis.configuration.producers);
+    return this.#parts.transport.routes(this.#parts.ledger.head.setsAfter.members);
   }
 
   /** Sizes of everything bounded. */
@@ -254,6 +254,7 @@ export class Replica {
         for (const node of event.applied) this.#parts.submissions.blockApplied(node);
         this.#headMoved = true;
         this.#parts.engine.headMoved(event.to, event.applied);
+        if (event.to.setsAfter !== event.from.setsAfter) this.#producersChanged();
         this.#parts.outbox.effect({
           kind: "head",
           block: { view: event.to.view, height: event.to.height, id: event.to.id },
@@ -286,6 +287,20 @@ export class Replica {
       default:
         return unreachable(event);
     }
+  }
+
+  /** Who is in the set now is watched, has ways to it told, and says that it is there. */
+  #producersChanged(): void {
+    this.#parts.watch.producersChanged();
+    this.#parts.transport.producersChanged();
+    const { current, next } = this.#parts.ledger.head.setsAfter;
+    const fields = { producers: current.producers.length, ...(next && { next: next.configuration.producers.length }) };
+    this.#log(
+      "info",
+      "consensus",
+      next === undefined ? "the producer set is another" : "the producer set changes",
+      fields,
+    );
   }
 
   #persisted(token: number): void {

@@ -3,11 +3,11 @@ import { hexBytes, toHex } from "../base/bytes.ts";
 import type { PeerKey } from "../base/key.ts";
 import { seededRandom } from "../base/random.ts";
 import { blockClaim, encodeBlockParts } from "../../chain/block.ts";
-import { type Configuration, isProducer } from "../../chain/configuration.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { headerMessage } from "../../chain/header.ts";
 import { Ledger } from "../../chain/ledger.ts";
 import { ancestorAt } from "../../chain/forkDatabase.ts";
+import { isMember } from "../../chain/producerSets.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import type { Engine } from "../../consensus/engine.ts";
 import { type EngineKit, engineKit } from "../../consensus/engines.ts";
@@ -115,7 +115,7 @@ export function wire(start: ReplicaStart, core: Core): Parts {
   parts.admission = admission(start, core, parts);
   parts.admission.restore(start.blocks);
   parts.engine = kit.makeEngine(engineHost(start, core, parts), start.record);
-  parts.conduct = conduct(start, core);
+  parts.conduct = conduct(parts, core);
   parts.sync = sync(start, core, parts);
   parts.catchUp = catchUp(start, core, parts);
   parts.submissions = submissions(start, core, parts);
@@ -143,7 +143,7 @@ function transport(start: ReplicaStart, core: Core, parts: Parts): RoutedTranspo
       now: core.now,
       send: (to, lane, frame, { durable }) => parts.outbox.send(to, lane, frame, durable),
       relaysMayLie: parts.kit.relaysMayLie,
-      isDestination: (key) => isProducer(genesis.configuration, key),
+      isDestination: (key) => parts.ledger.isProducer(key),
       signSeqno: (seqno) => sign(signingDigest("seqno", genesis.chainId, seqno)),
       linkChanged: (peer) => parts.sync.linkChanged(peer),
       // Certificates are the leader's. Every producer says that it is there: its ways are not those of blocks.
@@ -175,17 +175,18 @@ function admission(start: ReplicaStart, core: Core, parts: Parts): Admission {
   });
 }
 
-function conduct({ genesis }: ReplicaStart, core: Core): Conduct {
+function conduct({ ledger }: Parts, core: Core): Conduct {
   return new Conduct({
     now: core.now,
-    isProducer: (peer) => isProducer(genesis.configuration, peer),
+    isProducer: (peer) => ledger.isProducer(peer),
     disconnect: core.disconnect,
     log: (level, message, fields) => core.log(level, "net", message, fields),
   });
 }
 
-function senderOf(peer: PeerKey, configuration: Configuration, { engine, sync: live }: Parts): Sender {
-  if (isProducer(configuration, peer)) return engine.state.leader === peer ? "leader" : "producer";
+/** Who was lately a producer, or may soon be one, still has things to say as one. */
+function senderOf(peer: PeerKey, { engine, ledger, sync: live }: Parts): Sender {
+  if (ledger.isProducer(peer)) return engine.state.leader === peer ? "leader" : "producer";
   return live.connections().get(peer)?.peerRoot === undefined ? "stranger" : "follower";
 }
 
@@ -212,8 +213,8 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     isVoteNews: (signer, vote) => engine.isVoteNews?.(signer, vote) === true,
     isNoticeNews: (notice) => parts.watch.isNews(notice),
     status: () => engine.state.status,
-    senderOf: (peer) => senderOf(peer, start.genesis.configuration, parts),
-    watchesLeader: () => kit.forwardsToAll && isProducer(start.genesis.configuration, start.self),
+    senderOf: (peer) => senderOf(peer, parts),
+    watchesLeader: () => kit.forwardsToAll && isMember(ledger.head.setsAfter, start.self),
     streamedFrom: (anchorHeight) => chain.streamedFrom(anchorHeight),
     checkSignatures: (batch, claims) => outbox.effect({ kind: "checkSignatures", batch, claims }),
     deliver: core.deliver,
@@ -313,7 +314,7 @@ function submissions(start: ReplicaStart, core: Core, parts: Parts): Submissions
     now: core.now,
     view: () => engine.state.view,
     leader: () => engine.state.leader,
-    others: () => (kit.forwardsToAll ? start.genesis.configuration.producers.filter((key) => key !== start.self) : []),
+    others: () => (kit.forwardsToAll ? ledger.head.setsAfter.members.filter((key) => key !== self) : []),
     unicast: (to, payload) => transport.unicast(to, "bulk", payload, { durable: false }),
     answer: (submitter, view, results) => {
       const answer = { submitter, view, results };
@@ -346,11 +347,11 @@ function reads(start: ReplicaStart, core: Core, parts: Parts): LinearizableReads
 }
 
 function watch({ self, sign, genesis }: ReplicaStart, core: Core, parts: Parts): ProducerWatch {
-  const { chainId, configuration } = genesis;
-  const { transport, sync: live, outbox } = parts;
+  const { chainId } = genesis;
+  const { ledger, transport, sync: live, outbox } = parts;
   return new ProducerWatch({
     self,
-    producers: configuration.producers,
+    producers: () => ledger.head.setsAfter.members,
     now: core.now,
     hasLinks: () => live.connections().size > 0,
     announce: (kind, at) => transport.broadcast("urgent", encodeNotice(chainId, { kind, signer: self, at }, sign)),
@@ -370,7 +371,7 @@ function evidence(core: Core, parts: Parts): EvidenceStore {
   });
 }
 
-function discovery(start: ReplicaStart, core: Core, { transport, outbox }: Parts): Discovery {
+function discovery(start: ReplicaStart, core: Core, { ledger, transport, outbox }: Parts): Discovery {
   const { self, genesis, sign, addresses = [], outboundPeers = OUTBOUND_PEERS } = start;
   return new Discovery(
     {
@@ -379,7 +380,7 @@ function discovery(start: ReplicaStart, core: Core, { transport, outbox }: Parts
       random: seededRandom(start.seed ^ 0x0add4e55),
       outboundPeers,
       now: core.now,
-      isProducer: (node) => isProducer(genesis.configuration, node),
+      isProducer: (node) => ledger.isProducer(node),
       sign: (content) => sign(signingDigest("addresses", genesis.chainId, content)),
       tell: (peer, records) => transport.toNeighbour(peer, "bulk", encodeAddressRecords(records)),
       dial: (peer, those) => outbox.effect({ kind: "dial", peer, addresses: those }),

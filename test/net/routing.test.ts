@@ -65,6 +65,20 @@ describe("ways to all producers", () => {
     expect([network.hops(2, 0), network.router(0).nextHop(network.keys[2] as string)]).toEqual([2, undefined]);
   });
 
+  it("who joins the producers becomes one, who leaves them is one no more, and may come back", () => {
+    const network = build(4, 2, line(4));
+    network.advance(100);
+    expect(network.hops(0, 3)).toBeUndefined();
+    network.changeProducers([1, 2, 3]);
+    network.advance(100);
+    expect([network.hops(0, 3), network.hops(0, 2)]).toEqual([3, 2]);
+    network.advance(60_000);
+    expect([network.hops(3, 0), network.router(3).sizes.routes]).toEqual([undefined, 2]);
+    network.changeProducers([0, 3]);
+    network.advance(100);
+    expect([network.hops(3, 0), network.hops(0, 3)]).toEqual([3, 3]);
+  });
+
   it("a path is left for one that is clearly faster, and not for one that is so by a whim", () => {
     const network = build(3, 3, ring(3));
     network.advance(100);

@@ -24,7 +24,7 @@ const signatureOf = (producer: string, seqno: Uint8Array): Uint8Array =>
 export class RoutingNetwork {
   now = 1_000_000;
   readonly keys: readonly string[];
-  readonly #producers: ReadonlySet<string>;
+  #producers: ReadonlySet<string>;
   readonly #routers = new Map<string, Routing>();
   /** Link to its life; a change of life voids what is in flight. */
   readonly #links = new Map<string, number>();
@@ -68,6 +68,15 @@ export class RoutingNetwork {
         lost: (producer) => void this.lost.push(producer),
       }),
     );
+  }
+
+  /** Other nodes are the destinations from now on; each learns of it by itself. */
+  changeProducers(indexes: readonly number[]): void {
+    this.#producers = new Set(indexes.map((index) => this.keys[index] as string));
+    for (let index = 0; index < this.keys.length; index++) {
+      this.router(index).producersChanged();
+      this.#settle(index);
+    }
   }
 
   /** Its links break first, as they do. */

@@ -12,10 +12,11 @@ class Node {
   readonly redialed: string[] = [];
   readonly logged: string[] = [];
   readonly watch: ProducerWatch;
+  producers: readonly string[] = [SELF, A, B];
   constructor(self: string = SELF) {
     this.watch = new ProducerWatch({
       self,
-      producers: [SELF, A, B],
+      producers: () => this.producers,
       now: () => this.now,
       hasLinks: () => this.links > 0,
       announce: (kind, at) => void this.said.push([kind, at]),
@@ -109,6 +110,31 @@ describe("a notice", () => {
     expect(node.notice(A, "nodePresence", node.now + NOTICE_CLOCK_MS + 1)).toBe(false);
     expect(node.notice(FOLLOWER, "nodePresence")).toBe(false);
     expect([node.state(A), node.state(FOLLOWER)]).toEqual(["silent", undefined]);
+  });
+
+  it("is of the producers as they are: who joins has ten seconds to be heard, who leaves is watched no more", () => {
+    const node = new Node();
+    node.pass(2 * SILENT_AFTER_MS, [B]);
+    expect([node.state(A), node.state(B)]).toEqual(["silent", "active"]);
+    node.producers = [SELF, B, FOLLOWER];
+    node.watch.producersChanged();
+    expect([node.state(A), node.state(B), node.state(FOLLOWER)]).toEqual([undefined, "active", "active"]);
+    node.pass(SILENT_AFTER_MS, [B]);
+    expect(node.state(FOLLOWER)).toBe("silent");
+    expect([node.notice(FOLLOWER, "nodePresence"), node.notice(A, "nodePresence")]).toEqual([true, false]);
+  });
+
+  it("begins when a node joins the producers, and ends when it leaves them", () => {
+    const node = new Node(FOLLOWER);
+    node.pass(PRESENCE_EVERY_MS);
+    node.producers = [A, B, FOLLOWER];
+    node.watch.producersChanged();
+    node.pass(WATCH_EVERY_MS);
+    expect(node.said.splice(0).map(([kind]) => kind)).toEqual(["nodePresence"]);
+    node.producers = [A, B];
+    node.watch.producersChanged();
+    node.pass(60_000);
+    expect(node.said).toEqual([]);
   });
 
   it("is sent by producers alone: of a start on new links, of presence in turn, of a stop once and then no more", () => {
