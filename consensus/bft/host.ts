@@ -10,6 +10,8 @@ export interface BftHost extends EngineHost {
   sendVotes(votes: readonly SignedVote[], options: { readonly durable: boolean; readonly to?: string }): void;
   /** Gives votes back to their signer, a neighbour. */
   giveBackVotes(votes: Votes): void;
+  /** Id of the irreversible block of a height below what the ledger keeps; undefined: the disk does not read, or not so far. */
+  irreversibleIdAt(height: number): string | undefined;
   /** Somebody has this block, and it is needed here. */
   want(id: string): void;
   /** Does a transaction wait that could be in the next block? Executes some: not for every step. */

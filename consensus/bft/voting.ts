@@ -295,8 +295,13 @@ export class Voting {
   }
 
   readonly #precedes: Precedes = (ancestor, block) => {
-    const node = this.#host.engine.ledger.get(block.id);
-    return node !== undefined && ancestorAt(node, ancestor.height)?.id === ancestor.id;
+    const { ledger } = this.#host.engine;
+    const node = ledger.get(block.id);
+    if (node === undefined) return false;
+    // Who was away has promised what the others have long decided.
+    if (ancestor.height < ledger.bottom.height)
+      return this.#host.engine.irreversibleIdAt(ancestor.height) === ancestor.id;
+    return ancestorAt(node, ancestor.height)?.id === ancestor.id;
   };
 }
 

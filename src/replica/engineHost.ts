@@ -43,6 +43,7 @@ export function engineHost(start: ReplicaStart, core: Core, parts: Parts): BftHo
       else transport.unicast(options.to, "urgent", payload, options);
     },
     giveBackVotes: (votes) => transport.toNeighbour(votes.signer, "urgent", encodeVotes(votes)),
+    irreversibleIdAt: (height) => start.log.idAt(height),
     want: (id) => parts.sync.want(id),
     canInclude: () => canInclude(self, core, parts),
     hasPending: () => mempool.pendingCount > 0 || mempool.needsBlockAfter(ledger.head.block.header.time),

@@ -272,6 +272,14 @@ export const BY_TESTS: readonly Mutation[] = [
     "test/consensus/raft.test.ts",
   ),
   tested(
+    "bft",
+    "who missed the blocks of a view votes in it no more",
+    "consensus/bft/voting.ts",
+    "return this.#host.engine.irreversibleIdAt(ancestor.height) === ancestor.id;",
+    "return false;",
+    "test/sim/conformance.test.ts",
+  ),
+  tested(
     "storage",
     "a leader whose own disk is full leads on",
     "consensus/leading/term.ts",

@@ -1,0 +1,125 @@
+/** Of every engine: what a disk loses is never something that was promised. */
+import { NO_WORKLOAD } from "../profile.ts";
+import type { Damage } from "../schedule.ts";
+import type { Stage } from "../scenarios/stage.ts";
+import {
+  crash,
+  decide,
+  demand,
+  demandDecided,
+  demandStandstill,
+  open,
+  type Scenario,
+  type Subject,
+} from "./subject.ts";
+
+/** Of a node's writes, those at which it dies: of a view's opening, and under load. */
+const WRITES = [1, 3, 8, 13];
+
+export const DISKS: readonly Scenario[] = [
+  {
+    name: "torn write",
+    demand:
+      "a producer, or all of them, die as a write is on disk and those after it are not, or some of them: nothing told is lost",
+    run: (subject) => {
+      for (const [round, write] of WRITES.entries()) {
+        const stage = open(subject, 1, { seed: 5 + round, workload: { ...NO_WORKLOAD, transactionsPerSecond: 30 } });
+        const all = stage.others();
+        const victims = round % 2 === 0 ? [stage.leader] : all;
+        let left = write;
+        let died = false;
+        stage.simulation.onlookers.push({
+          persisted: ({ index }) => {
+            if (index !== victims[0] || --left !== 0) return;
+            died = true;
+            const { queue } = stage.simulation;
+            queue.schedule(queue.now, () => victims.forEach((each) => stage.crash(each)));
+          },
+        });
+        stage.simulation.beginWorkload();
+        stage.until("it came so far", () => died, 3_000);
+        stage.advance(300);
+        stage.startAll();
+        stage.advance(700);
+        stage.simulation.endWorkload();
+        stage.settle();
+      }
+    },
+  },
+  {
+    name: "lost record",
+    demand: "a producer whose vote record is gone or does not read is recovering, and counts for no quorum",
+    run: (subject) => {
+      const stage = open(subject, 1);
+      const old = stage.leader;
+      const [victim] = stage.others(old) as [number];
+      stage.crash(victim);
+      damage(stage, victim, "record");
+      // Without the leader nobody can tell what it had promised.
+      stage.crash(old);
+      stage.start(victim);
+      const ids = demandStandstill(stage, 10_000);
+      demand(stage.status(victim).engine.status === "recovering", "it says that it is recovering");
+      stage.start(old);
+      stage.settle();
+      demandDecided(stage, ids);
+      demandBack(stage, victim, subject);
+    },
+  },
+  {
+    name: "lost disk",
+    demand:
+      "a producer without anything gets the chain from the others, and counts for no quorum before they can tell what it promised",
+    run: (subject) => {
+      const stage = open(subject, 1);
+      for (let i = 0; i < 10; i++) decide(stage, stage.leader, 1_000);
+      const [victim] = stage.others(stage.leader) as [number];
+      stage.crash(victim);
+      stage.loseDisk(victim);
+      stage.start(victim);
+      stage.settle();
+      demandBack(stage, victim, subject);
+      crash(stage, stage.others(victim, stage.leader)[0] as number);
+      if (subject.recoversRecord) decide(stage, stage.leader, 1_000);
+      else demandStandstill(stage, 6_000);
+    },
+  },
+  {
+    name: "restored backup",
+    demand:
+      "a producer that comes back from an old backup is told what it promised, and counts for no quorum from then on",
+    run: (subject) => {
+      // One is cut off; the others decide with the voter, who then comes back as it was before.
+      const stage = open(subject, 1, { seed: 3, backsUp: true });
+      const { leader } = stage;
+      const [voter, away] = stage.others(leader) as [number, number];
+      stage.cutOff(away);
+      for (let i = 0; i < 3; i++) decide(stage, leader, 1_000);
+      stage.crash(voter);
+      damage(stage, voter, "backup");
+      stage.simulation.network.clog(voter);
+      stage.start(voter);
+      const isRecovering = (): boolean => stage.status(voter).engine.status === "recovering";
+      stage.until("it knows that its record is old", isRecovering, 3_000);
+      // With the one that has nothing of all that it would be a majority.
+      stage.cutOff(leader);
+      stage.join([voter], [away]);
+      demandStandstill(stage, 8_000);
+      stage.heal();
+      stage.settle();
+    },
+  },
+];
+
+/** Takes it part again, where the others can tell what it promised? */
+function demandBack(stage: Stage, index: number, { recoversRecord }: Subject): void {
+  const isBack = (): boolean => stage.status(index).engine.status !== "recovering";
+  if (recoversRecord) stage.until("it takes part again", isBack, 5_000);
+  else stage.advance(5_000);
+  demand(isBack() === recoversRecord, "it does not take part on its own word");
+}
+
+function damage(stage: Stage, index: number, what: Damage): void {
+  stage.node(index).damageDisk(what);
+  stage.simulation.watch.damaged(stage.node(index), what);
+}
