@@ -149,7 +149,10 @@ export class Bft implements Engine, EngineLead {
 
   receive(message: ConsensusMessage): void {
     if (!this.#isMember || !isProducer(this.#host.configuration, message.signer)) return;
-    if (message.signer === this.#host.self) return this.#givenBack(isMessageAbove(message, this.#record.promises));
+    if (message.signer === this.#host.self) {
+      if (isMessageAbove(message, this.#record.promises)) this.#givenBack(message.content.view);
+      return;
+    }
     this.#newest.heard(message);
     if (message.kind === "summary") this.#onSummary(message.signer, message.content.view);
     else if (message.kind === "viewChange") this.#onViewChange(message);
@@ -158,14 +161,15 @@ export class Bft implements Engine, EngineLead {
   receiveVotes(votes: Votes): void {
     if (!this.#isMember || !isProducer(this.#host.configuration, votes.signer)) return;
     if (votes.signer === this.#host.self)
-      return this.#givenBack(votes.votes.some((each) => isVoteAbove(each, this.#record.promises)));
+      return votes.votes.forEach((each) => isVoteAbove(each, this.#record.promises) && this.#givenBack(each.vote.view));
     this.#newest.heardVotes(votes);
     for (const { vote } of votes.votes) this.#pacemaker.seen(votes.signer, vote.view);
     this.#voting.receive(votes);
   }
 
   isVoteNews(signer: string, vote: SignedVote): boolean {
-    if (signer === this.#host.self) return this.#takesPart() && isVoteAbove(vote, this.#record.promises);
+    if (signer === this.#host.self)
+      return this.#takesPart() && vote.vote.view > this.#record.unknownUpTo && isVoteAbove(vote, this.#record.promises);
     return this.#isMember && this.#voting.isVoteNews(signer, vote);
   }
 
@@ -440,6 +444,7 @@ export class Bft implements Engine, EngineLead {
     if (closing && leaderOf(this.#host.configuration, node.view + 1) === this.#host.self)
       this.#handedTo(node.view + 1, node, certificate);
     this.#choose();
+    this.#checkRecovered();
   }
 
   /** The head descends from the block that opened my view, unless as much is certified elsewhere; else from that. */
@@ -463,14 +468,16 @@ export class Bft implements Engine, EngineLead {
   /** I asked for my view, and nobody has opened it. */
   #isChanging(): boolean {
     const { view, viewChangeSent } = this.#record.promises;
+    if (this.#recovering && this.#record.unknownUpTo >= 0) return false;
     return viewChangeSent === view && view > 0 && this.#opener === undefined;
   }
 
-  /** A promise of one's own that the record does not know: it is an old one, and who goes by it may promise twice. */
-  #givenBack(isAbove: boolean): void {
-    if (!isAbove || !this.#takesPart()) return;
-    this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?");
-    this.#record.outdate();
+  /** A promise of one's own, of this view, that the record does not know: who goes by it may promise twice. */
+  #givenBack(view: number): void {
+    if (view <= this.#record.unknownUpTo || !this.#takesPart()) return;
+    this.#record.outdate(view);
+    if (!this.#record.isKept)
+      this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?");
     this.#host.persistRecord();
     this.#recovering = true;
     this.#silentIn = this.#record.view;
@@ -481,6 +488,8 @@ export class Bft implements Engine, EngineLead {
   #checkRecovered(): void {
     if (!this.#recovering || !this.#record.isKept || !this.#isMember) return;
     if (this.#heard.size + 1 < quorumOf(this.#host.configuration)) return;
+    // Others opened that view without this producer, and what it reports from now on is above all that it committed [B7].
+    if (this.#record.promises.highQc.view <= this.#record.unknownUpTo) return;
     const { ackedHead } = this.#record;
     const { head, bottom } = this.#host.ledger;
     const holds = head.invalid === undefined && !isGreater(ackedHead, head);

@@ -10,6 +10,7 @@ export class HeldRecord {
   #ackedHead: BlockRef;
   #isKept: boolean;
   #isOutdated: boolean;
+  #unknownUpTo: number | undefined;
 
   /** @param genesis certified by definition */
   constructor(bytes: Uint8Array | undefined, genesis: BlockRef, head: BlockRef) {
@@ -17,6 +18,7 @@ export class HeldRecord {
     const record: BftRecord = decoded?.ok ? decoded.value : initialBftRecord(genesis);
     this.#isOutdated = record.outdated === true;
     this.#isKept = decoded?.ok === true && !this.#isOutdated;
+    this.#unknownUpTo = record.unknownUpTo;
     const { view, viewChangeSent, lastPrepared, lastCommitted, highQc, highQcBytes, ackedHead } = record;
     this.promises = afterEntering({ view, viewChangeSent, lastPrepared, lastCommitted, highQc }, head.view);
     this.highQcBytes = highQcBytes;
@@ -39,10 +41,22 @@ export class HeldRecord {
     if (isGreater({ view, height, id }, this.#ackedHead)) this.#ackedHead = { view, height, id };
   }
 
-  /** It is an old one: there are promises that it does not know. */
-  outdate(): void {
-    this.#isKept = false;
-    this.#isOutdated = true;
+  /** It stands for a lost one: what was promised in views up to this one is not known; -1: everything is. */
+  get unknownUpTo(): number {
+    return this.#unknownUpTo ?? -1;
+  }
+
+  /** There are promises of this view that it does not know: it is an old one, or stands for one that was lost. */
+  outdate(view: number): void {
+    this.promises = afterEntering(this.promises, view + 1);
+    if (this.#unknownUpTo === undefined) {
+      this.#isKept = false;
+      this.#isOutdated = true;
+      return;
+    }
+    this.#unknownUpTo = view;
+    // No commit below what may have been asked for [B6].
+    this.promises = { ...this.promises, viewChangeSent: Math.max(this.promises.viewChangeSent, view + 1) };
   }
 
   encode(): Uint8Array {
@@ -56,6 +70,7 @@ export class HeldRecord {
       ...(lastCommitted && { lastCommitted }),
       ackedHead: this.#ackedHead,
       ...(this.#isOutdated && { outdated: true }),
+      ...(this.#unknownUpTo !== undefined && { unknownUpTo: this.#unknownUpTo }),
     });
   }
 }

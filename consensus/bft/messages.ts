@@ -70,6 +70,8 @@ export const bftRecordMessage = message("BftRecord", {
   ackedHead: nested(7, refMessage),
   /** It was restored from an old backup: what was promised after it is not known. */
   outdated: optional(bool(8)),
+  /** An operator confirmed that the record was lost: what was promised in views up to this one is not known. */
+  unknownUpTo: optional(uint(9)),
 });
 export type BftRecord = Decoded<typeof bftRecordMessage>;
 

@@ -48,7 +48,10 @@ export function isVoteAbove({ commit, vote }: SignedVote, { lastPrepared, lastCo
 }
 
 /** The same of a message. */
-export function isMessageAbove(message: ConsensusMessage, { viewChangeSent }: Promises): boolean {
+export function isMessageAbove(
+  message: ConsensusMessage,
+  { viewChangeSent }: Promises,
+): message is Extract<ConsensusMessage, { kind: "viewChange" }> {
   return message.kind === "viewChange" && message.content.view > viewChangeSent;
 }
 

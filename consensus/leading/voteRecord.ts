@@ -17,6 +17,8 @@ export interface Promised {
   readonly ackedHead: BlockRef;
   /** It was restored from an old backup. */
   readonly outdated?: boolean | undefined;
+  /** It stands for one that was lost: what was promised in views up to this one is not known. */
+  readonly unknownUpTo?: number | undefined;
 }
 
 /** What differs from engine to engine. */
@@ -79,11 +81,12 @@ export class VoteRecord<R extends Promised> {
     this.#host.persistRecord();
   }
 
-  /** Is what was acked here, or irreversible without it [S6]? */
+  /** Is what was acked here, or irreversible without it [S6]? And who opened the head's view did so without this producer? */
   checkRecovered(): void {
     if (!this.#isRecovering || !this.#isKnown) return;
-    const { ackedHead } = this.#content;
+    const { ackedHead, unknownUpTo = -1 } = this.#content;
     const { head, bottom } = this.#host.ledger;
+    if (head.view <= unknownUpTo) return;
     const holds = head.invalid === undefined && isAtLeast(head, ackedHead);
     this.#isRecovering = !holds && bottom.height < ackedHead.height;
   }
@@ -122,9 +125,21 @@ export class VoteRecord<R extends Promised> {
   /** One's own message came back. @returns whether it tells that the record is an old one, by which one may promise twice */
   givenBack(message: ConsensusMessage): boolean {
     if (!this.takesPart || !this.#rules.isAbove(message, this.#content)) return false;
+    const { unknownUpTo } = this.#content;
+    if (unknownUpTo !== undefined) return this.#knowMore(message, unknownUpTo);
     this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?");
     this.change({ outdated: true } as Partial<R>);
     this.#isKnown = false;
+    this.#isRecovering = true;
+    return true;
+  }
+
+  /** Of a record that stands for a lost one: there are promises of later views. */
+  #knowMore({ content }: ConsensusMessage, unknownUpTo: number): boolean {
+    const promised = "view" in content ? content.view : 0;
+    if (promised <= unknownUpTo) return false;
+    const isPast = promised < this.view;
+    this.change({ unknownUpTo: promised, ...(!isPast && { view: promised + 1, votedFor: undefined }) } as Partial<R>);
     this.#isRecovering = true;
     return true;
   }

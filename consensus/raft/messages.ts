@@ -30,6 +30,8 @@ export const raftRecordMessage = message("RaftRecord", {
   ackedHead: nested(3, refMessage),
   /** It was restored from an old backup: what was promised after it is not known. */
   outdated: optional(bool(4)),
+  /** An operator confirmed that the record was lost: what was promised in views up to this one is not known. */
+  unknownUpTo: optional(uint(5)),
 });
 export type RaftRecord = Decoded<typeof raftRecordMessage>;
 

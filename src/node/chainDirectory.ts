@@ -9,7 +9,7 @@ import { BLOCK_MAX_BYTES } from "../../chain/block.ts";
 import { decodeList, elementAt } from "../../chain/byteList.ts";
 import { HARD_LIMITS } from "../../chain/constants.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
-import { compareRefs } from "../../chain/header.ts";
+import { type BlockRef, compareRefs } from "../../chain/header.ts";
 import { type EngineKit, engineKit, type EngineRecord } from "../../consensus/engines.ts";
 import { equalBytes, hexBytes } from "../base/bytes.ts";
 import type { BlockView, ForkView } from "./api.ts";
@@ -71,6 +71,10 @@ export class ChainDirectory {
     refuseForeignFile(join(dir, "chain.db"));
     const chain = ChainReader.open(dir, genesis.value.chainId);
     return new ChainDirectory(dir, genesis.value, makeGenesisBlock(toGenesis(genesis.value), application).block, chain);
+  }
+
+  get genesisRef(): BlockRef {
+    return { view: 0, height: 0, id: this.#genesisBlock.id };
   }
 
   close(): void {

@@ -5,9 +5,11 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
+import type { Genesis } from "../../chain/genesis.ts";
 import { isAncestorOrEqual } from "../../chain/forkDatabase.ts";
 import type { ProducerEntry } from "../../chain/producerChange.ts";
 import { transactionId } from "../../chain/transaction.ts";
+import { engineKit } from "../../consensus/engines.ts";
 import { LinkError } from "../../net/link/error.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
 import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
@@ -32,6 +34,7 @@ import { ownAddresses } from "./ownAddresses.ts";
 import { ReadDesk } from "./readDesk.ts";
 import { ReplicaDriver, type TellEffect } from "./replicaDriver.ts";
 import { derivedWriteOf, restoreFromDisk, type Restored } from "./restoreFromDisk.ts";
+import { recordNote } from "./recordNote.ts";
 import { RoundTrips } from "./roundTrips.ts";
 import { verifySignature, verifySignatures } from "./signatures.ts";
 import type { RunningNode, StartOptions } from "./startTypes.ts";
@@ -127,7 +130,7 @@ class Node implements RunningNode {
       const whenApplied = (height: number): Promise<void> =>
         new Promise((resolve) => this.#appliedWaiters.push({ height, resolve }));
       const restored = await restoreFromDisk(genesis, application, this.#chainStore, this.#derived, whenApplied, log);
-      this.#tellRecord(restored);
+      this.#tellRecord(restored, genesis);
       this.#makeReplica(restored, genesis, application);
       await this.#startLink();
     } catch (error) {
@@ -481,15 +484,15 @@ class Node implements RunningNode {
     this.#options.log.write("error", "storage", error.message);
   }
 
-  #tellRecord({ record }: Restored): void {
-    if (record !== undefined) return;
+  #tellRecord({ record, genesisBlock }: Restored, genesis: Genesis): void {
     const { verdict } = this.#chainStore.meta().record;
-    this.#options.log.write(
-      "error",
-      "consensus",
-      `the vote record in ${this.#chainStore.file} is ${verdict === "ok" ? "not readable" : verdict}: this node cannot know what it promised, ` +
-        "so it follows and never votes (status: recovering). Give this producer a new key: an older copy of the directory may have forgotten a vote",
+    const note = recordNote(
+      engineKit(genesis, genesisBlock.id),
+      genesis.engine,
+      this.#chainStore.file,
+      record ?? verdict,
     );
+    if (note !== undefined) this.#options.log.write(note.level, "consensus", note.message);
   }
 
   #fail(error: Error): void {

@@ -16,7 +16,7 @@ function bft(tag: string, name: string, file: string, find: string, replace: str
 function records(name: string, file: string, find: string, replace: string): Mutation {
   return mutation("record", name, [{ file, find, replace }], {
     check: "tests",
-    tests: ["test/sim/scenarios/bftRecords.test.ts"],
+    tests: ["test/sim/scenarios/records.test.ts"],
   });
 }
 
@@ -106,5 +106,17 @@ export const BFT: readonly Mutation[] = [
     "consensus/bft/heldRecord.ts",
     "this.#isOutdated = record.outdated === true;",
     "this.#isOutdated = false;",
+  ),
+  records(
+    "bft: who lost its record takes part in views that it may have promised something in",
+    "consensus/bft/bft.ts",
+    "if (this.#record.promises.highQc.view <= this.#record.unknownUpTo) return;",
+    "",
+  ),
+  records(
+    "who lost its record takes part in views that it may have promised something in",
+    "consensus/leading/voteRecord.ts",
+    "if (head.view <= unknownUpTo) return;",
+    "if (head.view < 0 && unknownUpTo < 0) return;",
   ),
 ];

@@ -3,7 +3,7 @@
  * a crash leaves a random prefix of what was asked for. state.db takes flushes, of which a crash may take back the last.
  */
 import { assembleBlock, type Block } from "../../chain/block.ts";
-import { headerMessage } from "../../chain/header.ts";
+import { type BlockRef, headerMessage } from "../../chain/header.ts";
 import type { StateReader } from "../../chain/state.ts";
 import type { BlockLog, RawBlock } from "../../consensus/sync/bestChain.ts";
 import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
@@ -117,9 +117,19 @@ export class ChainDisk {
     this.#reversible.delete(lowest[0]);
   }
 
-  /** The vote record does not read any more. */
-  loseRecord(): void {
-    this.#record = undefined;
+  /** The vote record does not read any more. @param instead what the operator's confirmation puts in its place */
+  loseRecord(instead?: Uint8Array): void {
+    this.#record = instead;
+  }
+
+  /** The greatest block by view and height. */
+  greatest(): BlockRef {
+    const refs = [this.blockAt(this.irreversibleHeight), ...this.blocksAbove()].map(({ id, header }) => ({
+      view: header.view,
+      height: header.height,
+      id,
+    }));
+    return refs.reduce((a, b) => (b.view > a.view || (b.view === a.view && b.height > a.height) ? b : a));
   }
 
   /** An irreversible block, decoded and checked. */

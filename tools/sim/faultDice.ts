@@ -188,7 +188,7 @@ export class FaultDice {
         silent: this.#dice.chance(0.3),
         midStep: false,
         aloneMs: 0,
-        damage: "backup",
+        damage: this.#profile.restore.confirmed === true ? "confirmed" : "backup",
       },
     ];
   }

@@ -147,8 +147,8 @@ export class Observer implements Watch {
   /** What was on a disk that was lost, or is an older one now, is not known there any more. */
   damaged({ index, disk }: SimulatedNode, damage: Damage): void {
     if (this.#lies(index)) return;
-    if (damage !== "disk" && damage !== "backup") return;
-    this.finality.lost(index);
+    if (damage !== "disk" && damage !== "backup" && damage !== "confirmed") return;
+    if (damage !== "confirmed") this.finality.lost(index);
     if (damage === "disk") {
       this.promises.lost(index);
       this.bftPromises.lost(index);

@@ -72,8 +72,9 @@ export interface FaultProfile {
   /**
    * A producer that may fail, or a follower, dies for some seconds and comes back from a backup. The rule that keeps it
    * from voting twice counts on what its peers remember: nobody else crashes, and elections are over when it is back.
+   * `confirmed`: it keeps its disk but for the record, and its operator confirms the loss.
    */
-  readonly restore: { readonly everyMs: number };
+  readonly restore: { readonly everyMs: number; readonly confirmed?: boolean };
   /** The last follower, where there is one, serves ranges that are not true. */
   readonly lies: boolean;
   /** Of messages of the last follower, where there is one: cut short, changed or random bytes. */
@@ -255,6 +256,11 @@ const LATER_KINDS: Record<string, Draw> = {
     pingTimeoutMs: dice.between(300, 1_000),
     redialMs: dice.between(20, 400),
   }),
+  confirmed: (dice) => ({
+    restore: { everyMs: dice.between(5_000, 10_000), confirmed: true },
+    pingTimeoutMs: dice.between(300, 1_000),
+    redialMs: dice.between(20, 400),
+  }),
   /** Links come and go, and both sides dial at once. */
   dialing: (dice) => ({
     mutualConnects: dice.between(0.3, 1),
@@ -271,9 +277,10 @@ const LATER_KINDS: Record<string, Draw> = {
   }),
 };
 
-export const LATER_NAMES: readonly string[] = Object.keys(LATER_KINDS);
+export const LATER_NAMES: readonly string[] = ["restored", "dialing", "garbling"];
+export const LATER_BFT_NAMES: readonly string[] = ["restored", "confirmed", "dialing"];
 const FIRST_NAMES: readonly string[] = Object.keys(KINDS);
-export const PROFILE_NAMES: readonly string[] = [...FIRST_NAMES, ...LATER_NAMES];
+export const PROFILE_NAMES: readonly string[] = [...FIRST_NAMES, ...Object.keys(LATER_KINDS)];
 
 /** @param kind one of {@link PROFILE_NAMES}; undefined: any */
 export function drawProfile(dice: Dice, kind?: string): FaultProfile {

@@ -42,9 +42,9 @@ export type Fault =
 
 /**
  * What a disk has lost when the process comes back. `record`: the vote record does not read. `backup`: the directory is
- * as it was when the process started the last time.
+ * as it was when the process started the last time. `confirmed`: the record is lost, and the operator has confirmed it.
  */
-export type Damage = "none" | "block" | "record" | "disk" | "backup";
+export type Damage = "none" | "block" | "record" | "disk" | "backup" | "confirmed";
 
 export interface ScheduledFault {
   /** Microseconds of virtual time. */
@@ -52,7 +52,14 @@ export interface ScheduledFault {
   readonly fault: Fault;
 }
 
-const BACKUP = "is restored from the backup of its last start";
+const DAMAGES: Record<Damage, string> = {
+  none: "",
+  block: "loses its block",
+  record: "loses its record",
+  disk: "loses its disk",
+  backup: "is restored from the backup of its last start",
+  confirmed: "loses its record, and its operator confirms it",
+};
 
 export function describeFault({ atUs, fault }: ScheduledFault): string {
   const at = `${(atUs / 1000).toFixed(3)} ms`.padStart(14);
@@ -63,7 +70,7 @@ export function describeFault({ atUs, fault }: ScheduledFault): string {
         fault.midStep ? "in the middle of a step" : "",
         fault.silent ? "silently" : "",
         fault.aloneMs > 0 ? `after ${ms(fault.aloneMs)} alone` : "",
-        fault.damage === "none" ? "" : fault.damage === "backup" ? BACKUP : `loses its ${fault.damage}`,
+        DAMAGES[fault.damage],
       ].filter((each) => each !== "");
       return `${at} node ${fault.node} crashes for ${ms(fault.downMs)}${how.map((each) => `, ${each}`).join("")}`;
     }

@@ -11,6 +11,7 @@ import type { ConsensusSettings } from "../../consensus/constants.ts";
 import type { SyncLimits } from "../../consensus/sync/constants.ts";
 import type { Lane } from "../../net/link/types.ts";
 import { hexBytes } from "../../src/base/bytes.ts";
+import { recordAfterLoss } from "../../consensus/lostRecord.ts";
 import { Slabs } from "../../src/base/memory.ts";
 import { unreachable } from "../../src/base/result.ts";
 import { decodeStoredSets } from "../../src/node/storedBlocks.ts";
@@ -268,6 +269,7 @@ export class SimulatedNode implements Station {
     if (this.isUp) throw new Error(`node ${this.index} is up`);
     if (damage === "block") this.disk.rot();
     else if (damage === "record") this.disk.loseRecord();
+    else if (damage === "confirmed") this.#confirmLoss();
     else if (damage === "disk") {
       this.disk = new ChainDisk(this.#world.genesisBlock, undefined);
       this.stateDisk = new StateDisk();
@@ -275,6 +277,17 @@ export class SimulatedNode implements Station {
       this.disk = this.#backup.disk.copy();
       this.stateDisk = this.#backup.stateDisk.copy();
     }
+  }
+
+  /** What the operator's command does; where it refuses, the record is lost. */
+  #confirmLoss(): void {
+    if (!this.isProducer) return;
+    const { genesis, genesisBlock } = this.#world;
+    const head = this.disk.greatest();
+    const zero = { view: 0, height: 0, id: genesisBlock.id };
+    const known = { view: head.view, head, genesis: zero };
+    const fresh = recordAfterLoss(genesis.engine, genesis.configuration, known);
+    this.disk.loseRecord(fresh.ok ? fresh.value : undefined);
   }
 
   #makeBackup(): void {

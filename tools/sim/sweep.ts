@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { EngineName } from "../../chain/genesis.ts";
 import { Dice } from "./dice.ts";
-import { drawSettings, LATER_NAMES } from "./profile.ts";
+import { drawSettings, LATER_BFT_NAMES, LATER_NAMES } from "./profile.ts";
 import { runSimulation, type SimulationResult } from "./run.ts";
 import { TOPOLOGIES, type Topology } from "./topologies.ts";
 
@@ -68,8 +68,10 @@ export function* planSweep({
       producers: dice.pick(engine === "bft" ? BFT_PRODUCERS : PRODUCERS),
       followers: dice.pick(FOLLOWERS),
     };
-    // Under BFT a record restored from a backup is not noticed yet.
-    const later = engine !== "bft" && dice.chance(LATER_SHARE) ? dice.pick(LATER_NAMES) : "default";
+    // Under BFT they came later still: what a seed draws beside them stays.
+    const laterDice = engine === "bft" ? new Dice(seed ^ 0x1a7e6) : dice;
+    const names = engine === "bft" ? LATER_BFT_NAMES : LATER_NAMES;
+    const later = laterDice.chance(LATER_SHARE) ? laterDice.pick(names) : "default";
     const links = dice.chance(SPARSE_SHARE) ? dice.pick(SPARSE) : "mesh";
     const size = {
       producers: producers === undefined ? drawn.producers : dice.integer(...producers),

@@ -1,6 +1,8 @@
 /** `devnet`, `testnet`, `init`, `start`, `keys`, `config`: commands that make and run nodes. */
 import type { Command } from "commander";
 import type { InitFlags, TestnetFlags } from "./init.ts";
+import { DANGER } from "./dangers.ts";
+import type { ConfirmFlags } from "./confirmLostRecord.ts";
 import type { DevnetFlags } from "./devnet.ts";
 import type { Finish } from "./main.ts";
 import { collect, withSettingFlags, type SettingOptions } from "./settingFlags.ts";
@@ -15,6 +17,25 @@ export function addNodeCommands(program: Command, finish: Finish): void {
   addStart(program, finish);
   addKeys(program, finish);
   addConfig(program, finish);
+  addConfirmLostRecord(program, finish);
+}
+
+function addConfirmLostRecord(program: Command, finish: Finish): void {
+  group(program, "producers", "who decides")
+    .command("confirm-lost-record")
+    .description("an operator's word that a producer's vote record was lost; dangerous, see --help")
+    .argument("<dir>", "the node's directory; the node must not run")
+    .option("--confirm", "do it: the dangers below were understood")
+    .option("--json", "print JSON")
+    .addHelpText("after", `${DANGER}\n\nExample:\n  cairn producers confirm-lost-record node3 --confirm`)
+    .action(async (dir: string, flags: ConfirmFlags) =>
+      finish(await (await import("./confirmLostRecord.ts")).confirmLostRecordCommand(dir, flags)),
+    );
+}
+
+/** A command that others are below, made once. */
+function group(program: Command, name: string, description: string): Command {
+  return program.commands.find((command) => command.name() === name) ?? program.command(name).description(description);
 }
 
 function addDevnet(program: Command, finish: Finish): void {

@@ -1,0 +1,45 @@
+/**
+ * A fresh record for a producer whose record was lost or is an old one, when its operator says so (docs/protocol.md,
+ * section 4). What it promised is not known, so the record keeps it out of every view that it may have promised anything
+ * in, as far as its disk and those tell that hold its messages: the others open a later one without it.
+ */
+import type { Configuration } from "../chain/configuration.ts";
+import { majorityOf } from "../chain/configuration.ts";
+import type { EngineName } from "../chain/genesis.ts";
+import type { BlockRef } from "../chain/header.ts";
+import { err, ok, type Result } from "../src/base/result.ts";
+import { initialBftRecord } from "./bft/heldRecord.ts";
+import { bftRecordMessage } from "./bft/messages.ts";
+import { quorumOf } from "./bft/rules.ts";
+import { raftRecordMessage } from "./raft/messages.ts";
+
+/** What a disk still tells. */
+export interface KnownOfLost {
+  /** Highest view of a block, or of a record that is an old one. */
+  readonly view: number;
+  readonly head: BlockRef;
+  readonly genesis: BlockRef;
+}
+
+export interface LossRefusal {
+  /** The others' answers are enough under this engine; or they cannot decide anything without this producer. */
+  readonly code: "RECOVERS_BY_ITSELF" | "OTHERS_ARE_TOO_FEW";
+  readonly producers: number;
+}
+
+/** @returns the encoded record */
+export function recordAfterLoss(
+  engine: EngineName,
+  configuration: Configuration,
+  { view, head, genesis }: KnownOfLost,
+): Result<Uint8Array, LossRefusal> {
+  const producers = configuration.producers.length;
+  if (engine === "vsr") return err({ code: "RECOVERS_BY_ITSELF", producers });
+  const quorum = engine === "bft" ? quorumOf(configuration) : majorityOf(configuration);
+  // Who is alone has promised nobody anything.
+  const isAlone = producers === 1;
+  if (!isAlone && quorum > producers - 1) return err({ code: "OTHERS_ARE_TOO_FEW", producers });
+  const fresh = { view: view + 1, ackedHead: head, ...(!isAlone && { unknownUpTo: view }) };
+  if (engine === "raft") return ok(raftRecordMessage.encode(fresh));
+  return ok(bftRecordMessage.encode({ ...initialBftRecord(genesis), ...fresh, viewChangeSent: view + 1 }));
+}
