@@ -98,8 +98,8 @@ export const BFT: readonly Mutation[] = [
   records(
     "bft: a restored old backup is not noticed",
     "consensus/bft/bft.ts",
-    "if (!isAbove || !this.#takesPart()) return;",
-    "if (isAbove || !isAbove) return;",
+    "if (view <= this.#record.unknownUpTo || !this.#takesPart()) return;",
+    "if (view >= 0) return;",
   ),
   records(
     "bft: that a record is old is forgotten with the next restart",

@@ -38,6 +38,7 @@ const TAGS = [
   "tree",
   "discovery",
   "early",
+  "bft",
 ];
 /** Found within some seconds each. */
 const FAST = new Set(["S2", "S4", "S5", "S6", "R1", "H1"]);

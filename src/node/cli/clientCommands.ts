@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import type { AuditFlags } from "./audit.ts";
 import { type ClientFlags, DEFAULT_URL } from "./client.ts";
 import type { KvFlags, KvGetFlags } from "./kv.ts";
+import { group, PRODUCERS } from "./group.ts";
 import type { Finish } from "./main.ts";
 import { collect } from "./settingFlags.ts";
 import type { ProposeFlags } from "./producers.ts";
@@ -72,7 +73,7 @@ function addRoutes(program: Command, finish: Finish): void {
 }
 
 function addProducers(program: Command, finish: Finish): void {
-  const producers = program.command("producers").description("the set of producers, and changes of it");
+  const producers = group(program, ...PRODUCERS);
   forNode(producers.command("show").description("who produces, and how far a change is"))
     .addHelpText("after", "\nExample:\n  cairn producers show --url http://127.0.0.1:26611 --json")
     .action(async (flags: ClientFlags) => finish(await (await import("./producers.ts")).producersShowCommand(flags)));

@@ -1,5 +1,6 @@
 /** `devnet`, `testnet`, `init`, `start`, `keys`, `config`: commands that make and run nodes. */
 import type { Command } from "commander";
+import { group, PRODUCERS } from "./group.ts";
 import type { InitFlags, TestnetFlags } from "./init.ts";
 import { DANGER } from "./dangers.ts";
 import type { ConfirmFlags } from "./confirmLostRecord.ts";
@@ -21,7 +22,7 @@ export function addNodeCommands(program: Command, finish: Finish): void {
 }
 
 function addConfirmLostRecord(program: Command, finish: Finish): void {
-  group(program, "producers", "who decides")
+  group(program, ...PRODUCERS)
     .command("confirm-lost-record")
     .description("an operator's word that a producer's vote record was lost; dangerous, see --help")
     .argument("<dir>", "the node's directory; the node must not run")
@@ -31,11 +32,6 @@ function addConfirmLostRecord(program: Command, finish: Finish): void {
     .action(async (dir: string, flags: ConfirmFlags) =>
       finish(await (await import("./confirmLostRecord.ts")).confirmLostRecordCommand(dir, flags)),
     );
-}
-
-/** A command that others are below, made once. */
-function group(program: Command, name: string, description: string): Command {
-  return program.commands.find((command) => command.name() === name) ?? program.command(name).description(description);
 }
 
 function addDevnet(program: Command, finish: Finish): void {
