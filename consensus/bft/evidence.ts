@@ -56,6 +56,13 @@ export const evidenceMessage = message("Evidence", {
 export const EVIDENCE_KINDS = ["twoBlocks", "twoVotes", "lessReported"] as const;
 export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
 
+/** What the accused has signed, for people. */
+export const EVIDENCE_WORDS: Readonly<Record<EvidenceKind, string>> = {
+  twoBlocks: "two blocks at one place",
+  twoVotes: "two votes at one place, or on two branches",
+  lessReported: "a view change that reports less than was committed",
+};
+
 export interface Evidence {
   readonly kind: EvidenceKind;
   /** Whom it is against. */

@@ -8,6 +8,7 @@ import type { ProducerEntry } from "../../chain/producerChange.ts";
 import type { SubmitAnswer, TransactionPlace } from "../replica/types.ts";
 import type { Lane, LaneInfo, PeerKey } from "../../net/link/types.ts";
 import type { BlockProof } from "../../consensus/blockProof.ts";
+import type { ProducerEvidence } from "../../consensus/producerEvidence.ts";
 import type { HeadProof } from "../../consensus/headProof.ts";
 import type { TransactionProof } from "../../consensus/transactionProof.ts";
 import type { ProofAnswer } from "./proofs.ts";
@@ -232,6 +233,8 @@ export interface NodeApi {
   routes(): RouteJson[];
   producers(): ProducerView[];
   producerSet(): ProducerSetView;
+  /** Against producers, one piece of each kind. */
+  evidence(): ProducerEvidence[];
   /** Closes and refuses links to a peer, known or not, or takes that back; on disk when it returns. */
   setPeerOff(key: PeerKey, off: boolean): "done" | "self" | "full";
   offPeers(): readonly OffPeer[];

@@ -11,6 +11,8 @@ import { HARD_LIMITS } from "../../chain/constants.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { type BlockRef, compareRefs } from "../../chain/header.ts";
 import { type EngineKit, engineKit, type EngineRecord } from "../../consensus/engines.ts";
+import { PRODUCER_EVIDENCE_FORMAT, type ProducerEvidence, producerEvidence } from "../../consensus/producerEvidence.ts";
+import { toBase64Url } from "../base/base64url.ts";
 import { equalBytes, hexBytes } from "../base/bytes.ts";
 import type { BlockView, ForkView } from "./api.ts";
 import { applicationByName } from "./applicationByName.ts";
@@ -157,6 +159,18 @@ export class ChainDirectory {
     return decoded.ok ? { verdict: "ok", record: decoded.value } : { verdict: "undecodable" };
   }
 
+  /** Against producers, as their rows say. A piece that its bytes do not bear out is given, too: who checks it finds out. Throws DAMAGED. */
+  evidence(): ProducerEvidence[] {
+    const { chainId } = this.genesis;
+    return this.#chain.evidence().map(({ producer, kind, bytes }) => {
+      const decoded = this.#kit.decodeEvidence(bytes);
+      const told = decoded.ok
+        ? producerEvidence(chainId, decoded.value)
+        : { format: PRODUCER_EVIDENCE_FORMAT, chainId, ...NOTHING_SAID, evidence: toBase64Url(bytes) };
+      return { ...told, producer, kind } as ProducerEvidence;
+    });
+  }
+
   /** What the state holds; undefined when there is no state.db. */
   applied(): AppliedBlock | undefined {
     return this.#state?.applied();
@@ -251,6 +265,9 @@ export class ChainDirectory {
     return new StorageError("DAMAGED", this.#chain.file, `${this.#chain.file}: ${what}`);
   }
 }
+
+/** Of evidence that does not decode. */
+const NOTHING_SAID = { view: 0, height: 0, first: {}, second: {} };
 
 /** Place of a transaction in a block; -1: it is not there. */
 function indexIn({ transactionIds }: Block, id: Uint8Array): number {

@@ -1,5 +1,6 @@
 /** Prometheus metrics: base units, `cairn_` in front, subsystem names that people have dashboards for. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { EVIDENCE_KINDS, type Evidence } from "../../consensus/bft/evidence.ts";
 import type { LinkStats, PeerInfo } from "../../net/link/types.ts";
 import type { ReplicaStatus } from "../replica/types.ts";
 import { laneMetrics } from "./laneMetrics.ts";
@@ -10,6 +11,8 @@ import type { CommitReport } from "./storage/types.ts";
 export interface MetricSources {
   producers(): Pick<NodeProducers, "role" | "isChanging" | "entries">;
   status(): ReplicaStatus;
+  /** Against producers, held. */
+  evidence(): readonly Pick<Evidence, "kind">[];
   links(): LinkStats;
   linkPeers(): readonly PeerInfo[];
   longestStepMs(): number;
@@ -136,6 +139,16 @@ export class Metrics {
       collect() {
         for (const { key, state } of sources.status().producers)
           this.set({ producer: key }, Number(state === "faulty"));
+      },
+    });
+    new Gauge({
+      name: "cairn_consensus_evidence",
+      help: "Pieces of evidence against producers that this node holds, by kind: at most one of each producer and kind.",
+      labelNames: ["kind"],
+      registers,
+      collect() {
+        const held = sources.evidence();
+        for (const kind of EVIDENCE_KINDS) this.set({ kind }, held.filter((each) => each.kind === kind).length);
       },
     });
     new Gauge({

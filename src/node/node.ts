@@ -10,6 +10,7 @@ import { isAncestorOrEqual } from "../../chain/forkDatabase.ts";
 import type { ProducerEntry } from "../../chain/producerChange.ts";
 import { transactionId } from "../../chain/transaction.ts";
 import { engineKit } from "../../consensus/engines.ts";
+import { producerEvidence } from "../../consensus/producerEvidence.ts";
 import { LinkError } from "../../net/link/error.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
 import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
@@ -237,7 +238,7 @@ class Node implements RunningNode {
   #makeReplica(restored: Restored, genesis: ReturnType<typeof toGenesis>, application: Application): void {
     const { key, config, log } = this.#options;
     const log_ = makeBlockLog(this.#chainStore, restored.genesisBlock, (error) => this.#tellDamaged(error));
-    const { execution, bottom, certificate, blocks, record } = restored;
+    const { execution, bottom, certificate, blocks, record, evidence } = restored;
     this.#replica = new Replica(
       {
         genesis,
@@ -252,6 +253,7 @@ class Node implements RunningNode {
         blocks,
         log: log_,
         record,
+        evidence,
         rejected: this.#rejected.ids,
         addresses: this.#knownPeers.found,
         outboundPeers: config.p2p.outboundPeers,
@@ -288,6 +290,7 @@ class Node implements RunningNode {
     this.#metrics = new Metrics({
       producers: () => this.#producers,
       status: () => this.#replica.status(),
+      evidence: () => this.#replica.evidence,
       links: () => this.#link.stats(),
       linkPeers: () => this.#link.peers(),
       longestStepMs: () => this.#driver.takeLongestStepMs(),
@@ -430,7 +433,7 @@ class Node implements RunningNode {
       case "log":
         return log.write(effect.level, effect.layer, effect.message, effect.fields);
       case "evidence":
-        // The replica has logged it.
+        // The replica has logged it, and keeps it.
         return;
       case "halt":
         this.#readDesk.stop();
@@ -580,6 +583,7 @@ class Node implements RunningNode {
       routes: () => this.#routes(),
       producers: () => producerViews(this.#producers.entries(), this.#replica.status().producers),
       producerSet: () => this.#producers.view(),
+      evidence: () => this.#replica.evidence.map((each) => producerEvidence(genesis.chainId, each)),
       setPeerOff: (peer, off) => this.#setPeerOff(peer, off),
       offPeers: () => this.#off.ids.map((peer) => this.#offPeer(peer)),
       metrics: () => this.#metrics.registry.metrics(),

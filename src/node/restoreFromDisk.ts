@@ -24,6 +24,8 @@ export interface Restored {
   readonly certificate: Uint8Array;
   readonly blocks: readonly Block[];
   readonly record: Uint8Array | undefined;
+  /** Against producers. */
+  readonly evidence: readonly Uint8Array[];
 }
 
 /** Waits until the derived store has applied a height. */
@@ -75,6 +77,7 @@ export async function restoreFromDisk(
     certificate: irreversible?.certificate ?? new Uint8Array(0),
     blocks: readAbove(chainStore, irreversibleHeight, log),
     record: record.verdict === "ok" ? record.bytes : undefined,
+    evidence: chainStore.evidence((error) => log.write("error", "storage", error.message)).map(({ bytes }) => bytes),
   };
 }
 

@@ -1,27 +1,30 @@
 /**
- * Evidence against producers, found here or told by others: one piece for each producer and kind. What is new is handed to
- * the shell, which keeps it, and to all neighbours; who connects gets all of it.
+ * Evidence against producers, found here or told by others: one piece for each producer and kind. What is new is written
+ * down and told to all neighbours, who check it for themselves; who connects gets all of it.
  */
-import { EVIDENCE_KINDS, type Evidence, type EvidenceError, type EvidenceKind } from "../../consensus/bft/evidence.ts";
+import {
+  EVIDENCE_KINDS,
+  EVIDENCE_WORDS,
+  type Evidence,
+  type EvidenceError,
+  type EvidenceKind,
+} from "../../consensus/bft/evidence.ts";
+import type { SignatureClaim } from "../../chain/signing.ts";
 import type { PeerKey } from "../base/key.ts";
 import type { Result } from "../base/result.ts";
 import type { LogLevel } from "./types.ts";
 
 export interface EvidenceHost {
+  /** Checks everything but the signatures. */
   decode(bytes: Uint8Array): Result<Evidence, EvidenceError>;
   /** To everyone but `from`. */
   spread(evidence: Uint8Array, from: PeerKey | undefined): void;
-  tell(evidence: Evidence): void;
+  isSigned(claim: SignatureClaim): boolean;
+  /** Writes it down, and tells the shell. */
+  keep(evidence: Evidence): void;
   accuse(producer: PeerKey, what: string): void;
   log(level: LogLevel, message: string, fields: Record<string, unknown>): void;
 }
-
-/** What the accused has done, for people. */
-const WORDS: Record<EvidenceKind, string> = {
-  twoBlocks: "two blocks at one place",
-  twoVotes: "two votes at one place, or on two branches",
-  lessReported: "a view change that reports less than was committed",
-};
 
 export class EvidenceStore {
   readonly #host: EvidenceHost;
@@ -31,12 +34,17 @@ export class EvidenceStore {
     this.#host = host;
   }
 
-  /** What this node's disk holds: checked when it was found. */
+  /** What this node's disk holds. It is checked again: whatever has become of the disk, nobody is accused falsely. */
   restore(kept: readonly Uint8Array[]): void {
     for (const bytes of kept) {
       const evidence = this.#host.decode(bytes);
-      if (evidence.ok) this.#hold(evidence.value);
-      else this.#host.log("error", "evidence on disk is not valid", { ...evidence.error });
+      const fault = !evidence.ok
+        ? evidence.error.detail
+        : evidence.value.claims.every((claim) => this.#host.isSigned(claim))
+          ? undefined
+          : "a signature is not valid";
+      if (evidence.ok && fault === undefined) this.#hold(evidence.value);
+      else this.#host.log("error", "evidence on disk is not valid", { detail: fault });
     }
   }
 
@@ -62,16 +70,17 @@ export class EvidenceStore {
   received(evidence: Evidence, from: PeerKey | undefined): void {
     if (!this.isNews(evidence)) return;
     const { kind, producer, view, height } = evidence;
-    this.#hold({ ...evidence, bytes: evidence.bytes.slice() });
-    this.#host.log("warn", "evidence against a producer", { producer, what: WORDS[kind], view, height });
-    this.#host.tell(evidence);
-    this.#host.spread(evidence.bytes, from);
+    const held = { ...evidence, bytes: evidence.bytes.slice() };
+    this.#hold(held);
+    this.#host.log("warn", "evidence against a producer", { producer, what: EVIDENCE_WORDS[kind], view, height });
+    this.#host.keep(held);
+    this.#host.spread(held.bytes, from);
   }
 
   #hold(evidence: Evidence): void {
     const { kind, producer } = evidence;
     this.#held.set(nameOf(producer, kind), evidence);
-    this.#host.accuse(producer, WORDS[kind]);
+    this.#host.accuse(producer, EVIDENCE_WORDS[kind]);
   }
 }
 

@@ -8,7 +8,7 @@ import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { encodeProducerSets } from "../../chain/producerSets.ts";
 import type { Lane, PeerKey } from "../../net/link/types.ts";
 import { OWED_BYTES_MAX, OWED_PERSISTS_MAX } from "./constants.ts";
-import type { Effect, PersistedBlock, PersistedIrreversible, PersistedSets } from "./types.ts";
+import type { Effect, PersistedBlock, PersistedEvidence, PersistedIrreversible, PersistedSets } from "./types.ts";
 
 /** What is done when a token has come back. */
 export type AfterPersist =
@@ -32,6 +32,7 @@ export class Outbox {
   #blocks: PersistedBlock[] = [];
   #recordChanged = false;
   #irreversible: PersistedIrreversible | undefined;
+  #evidence: PersistedEvidence[] = [];
   #after: AfterPersist[] = [];
   #token = 0;
   #durableToken = 0;
@@ -70,6 +71,9 @@ export class Outbox {
     const producerSets = [...before, ...(irreversible.producerSets ?? [])];
     this.#irreversible = { ...irreversible, ...(producerSets.length > 0 && { producerSets }) };
   }
+  persistEvidence(evidence: PersistedEvidence): void {
+    this.#evidence.push(evidence);
+  }
   whenDurable(after: AfterPersist): void {
     this.#after.push(after);
   }
@@ -105,6 +109,7 @@ export class Outbox {
         blocks: this.#blocks,
         ...(this.#recordChanged && { record: encodeRecord() }),
         ...(this.#irreversible && { irreversible: this.#irreversible }),
+        ...(this.#evidence.length > 0 && { evidence: this.#evidence }),
       });
       if (this.#blocks.length > 0) {
         const bytes = this.#blocks.reduce((sum, { header, body }) => sum + header.length + body.length, 0);
@@ -114,6 +119,7 @@ export class Outbox {
       this.#blocks = [];
       this.#recordChanged = false;
       this.#irreversible = undefined;
+      this.#evidence = [];
     }
     if (this.#after.length > 0) {
       this.#waiting.push({ token: this.#token, after: this.#after });
@@ -130,6 +136,7 @@ export class Outbox {
   }
 
   #isDirty(): boolean {
-    return this.#blocks.length > 0 || this.#recordChanged || this.#irreversible !== undefined;
+    if (this.#blocks.length > 0 || this.#evidence.length > 0) return true;
+    return this.#recordChanged || this.#irreversible !== undefined;
   }
 }

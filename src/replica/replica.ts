@@ -7,6 +7,7 @@ import { unreachable } from "../base/result.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Ledger, LedgerEvent } from "../../chain/ledger.ts";
 import { encodeFrontier } from "../../chain/merkle.ts";
+import type { Evidence } from "../../consensus/bft/evidence.ts";
 import { encodeCertificatePayload, encodeEvidencePayload } from "../../consensus/messages.ts";
 import type { Mempool } from "../../consensus/mempool/mempool.ts";
 import type { BestChain } from "../../consensus/sync/bestChain.ts";
@@ -99,6 +100,11 @@ export class Replica {
       halted: this.#halted,
       sizes: this.sizes,
     };
+  }
+
+  /** Against producers: one piece of each kind. */
+  get evidence(): readonly Evidence[] {
+    return this.#parts.evidence.all;
   }
 
   /** Ways to the other producers. */

@@ -9,7 +9,7 @@ import type { CloseReason, Lane, PeerKey } from "../../net/link/types.ts";
 import type { KeptAddresses } from "../../net/transport/addressBook.ts";
 import type { AddressScope } from "../../net/transport/addressScope.ts";
 import type { SyncPhase } from "../../consensus/sync/connection.ts";
-import type { Evidence } from "../../consensus/bft/evidence.ts";
+import type { Evidence, EvidenceKind } from "../../consensus/bft/evidence.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
 import type { FaultClass } from "./conduct.ts";
 
@@ -61,6 +61,7 @@ export type Effect =
       readonly blocks: readonly PersistedBlock[];
       readonly record?: Uint8Array;
       readonly irreversible?: PersistedIrreversible;
+      readonly evidence?: readonly PersistedEvidence[];
     }
   /** A frame for a neighbour; with `after`, not before that token is on disk. Part arrays are not to be changed. */
   | {
@@ -103,7 +104,7 @@ export type Effect =
       readonly message: string;
       readonly fields?: Record<string, unknown>;
     }
-  /** A producer has signed what no correct one does: to be kept, and given back at the next start. */
+  /** A producer has signed what no correct one does: found here or told by others, and not known before. */
   | { readonly kind: "evidence"; readonly evidence: Evidence }
   /**
    * This node or the quorum is broken: stop taking part, keep the evidence, tell people.
@@ -142,6 +143,13 @@ export interface PersistedSets {
   readonly provenHeight: number;
   /** `encodeProducerSets` */
   readonly sets: Uint8Array;
+}
+
+/** Replaces what is kept of the same producer and kind. All that is kept is given back at the next start. */
+export interface PersistedEvidence {
+  readonly producer: PeerKey;
+  readonly kind: EvidenceKind;
+  readonly bytes: Uint8Array;
 }
 
 export interface StateFlush {

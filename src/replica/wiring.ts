@@ -122,7 +122,7 @@ export function wire(start: ReplicaStart, core: Core): Parts {
   parts.reads = reads(start, core, parts);
   parts.watch = watch(start, core, parts);
   parts.discovery = discovery(start, core, parts);
-  parts.evidence = evidence(core, parts);
+  parts.evidence = evidence(start, core, parts);
   parts.leaving = leaving(start, core, parts);
   parts.producer = producer(start, core, parts);
   parts.intake = intake(start, core, parts);
@@ -360,12 +360,16 @@ function watch({ self, sign, genesis }: ReplicaStart, core: Core, parts: Parts):
   });
 }
 
-function evidence(core: Core, parts: Parts): EvidenceStore {
+function evidence({ verify }: ReplicaStart, core: Core, parts: Parts): EvidenceStore {
   const { kit, transport, outbox } = parts;
   return new EvidenceStore({
     decode: (bytes) => kit.decodeEvidence(bytes),
     spread: (bytes, from) => transport.broadcast("urgent", encodeEvidencePayload(bytes), from),
-    tell: (each) => outbox.effect({ kind: "evidence", evidence: each }),
+    isSigned: (claim) => verify(claim),
+    keep: (each) => {
+      outbox.persistEvidence({ producer: each.producer, kind: each.kind, bytes: each.bytes });
+      outbox.effect({ kind: "evidence", evidence: each });
+    },
     accuse: (producer, what) => parts.watch.accuse(producer, what),
     log: (level, message, fields) => core.log(level, "consensus", message, fields),
   });

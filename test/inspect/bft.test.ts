@@ -59,6 +59,7 @@ test("a whole chain verifies, the signatures of entries, proofs and certificates
     certificates: 6,
     certifiedHeight: 20,
     reversible: 2,
+    evidence: 1,
   });
 });
 
@@ -67,6 +68,9 @@ test.each<[Table, string, string, FaultKind, object]>([
   ["certificates", "height = 8", "certificate", "certificate", { height: 8 }],
   ["pointer", "one = 1", "certificate", "irreversible pointer", { height: 20 }],
   ["record", "one = 1", "bytes", "vote record", {}],
+  ["evidence", "kind = 'twoVotes'", "producer", "evidence", {}],
+  ["evidence", "kind = 'twoVotes'", "kind", "evidence", {}],
+  ["evidence", "kind = 'twoVotes'", "bytes", "evidence", {}],
 ])(
   "one flipped bit in %s where %s, its checksum made right again, is named",
   async (table, where, column, kind, place) => {

@@ -35,12 +35,14 @@ interface Case extends Flip {
 }
 
 /** Of the chain at hand. */
-interface Heights {
+interface Stored {
   readonly irreversible: number;
   /** One that has a certificate, a tenth of the way up. */
   readonly certified: number;
   /** The highest above the irreversible one, if there is any. */
   readonly reversible: number | undefined;
+  /** Against a producer. */
+  readonly hasEvidence: boolean;
 }
 
 /** Every flip of a height goes beyond all heights there are. */
@@ -48,7 +50,7 @@ const FAR = 28;
 const away = (height: number): number => height ^ (1 << FAR);
 
 /** One for each column of each table that anything depends on. */
-function casesOf({ irreversible, certified: h, reversible: r }: Heights): Case[] {
+function casesOf({ irreversible, certified: h, reversible: r, hasEvidence }: Stored): Case[] {
   const one = "one = 1";
   const at = `height = ${h}`;
   const middleOf = (name: string, key: string): string =>
@@ -102,6 +104,11 @@ function casesOf({ irreversible, certified: h, reversible: r }: Heights): Case[]
       ["chain.db", "reversible", above, "block", { kind: "block row", height: r }],
     );
   }
+  if (hasEvidence) {
+    const named = { kind: "evidence" } as const;
+    for (const column of ["producer", "kind", "bytes"]) rows.push(["chain.db", "evidence", "1", column, named]);
+    rows.push(["chain.db", "evidence", "1", "crc", { ...named, detail: /checksum/ }]);
+  }
   return rows.map(([file, name, where, column, named, bit]) => ({
     file,
     table: name,
@@ -144,7 +151,7 @@ export async function runBitFlips(dir: string, note: (result: FlipResult) => voi
     const before = await verify();
     const seconds = (performance.now() - began) / 1000;
     const results: FlipResult[] = [];
-    for (const each of casesOf(heightsOf(copy))) {
+    for (const each of casesOf(storedIn(copy))) {
       const result = await runOne(copy, each, verify);
       results.push(result);
       note(result);
@@ -204,13 +211,18 @@ function write<T>(dir: string, file: string, work: (database: Database.Database)
   }
 }
 
-function heightsOf(dir: string): Heights {
+function storedIn(dir: string): Stored {
   return write(dir, "chain.db", (database) => {
     const number = (sql: string): number | null => database.prepare<[], number | null>(sql).pluck().get() ?? null;
     const irreversible = number("SELECT height FROM pointer");
     const certified = number(`SELECT min(height) FROM certificates WHERE height >= ${(irreversible ?? 0) / 10}`);
     if (irreversible === null || certified === null) throw new Error(`${dir}: nothing is irreversible there`);
-    return { irreversible, certified, reversible: number("SELECT max(height) FROM reversible") ?? undefined };
+    return {
+      irreversible,
+      certified,
+      reversible: number("SELECT max(height) FROM reversible") ?? undefined,
+      hasEvidence: number("SELECT count(*) FROM evidence") !== 0,
+    };
   });
 }
 

@@ -4,6 +4,7 @@
 export type FaultKind =
   | "database file"
   | "vote record"
+  | "evidence"
   | "irreversible pointer"
   | "frontier"
   | "chain row"

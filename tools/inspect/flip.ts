@@ -1,6 +1,6 @@
 /** One changed bit in a row of a node's databases: what verification is tested with. */
 import type Database from "better-sqlite3";
-import { checksum, recordChecksum } from "../../src/node/storage/chainChecksum.ts";
+import { checksum, evidenceChecksum, recordChecksum } from "../../src/node/storage/chainChecksum.ts";
 
 /** Columns that name a row of each table. */
 const PRIMARY_KEY = {
@@ -11,6 +11,7 @@ const PRIMARY_KEY = {
   chain: ["height"],
   reversible: ["height", "block"],
   certificates: ["height"],
+  evidence: ["producer", "kind"],
   state: ["key"],
   receipts: ["height"],
   applied: ["one"],
@@ -69,6 +70,10 @@ function flipped(value: Value, bit: number | undefined): Value {
 }
 
 function checksumOf(table: Table, row: Row): Row {
+  if (table === "evidence") {
+    const [producer, kind, bytes] = [row["producer"], Buffer.from(row["kind"] as string, "latin1"), row["bytes"]];
+    return { crc: evidenceChecksum(producer as Buffer, kind, bytes as Buffer) };
+  }
   if (table === "record") return { sha256: recordChecksum(row["bytes"] as Buffer) };
   const parts = {
     blocks: ["id", "parent", "header", "signature", "body"],

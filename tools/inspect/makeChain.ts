@@ -8,13 +8,17 @@ import { pathToFileURL } from "node:url";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { encodeTransaction } from "../../chain/transaction.ts";
+import { evidenceOfVotes } from "../../consensus/bft/evidence.ts";
+import { type SignedVote, voteDigest } from "../../consensus/bft/messages.ts";
 import { utf8 } from "../../src/base/bytes.ts";
-import { sha256 } from "../../src/base/hash.ts";
+import { sha256, sha256Hex } from "../../src/base/hash.ts";
 import { encodeKvPayload } from "../../src/node/applications/kvPayload.ts";
 import { initialRecord } from "../../src/node/directory.ts";
 import { type GenesisFile, parseGenesis } from "../../src/node/genesisFile.ts";
 import { type NodeKey, nodeKeyFromSeed } from "../../src/node/keys.ts";
+import { ChainStore } from "../../src/node/storage/chainStore.ts";
 import { createChainDatabase } from "../../src/node/storage/chainSchema.ts";
+import type { StorageError } from "../../src/node/storage/types.ts";
 import { ChainFiller } from "../network/chainFiller.ts";
 
 export interface ChainShape {
@@ -93,6 +97,23 @@ export async function makeChain(dir: string, shape: ChainShape): Promise<void> {
   }
   if (shape.reversible > 0) filler.leaveReversible(makeRun(shape.reversible));
   await filler.close();
+  if (engine === "bft") await leaveEvidence(dir, file.chainId);
+}
+
+/** The last producer has committed two blocks at one place. */
+async function leaveEvidence(dir: string, chainId: string): Promise<void> {
+  const liar = PRODUCER_KEYS.bft.at(-1) as NodeKey;
+  const [first, second] = ["a", "b"].map((name) => {
+    const vote = { view: 1, height: 1, id: sha256Hex(utf8(name)) };
+    return { commit: true, vote, signature: liar.sign(voteDigest(chainId, true, vote)) };
+  }) as [SignedVote, SignedVote];
+  const bytes = evidenceOfVotes(liar.publicKey, first, second, []);
+  const onError = (error: StorageError): never => {
+    throw error;
+  };
+  const store = await ChainStore.open(dir, { onPersisted: () => undefined, onError }, { chainId });
+  store.persist({ token: 0, blocks: [], evidence: [{ producer: liar.publicKey, kind: "twoVotes", bytes }] });
+  await store.close();
 }
 
 function transactionOf(name: string, { valueBytes, signed }: ChainShape, chainId: string, time: number): Uint8Array {

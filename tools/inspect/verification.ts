@@ -13,6 +13,8 @@ export interface Report extends Counts {
   readonly indexEntries?: number;
   /** Blocks above the irreversible one. */
   readonly reversible?: number;
+  /** Pieces against producers; absent when there is none. */
+  readonly evidence?: number;
 }
 
 export interface Progress extends Counts {

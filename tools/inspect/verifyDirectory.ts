@@ -17,6 +17,7 @@ import { ifThere } from "../../src/node/storage/errors.ts";
 import { StorageError, type StoredBlock, type StoredCertificate } from "../../src/node/storage/types.ts";
 import { checkedBlock } from "./blockCheck.ts";
 import { ChainVerifier } from "./chainVerifier.ts";
+import { checkStoredEvidence } from "./evidence.ts";
 import { type Fault, FaultFound, type FaultKind } from "./fault.ts";
 import { StoredIndex } from "./storedIndex.ts";
 import { checkReceipts, compareState } from "./storedState.ts";
@@ -98,6 +99,7 @@ class DirectoryVerification {
     indexHeight?: number;
     indexEntries?: number;
     reversible?: number;
+    evidence?: number;
   } = {};
 
   constructor(dir: string, rows: ChainRows, verifier: ChainVerifier) {
@@ -115,6 +117,8 @@ class DirectoryVerification {
 
   async run(onProgress: OnProgress): Promise<void> {
     checkVoteRecord(this.#rows, this.verifier.kit, this.verifier.genesis.configuration);
+    const evidence = checkStoredEvidence(this.#rows, this.verifier.kit);
+    if (evidence > 0) this.#done = { evidence };
     // What is derived first: chain.db is never behind what was made from it.
     this.#stateHeight = this.#state?.applied()?.height;
     this.#index = this.#indexReader && new StoredIndex(this.#indexReader);

@@ -35,8 +35,8 @@ export class ChainDisk {
   #record: Uint8Array | undefined;
   readonly #producerSets: PersistedSets[] = [];
 
-  /** Against producers. */
-  readonly evidence: Uint8Array[] = [];
+  /** Against producers, by whom and kind. */
+  readonly #evidence = new Map<string, Uint8Array>();
 
   constructor(genesis: Block, record: Uint8Array | undefined) {
     this.#genesis = genesis;
@@ -60,6 +60,10 @@ export class ChainDisk {
     return this.#producerSets;
   }
 
+  get evidence(): Uint8Array[] {
+    return [...this.#evidence.values()];
+  }
+
   has(id: string): boolean {
     return id === this.#genesis.id || this.#blocks.has(id);
   }
@@ -79,7 +83,7 @@ export class ChainDisk {
     return this.#chain[height];
   }
 
-  apply({ blocks, record, irreversible }: Pick<Persist, "blocks" | "record" | "irreversible">): void {
+  apply({ blocks, record, irreversible, evidence = [] }: Omit<Persist, "kind" | "token">): void {
     for (const block of blocks) {
       this.#blocks.set(block.id, block);
       this.#everHeld.add(block.id);
@@ -88,6 +92,7 @@ export class ChainDisk {
     }
     if (record !== undefined) this.#record = record;
     if (irreversible !== undefined) this.#setIrreversible(irreversible);
+    for (const { producer, kind, bytes } of evidence) this.#evidence.set(`${producer} ${kind}`, bytes);
   }
 
   /** As it is now, for a backup. What was ever held stays known to both. */
@@ -99,7 +104,7 @@ export class ChainDisk {
     for (const [id, height] of this.#heights) copy.#heights.set(id, height);
     for (const id of this.#pruned) copy.#pruned.add(id);
     copy.#producerSets.push(...this.#producerSets);
-    copy.evidence.push(...this.evidence);
+    for (const [name, bytes] of this.#evidence) copy.#evidence.set(name, bytes);
     copy.#everHeld = this.#everHeld;
     copy.#irreversible = this.#irreversible;
     return copy;

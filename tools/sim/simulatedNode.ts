@@ -390,8 +390,6 @@ export class SimulatedNode implements Station {
       case "keepAddresses":
         return this.#world.dialing.keep(this.index, effect.addresses);
       case "evidence":
-        this.disk.evidence.push(effect.evidence.bytes);
-        return;
       case "irreversible":
       case "head":
       case "submitted":

@@ -1,11 +1,16 @@
-/** Portable evidence that one chain has two histories: two proofs of different blocks at one height (docs/proofs.md). */
+/**
+ * Portable evidence (docs/proofs.md): that one chain has two histories, two proofs of different blocks at one height; that a
+ * producer lied, two things that it signed.
+ */
 import {
   BLOCK_PROOF_FORMAT,
   type BlockProof,
   checkBlockProof,
   type ProvenBlock,
 } from "../../../consensus/blockProof.ts";
+import type { Evidence } from "../../../consensus/bft/evidence.ts";
 import type { HeadProof } from "../../../consensus/headProof.ts";
+import { checkProducerEvidence as checkUpToSignatures } from "../../../consensus/producerEvidence.ts";
 import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
 import { isObject } from "../shape.ts";
 import { areSigned } from "./signatures.ts";
@@ -22,6 +27,17 @@ export interface ForkEvidence {
 export type EvidenceVerdict =
   | { readonly ok: true; readonly height: number; readonly first: ProvenBlock; readonly second: ProvenBlock }
   | { readonly ok: false; readonly why: string };
+
+export type ProducerVerdict =
+  { readonly ok: true; readonly evidence: Evidence } | { readonly ok: false; readonly why: string };
+
+/** Checks evidence against a producer, `cairn-producer-evidence-1`, as JSON gives it: it needs no node. */
+export async function checkProducerEvidence(value: unknown, genesis: TrustedGenesis): Promise<ProducerVerdict> {
+  const checked = checkUpToSignatures(value, genesis);
+  if (!checked.ok) return { ok: false, why: `${checked.error.field} ${checked.error.detail}` };
+  if (await areSigned(checked.value.claims)) return { ok: true, evidence: checked.value };
+  return { ok: false, why: "a signature is not the producer's" };
+}
 
 /** A head proof says of the block that it begins from what a block proof says. */
 export function blockProofOf({ chainId, from, fromHeader, historyPath, certificate }: HeadProof): BlockProof {

@@ -2,7 +2,14 @@
 export type { BlockProof, ProvenBlock } from "../../../consensus/blockProof.ts";
 export type { ProvenTransaction } from "../../../consensus/transactionProof.ts";
 export { LightError, type LightErrorCode, type LightErrorDetails } from "./errors.ts";
-export { checkEvidence, type EvidenceVerdict, type ForkEvidence } from "./evidence.ts";
+export {
+  checkEvidence,
+  checkProducerEvidence,
+  type EvidenceVerdict,
+  type ForkEvidence,
+  type ProducerVerdict,
+} from "./evidence.ts";
+export { PRODUCER_EVIDENCE_FORMAT, type ProducerEvidence } from "../../../consensus/producerEvidence.ts";
 export {
   type LightBlock,
   LightClient,

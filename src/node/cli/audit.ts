@@ -1,20 +1,27 @@
-/** `cairn audit URL...`, `cairn audit verify FILE --genesis FILE`: several nodes, one history, or evidence that there are two. */
+/**
+ * `cairn audit URL...`: several nodes, one history, or evidence that there are two. `cairn audit verify FILE --genesis FILE`:
+ * does that prove it, or that a producer lied?
+ */
 import { appendFileSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { EVIDENCE_WORDS } from "../../../consensus/bft/evidence.ts";
 import { CairnClient, ClientError } from "../../client/index.ts";
 import {
   checkEvidence,
+  checkProducerEvidence,
   LightClient,
   LightError,
   type LightHead,
   type NodeReport,
   type SyncReport,
+  PRODUCER_EVIDENCE_FORMAT,
   trustedGenesis,
 } from "../../client/light/index.ts";
 import { messageOf } from "../systemError.ts";
 import { cliErrorOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
+import { readJson } from "./input.ts";
 import { wholeNumber } from "./numbers.ts";
 import { colour, print, printError, printJson, shortId, timeText } from "./terminal.ts";
 
@@ -95,12 +102,12 @@ export async function auditVerifyCommand(
 ): Promise<ExitStatus> {
   if (flags.genesis === undefined)
     throw new CliError(EXIT.usage, "--genesis FILE is missing: evidence is judged by it");
-  const verdict = await checkEvidence(readJson(file), trusted(readJson(flags.genesis), flags.genesis));
-  if (!verdict.ok) {
-    if (flags.json) printJson({ ok: false, why: verdict.why });
-    else print(`${colour("red", "no evidence")}: ${verdict.why}`);
-    return EXIT.no;
-  }
+  const value = readJson(file);
+  const genesis = trusted(readJson(flags.genesis), flags.genesis);
+  const pieces = producerPieces(value);
+  if (pieces.length > 0) return verifyPieces(pieces, genesis, flags);
+  const verdict = await checkEvidence(value, genesis);
+  if (!verdict.ok) return noEvidence(verdict.why, flags);
   const { height, first, second } = verdict;
   const signers = (of: typeof first): string[] => of.claims.map(({ key }) => key);
   const both = signers(first).filter((key) => signers(second).includes(key));
@@ -113,6 +120,40 @@ export async function auditVerifyCommand(
     );
   }
   return EXIT.ok;
+}
+
+/** One piece of evidence against a producer, or the list that `GET /v1/evidence` and `cairn inspect` give. */
+function producerPieces(value: unknown): readonly unknown[] {
+  const { format, evidence } = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
+  if (format === PRODUCER_EVIDENCE_FORMAT) return [value];
+  return format === undefined && Array.isArray(evidence) ? evidence : [];
+}
+
+async function verifyPieces(
+  pieces: readonly unknown[],
+  genesis: ReturnType<typeof trustedGenesis>,
+  flags: Pick<AuditFlags, "json">,
+): Promise<ExitStatus> {
+  const proven = [];
+  for (const piece of pieces) {
+    const verdict = await checkProducerEvidence(piece, genesis);
+    if (!verdict.ok) return noEvidence(verdict.why, flags);
+    const { kind, producer, view, height } = verdict.evidence;
+    proven.push({ kind, producer, view, height });
+  }
+  if (flags.json) printJson({ ok: true, proven });
+  else
+    for (const { kind, producer, view, height } of proven)
+      print(
+        `${colour("red", "a producer lied")}: ${producer} signed ${EVIDENCE_WORDS[kind]}, view ${view}, height ${height}`,
+      );
+  return EXIT.ok;
+}
+
+function noEvidence(why: string, flags: Pick<AuditFlags, "json">): ExitStatus {
+  if (flags.json) printJson({ ok: false, why });
+  else print(`${colour("red", "no evidence")}: ${why}`);
+  return EXIT.no;
 }
 
 async function genesisOf(urls: readonly string[], { genesis, json }: AuditFlags): Promise<unknown> {
@@ -136,19 +177,12 @@ async function opened(genesis: unknown, urls: readonly string[], state: unknown)
   }
 }
 
-function trusted(value: unknown, file: string): ReturnType<typeof trustedGenesis> {
+/** @param file where it is from, for the error */
+export function trusted(value: unknown, file: string): ReturnType<typeof trustedGenesis> {
   try {
     return trustedGenesis(value);
   } catch (error) {
     throw error instanceof LightError ? new CliError(EXIT.unreachable, `${file}: ${error.message}`) : error;
-  }
-}
-
-function readJson(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new CliError(EXIT.unreachable, `${file} cannot be read: ${messageOf(error)}`);
   }
 }
 

@@ -213,8 +213,8 @@ function addAudit(program: Command, finish: Finish): void {
     );
   audit
     .command("verify")
-    .description("check evidence that a chain has two histories; needs no node")
-    .argument("<file>", "as an audit wrote it")
+    .description("check evidence that a chain has two histories, or that a producer lied; needs no node")
+    .argument("<file>", "as an audit wrote it, or of producers as GET /v1/evidence and inspect evidence --json give it")
     .option("--genesis <file>", "the chain's genesis.json (required)")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  cairn audit verify fork-7.json --genesis genesis.json")

@@ -3,8 +3,9 @@ import { StorageError } from "../storage/types.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { drawForks } from "./forkTree.ts";
 import { openSource, type ShownBlock, type Source, type Summary } from "./inspectSource.ts";
+import { inspectEvidence } from "./inspectEvidence.ts";
 import { inspectExport } from "./inspectExport.ts";
-import { inspectCertificates, inspectEvidence, inspectTx, inspectVotes } from "./inspectRecords.ts";
+import { inspectCertificates, inspectTx, inspectVotes } from "./inspectRecords.ts";
 import { inspectVerify } from "./inspectVerify.ts";
 import { wholeNumber } from "./numbers.ts";
 import { fields, print, printable, printJson, shortId, table, timeText } from "./terminal.ts";
@@ -100,7 +101,7 @@ async function show(source: Source, what: string, ref: string | undefined, flags
     case "votes":
       return inspectVotes(source, flags);
     case "evidence":
-      return inspectEvidence((await source.summary()).engine, flags);
+      return inspectEvidence(source, flags);
     default: {
       const forks = await source.forks();
       if (flags.json) printJson(forks);

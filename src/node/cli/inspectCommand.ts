@@ -19,13 +19,16 @@ Examples:
   cairn inspect devnet/node0 export --format protobuf --out blocks.bin
   cairn inspect devnet/node0 certificates --limit 5
   cairn inspect devnet/node0 votes                       of a directory only
+  cairn inspect devnet/node0 evidence                    what proves that producers lied, checked again
 
 Exit status: 1 when the answer is no or the database is damaged, 3 when it cannot be opened or reached.`;
 
 export function addInspectCommand(program: Command, finish: Finish): void {
   program
     .command("inspect")
-    .description("look into a chain: summary, blocks, block REF, tx ID, forks, verify, export, certificates, votes")
+    .description(
+      "look into a chain: summary, blocks, block REF, tx ID, forks, verify, export, certificates, votes, evidence",
+    )
     .argument("<where>", "a node's directory or URL")
     .argument("<what>", "summary, blocks, block, tx, forks, verify, export, certificates, votes or evidence")
     .argument("[ref]", "for block: which; for tx: its id")
@@ -38,7 +41,10 @@ export function addInspectCommand(program: Command, finish: Finish): void {
       "jsonl",
     )
     .option("--out <file>", "export: a new file (default: standard output)")
-    .option("--genesis <file>", "verify: the genesis to trust (default: the one beside the database, or the node's)")
+    .option(
+      "--genesis <file>",
+      "verify, evidence: the genesis to trust (default: the one beside the database, or the node's)",
+    )
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (where: string, what: string, ref: string | undefined, flags: InspectFlags) =>

@@ -1,4 +1,4 @@
-/** `cairn inspect WHERE tx ID`, `certificates`, `votes`, `evidence`. */
+/** `cairn inspect WHERE tx ID`, `certificates`, `votes`. */
 import { headerMessage } from "../../../chain/header.ts";
 import { quorumCertificateMessage } from "../../../consensus/bft/certificates.ts";
 import { certificateMessage } from "../../../consensus/certificate.ts";
@@ -130,16 +130,4 @@ export async function inspectVotes(source: Source, flags: RecordFlags): Promise<
   if (flags.json) printJson(voteRecordJson(vote));
   else print(voteRecordText(vote, names));
   return vote.verdict === "ok" ? EXIT.ok : EXIT.no;
-}
-
-/** Raft producers are trusted not to lie; under BFT contradictions go to the log so far. */
-export function inspectEvidence(engine: string, flags: RecordFlags): ExitStatus {
-  if (flags.json) printJson({ evidence: [] });
-  else
-    print(
-      engine === "bft"
-        ? 'none is kept: what a node sees of producers that contradict themselves is in its log, in lines with "evidence"'
-        : `none: under ${printable(engine)} no evidence is collected, its producers may crash but are trusted not to lie`,
-    );
-  return EXIT.ok;
 }

@@ -57,6 +57,10 @@ export interface Source {
   certificate(height: number): Promise<Uint8Array | undefined>;
   /** Blocks of the best chain with all that is known of them, for export and verification. */
   exported(from: number, to: number): AsyncIterable<ExportedBlock>;
+  /** The JSON of genesis.json. */
+  genesis(): Promise<unknown>;
+  /** Against producers, `cairn-producer-evidence-1`: unchecked. */
+  evidence(): Promise<readonly unknown[]>;
   /** Undefined where only the directory knows. */
   voteRecord(): VoteRecord | undefined;
   close(): void;
@@ -130,6 +134,14 @@ class DirectorySource implements Source {
       const read = (): ReadBlock => ({ block: view.block, certificate: view.certificate });
       yield { read, json: () => this.#json(view, true) };
     }
+  }
+
+  async genesis(): Promise<unknown> {
+    return this.#chain.genesis.value;
+  }
+
+  async evidence(): Promise<readonly unknown[]> {
+    return this.#chain.evidence();
   }
 
   voteRecord(): VoteRecord {
@@ -232,6 +244,16 @@ class UrlSource implements Source {
     for await (const shown of this.#pages(from, to - from + 1, true)) {
       yield { read: () => readBlock(shown), json: () => JSON.stringify(shown) };
     }
+  }
+
+  async genesis(): Promise<unknown> {
+    return get<unknown>(this.#flags, "/v1/genesis");
+  }
+
+  async evidence(): Promise<readonly unknown[]> {
+    const { evidence } = await get<{ readonly evidence?: unknown }>(this.#flags, "/v1/evidence");
+    if (Array.isArray(evidence)) return evidence;
+    throw new CliError(EXIT.no, "the node's answer is no list of evidence");
   }
 
   voteRecord(): undefined {}

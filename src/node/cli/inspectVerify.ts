@@ -106,10 +106,11 @@ function reportText(report: Report, seconds: number): string {
     ["signatures", String(signatures)],
     ["certificates", `${certificates}, up to height ${certifiedHeight}`],
   ];
-  const { stateHeight, stateRows, indexHeight, indexEntries, reversible } = report;
+  const { stateHeight, stateRows, indexHeight, indexEntries, reversible, evidence } = report;
   if (stateHeight !== undefined) lines.push(["state", `${stateRows} rows at height ${stateHeight}`]);
   if (indexHeight !== undefined) lines.push(["index", `${indexEntries} entries up to height ${indexHeight}`]);
   if (reversible !== undefined) lines.push(["reversible", `${reversible} blocks, not executed`]);
+  if (evidence !== undefined) lines.push(["evidence", `${evidence} against producers`]);
   lines.push(["time", `${seconds.toFixed(1)} s`]);
   const verdict =
     report.fault === undefined

@@ -1,6 +1,8 @@
 /** Shapes that the OpenAPI document shows; those of queries and paths are also what requests are checked by. */
 import { z } from "zod";
 import { BLOCK_PROOF_FORMAT } from "../../../consensus/blockProof.ts";
+import { EVIDENCE_KINDS } from "../../../consensus/bft/evidence.ts";
+import { PRODUCER_EVIDENCE_FORMAT } from "../../../consensus/producerEvidence.ts";
 import { HEAD_PROOF_FORMAT } from "../../../consensus/headProof.ts";
 import { PROOF_FORMAT } from "../../../consensus/transactionProof.ts";
 import { PRODUCER_APPROVALS } from "../../../chain/genesis.ts";
@@ -325,6 +327,34 @@ export const producersSchema = z.object({
     })
     .nullable()
     .describe("under way: quorums of both sets decide"),
+});
+
+const statement = z.object({
+  what: z.enum(["block", "prepare", "commit", "viewChange"]),
+  view: count.describe("of the block; of a view change: the view that is asked for"),
+  height: height.describe("of the block; of a view change: of the block that it reports"),
+  id: hex,
+  reportedView: count.optional().describe("of a view change: the view of the block that it reports"),
+  digest: hex.describe("the bytes that are signed"),
+  signature: base64url.describe("Ed25519, by the producer"),
+});
+
+export const evidenceSchema = z.object({
+  evidence: z
+    .array(
+      z.object({
+        format: z.literal(PRODUCER_EVIDENCE_FORMAT),
+        chainId: hex,
+        kind: z.enum(EVIDENCE_KINDS),
+        producer: hex.describe("the accused"),
+        view: count,
+        height,
+        first: statement,
+        second: statement,
+        evidence: base64url.describe("message Evidence of proto/bft.proto"),
+      }),
+    )
+    .describe("at most one of each producer and kind"),
 });
 
 export const peersSchema = z.object({

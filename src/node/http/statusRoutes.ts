@@ -7,6 +7,7 @@ import { HttpError, sendError } from "./errors.ts";
 import {
   documented,
   errorSchema,
+  evidenceSchema,
   forkSchema,
   genesisSchema,
   healthSchema,
@@ -25,6 +26,7 @@ export function addStatusRoutes(instance: FastifyInstance, { api }: HttpContext)
   app.get("/v1/peers", answers(peersSchema), () => ({ peers: api.peers(), off: api.offPeers() }));
   app.get("/v1/routes", answers(routesSchema), () => ({ routes: api.routes() }));
   app.get("/v1/producers", answers(producersSchema), () => ({ producers: api.producers(), ...api.producerSet() }));
+  app.get("/v1/evidence", answers(evidenceSchema), () => ({ evidence: api.evidence() }));
   app.get("/v1/forks", answers(forkSchema), () => api.forks());
   // As it was read, so that what is saved from here is the chain's genesis.json.
   app.get("/v1/genesis", answers(genesisSchema), () => api.genesis.value);

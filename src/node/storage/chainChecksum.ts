@@ -16,6 +16,11 @@ export function checksum(height: number, ...parts: readonly Uint8Array[]): numbe
   return crc;
 }
 
+/** Of a piece of evidence. */
+export function evidenceChecksum(producer: Uint8Array, kind: Uint8Array, bytes: Uint8Array): number {
+  return crc32(bytes, crc32(kind, crc32(producer)));
+}
+
 /** Kept with the vote record: SHA-256, because nothing else vouches for it. */
 export function recordChecksum(record: Uint8Array): Buffer {
   return createHash("sha256").update(record).digest();

@@ -3,7 +3,7 @@
  * id, parent, header, signature, body) lie next to each other, so that the worker computes it in one call.
  */
 import { Packer, Unpacker } from "./packing.ts";
-import type { ChainWrite, StoredBlock } from "./types.ts";
+import type { ChainWrite, StoredBlock, StoredEvidence } from "./types.ts";
 
 export const ID_BYTES = 32;
 /** height, id, parent. */
@@ -34,12 +34,19 @@ export interface PackedSets {
   readonly sets: Buffer;
 }
 
+export interface PackedEvidence {
+  readonly producer: Buffer;
+  readonly kind: Buffer;
+  readonly bytes: Buffer;
+}
+
 /** A ChainWrite with ids as bytes; all buffers are views of the message. */
 export interface PackedChainWrite {
   readonly token: number;
   readonly blocks: readonly PackedBlock[];
   readonly record: Buffer | undefined;
   readonly irreversible: PackedIrreversible | undefined;
+  readonly evidence: readonly PackedEvidence[];
   readonly firstHeight: number | undefined;
 }
 
@@ -57,11 +64,13 @@ export function packChainWrite(write: ChainWrite): ArrayBuffer {
   }
   if (write.irreversible === undefined) packer.putNone();
   else putIrreversible(packer, write.irreversible);
+  packer.putLength(write.evidence?.length ?? 0);
+  for (const each of write.evidence ?? []) putEvidence(packer, each);
   return packer.finish();
 }
 
 function packedBytes(write: ChainWrite): number {
-  let bytes = 8 + 8 + 4 + 4 + (write.record?.length ?? 0) + 4;
+  let bytes = 8 + 8 + 4 + 4 + (write.record?.length ?? 0) + 4 + 4;
   for (const block of write.blocks) {
     bytes += 12 + BLOCK_PREFIX_BYTES + block.header.length + block.signature.length + block.body.length;
   }
@@ -69,6 +78,7 @@ function packedBytes(write: ChainWrite): number {
     bytes += 8 + 8 + ID_BYTES + write.irreversible.certificate.length + write.irreversible.frontier.length;
     for (const { sets } of write.irreversible.producerSets ?? []) bytes += 20 + sets.length;
   }
+  for (const each of write.evidence ?? []) bytes += 8 + ID_BYTES + each.kind.length + each.bytes.length;
   return bytes;
 }
 
@@ -101,6 +111,15 @@ function putIrreversible(packer: Packer, irreversible: NonNullable<ChainWrite["i
   }
 }
 
+/** Kinds are names of ASCII letters. */
+function putEvidence(packer: Packer, { producer, kind, bytes }: StoredEvidence): void {
+  packer.putLength(kind.length);
+  packer.putLength(bytes.length);
+  packer.putHex(producer, ID_BYTES);
+  packer.putBytes(Buffer.from(kind, "latin1"));
+  packer.putBytes(bytes);
+}
+
 export function unpackChainWrite(message: ArrayBuffer): PackedChainWrite {
   const unpacker = new Unpacker(message);
   const token = unpacker.number();
@@ -110,7 +129,9 @@ export function unpackChainWrite(message: ArrayBuffer): PackedChainWrite {
   const recordLength = unpacker.optionalLength();
   const record = recordLength === undefined ? undefined : unpacker.bytes(recordLength);
   const irreversible = takeIrreversible(unpacker);
-  return { token, blocks, record, irreversible, firstHeight: firstHeight < 0 ? undefined : firstHeight };
+  const evidence: PackedEvidence[] = [];
+  for (let left = unpacker.length(); left > 0; left--) evidence.push(takeEvidence(unpacker));
+  return { token, blocks, record, irreversible, evidence, firstHeight: firstHeight < 0 ? undefined : firstHeight };
 }
 
 function takeBlock(unpacker: Unpacker): PackedBlock {
@@ -148,4 +169,12 @@ function takeSets(unpacker: Unpacker): PackedSets {
   const from = unpacker.number();
   const provenHeight = unpacker.number();
   return { from, provenHeight, sets: unpacker.bytes(unpacker.length()) };
+}
+
+function takeEvidence(unpacker: Unpacker): PackedEvidence {
+  const kindLength = unpacker.length();
+  const bytesLength = unpacker.length();
+  const producer = unpacker.bytes(ID_BYTES);
+  const kind = unpacker.bytes(kindLength);
+  return { producer, kind, bytes: unpacker.bytes(bytesLength) };
 }

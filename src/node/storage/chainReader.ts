@@ -2,8 +2,8 @@
  * Reading chain.db: for the store's own thread and for tools that look into a running or stopped node's
  * directory. Every row is checked against its checksum: what comes out is what was written, or DAMAGED.
  */
-import { checksum, recordChecksum } from "./chainChecksum.ts";
-import { chainFile, readChainIdentity } from "./chainSchema.ts";
+import { checksum, evidenceChecksum, recordChecksum } from "./chainChecksum.ts";
+import { chainFile, hasEvidence, readChainIdentity } from "./chainSchema.ts";
 import { openReader } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import { toStorageError } from "./errors.ts";
@@ -13,6 +13,7 @@ import type {
   ChainMeta,
   StoredBlock,
   StoredCertificate,
+  StoredEvidence,
   StoredIrreversible,
   StoredRecord,
   StoredSets,
@@ -54,6 +55,13 @@ interface SetsRow {
   readonly height: number;
   readonly proven: number;
   readonly sets: Buffer;
+  readonly crc: number;
+}
+
+interface EvidenceRow {
+  readonly producer: Buffer;
+  readonly kind: string;
+  readonly bytes: Buffer;
   readonly crc: number;
 }
 
@@ -247,6 +255,22 @@ export class ChainReader {
     return { height: row.height, id, certificate: row.certificate };
   }
 
+  /** Against producers, in their order. A damaged piece is passed to `onDamaged` and left out; without it, thrown. */
+  evidence(onDamaged?: (error: StorageError) => void): StoredEvidence[] {
+    return this.#read(() =>
+      (this.#statements.evidence?.all() ?? []).flatMap(({ producer, kind, bytes, crc }) => {
+        const key = producer.toString("hex");
+        if (evidenceChecksum(producer, Buffer.from(kind, "latin1"), bytes) === crc)
+          return [{ producer: key, kind, bytes }];
+        const text = `${this.file}: evidence (${kind}) against producer ${key} does not match its checksum`;
+        const error = new StorageError("DAMAGED", this.file, text);
+        if (onDamaged === undefined) throw error;
+        onDamaged(error);
+        return [];
+      }),
+    );
+  }
+
   /** Ids in hex that begin with `prefix` (hex digits), at most `limit`. */
   idsWithPrefix(prefix: string, limit: number): string[] {
     const least = Buffer.from(prefix.padEnd(64, "0"), "hex");
@@ -350,6 +374,9 @@ function prepareStatements(connection: Connection) {
     newestCertificate: connection.prepare<[], CertificateRow>(
       "SELECT height, id, certificate, crc FROM certificates ORDER BY height DESC LIMIT 1",
     ),
+    evidence: hasEvidence(connection)
+      ? connection.prepare<[], EvidenceRow>("SELECT producer, kind, bytes, crc FROM evidence ORDER BY producer, kind")
+      : undefined,
     idsBetween: connection
       .prepare<[Buffer, Buffer, number], Buffer>("SELECT id FROM blocks WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?")
       .pluck(),

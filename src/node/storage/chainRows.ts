@@ -2,12 +2,18 @@
  * chain.db row by row as it lies there, for verification: a row whose checksum is wrong is given like any other, with
  * that verdict, so that hashes and signatures can tell which part of it is wrong. Everyone else reads by `ChainReader`.
  */
-import { checksum, recordChecksum } from "./chainChecksum.ts";
+import { checksum, evidenceChecksum, recordChecksum } from "./chainChecksum.ts";
 import { closeChain, openChain } from "./chainReader.ts";
-import { readChainIdentity } from "./chainSchema.ts";
+import { hasEvidence, readChainIdentity } from "./chainSchema.ts";
 import { type Connection, fileFaultOf } from "./connection.ts";
 import { toStorageError } from "./errors.ts";
-import { StorageError, type StoredBlock, type StoredCertificate, type StoredIrreversible } from "./types.ts";
+import {
+  StorageError,
+  type StoredBlock,
+  type StoredCertificate,
+  type StoredEvidence,
+  type StoredIrreversible,
+} from "./types.ts";
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 
@@ -122,6 +128,20 @@ export class ChainRows {
     });
   }
 
+  /** Against producers. */
+  evidence(): AsStored<StoredEvidence>[] {
+    return this.#read(() =>
+      (this.#statements.evidence?.all() ?? []).map((row) => {
+        const producer = this.#bytes(row.producer, "a row of evidence");
+        const what = `the row of evidence against ${producer.toString("hex")}`;
+        const bytes = this.#bytes(row.bytes, what);
+        if (typeof row.kind !== "string") throw this.#wrongType(what);
+        const isIntact = evidenceChecksum(producer, Buffer.from(row.kind, "latin1"), bytes) === row.crc;
+        return { producer: producer.toString("hex"), kind: row.kind, bytes, isIntact };
+      }),
+    );
+  }
+
   /** The first thing SQLite finds wrong with the file itself; reads all of it. */
   fileFault(): string | undefined {
     return this.#read(() => fileFaultOf(this.#connection));
@@ -184,6 +204,11 @@ function prepareStatements(connection: Connection) {
       "SELECT height, id, certificate, crc FROM certificates WHERE height >= ? ORDER BY height LIMIT ?",
     ),
     record: connection.prepare<[], { bytes: unknown; sha256: unknown }>("SELECT bytes, sha256 FROM record"),
+    evidence: hasEvidence(connection)
+      ? connection.prepare<[], Record<"producer" | "kind" | "bytes" | "crc", unknown>>(
+          "SELECT producer, kind, bytes, crc FROM evidence ORDER BY producer, kind",
+        )
+      : undefined,
     heights: connection.prepare<[], ChainHeights>(
       `SELECT min(height) AS lowest, max(height) AS highest, count(*) AS count,
         (SELECT max(height) FROM certificates) AS certificate FROM chain`,

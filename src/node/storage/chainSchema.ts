@@ -8,6 +8,7 @@
  *  certificates one for each advance of the irreversible block
  *  producers    one for each change of the irreversible chain's producer sets, by the height from which they judge
  *  pointer      the last irreversible block;  record: the vote record. One row each
+ *  evidence     against producers, one piece of each kind: as many rows as there are producers, times three
  */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -40,6 +41,10 @@ CREATE TABLE reversible (height INTEGER NOT NULL, block INTEGER NOT NULL, PRIMAR
 CREATE TABLE certificates (height INTEGER PRIMARY KEY, id BLOB NOT NULL, certificate BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE producers (height INTEGER PRIMARY KEY, proven INTEGER NOT NULL, sets BLOB NOT NULL, crc INTEGER NOT NULL);
 `;
+
+/** Directories that were made before it get it when a node starts on them. */
+const EVIDENCE_TABLE = `CREATE TABLE IF NOT EXISTS evidence (producer BLOB NOT NULL, kind TEXT NOT NULL, bytes BLOB NOT NULL,
+  crc INTEGER NOT NULL, PRIMARY KEY (producer, kind))`;
 
 export function chainFile(dir: string): string {
   return join(dir, "chain.db");
@@ -85,6 +90,7 @@ export function createChainDatabase(dir: string, start: NewChain): void {
 function fill(connection: Connection, start: NewChain): void {
   connection.exec("BEGIN IMMEDIATE");
   connection.exec(SCHEMA);
+  addLaterTables(connection);
   connection.pragma(`application_id = ${APPLICATION_ID}`);
   const putMeta = connection.prepare("INSERT INTO meta (key, value) VALUES (?, ?)");
   putMeta.run("format", CHAIN_FORMAT_VERSION);
@@ -93,6 +99,16 @@ function fill(connection: Connection, start: NewChain): void {
   const first = { token: 0, blocks, record, ...(irreversible === undefined ? {} : { irreversible }) };
   new ChainTables(connection).write(unpackChainWrite(packChainWrite(first)));
   connection.exec("COMMIT");
+}
+
+/** What the first version of the schema had not. */
+export function addLaterTables(connection: Connection): void {
+  connection.exec(EVIDENCE_TABLE);
+}
+
+/** Is there a table of evidence? Not in a directory of an earlier version on which no node has started since. */
+export function hasEvidence(connection: Connection): boolean {
+  return connection.prepare("SELECT 1 FROM sqlite_master WHERE name = 'evidence'").get() !== undefined;
 }
 
 /** fsync of a file or directory by path; Windows cannot open directories and needs no such sync. */

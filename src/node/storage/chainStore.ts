@@ -18,6 +18,7 @@ import type {
   StorageError,
   StoredBlock,
   StoredCertificate,
+  StoredEvidence,
   StoredSets,
   WriterEvents,
 } from "./types.ts";
@@ -139,6 +140,10 @@ export class ChainStore {
   }
   changeProving(height: number): StoredSets | undefined {
     return this.#reader.changeProving(height);
+  }
+
+  evidence(onDamaged?: (error: StorageError) => void): StoredEvidence[] {
+    return this.#reader.evidence(onDamaged);
   }
 
   idsWithPrefix(prefix: string, limit: number): string[] {

@@ -1,7 +1,7 @@
 /** Carrying out a ChainWrite on an open connection, inside the caller's transaction. */
 import { crc32 } from "node:zlib";
-import { checksum, recordChecksum } from "./chainChecksum.ts";
-import type { PackedBlock, PackedChainWrite, PackedIrreversible, PackedSets } from "./chainMessage.ts";
+import { checksum, evidenceChecksum, recordChecksum } from "./chainChecksum.ts";
+import type { PackedBlock, PackedChainWrite, PackedEvidence, PackedIrreversible, PackedSets } from "./chainMessage.ts";
 import type { Connection } from "./connection.ts";
 import { StorageError } from "./types.ts";
 
@@ -41,7 +41,12 @@ export class ChainTables {
     for (const block of write.blocks) this.#putBlock(block);
     if (write.record !== undefined) this.#statements.putRecord.run(write.record, recordChecksum(write.record));
     if (write.irreversible !== undefined) this.#advance(write.irreversible, write.firstHeight);
+    for (const each of write.evidence) this.#putEvidence(each);
     if (write.firstHeight !== undefined) this.#prune(write.firstHeight);
+  }
+
+  #putEvidence({ producer, kind, bytes }: PackedEvidence): void {
+    this.#statements.putEvidence.run(producer, kind.toString("latin1"), bytes, evidenceChecksum(producer, kind, bytes));
   }
 
   #putBlock(block: PackedBlock): void {
@@ -165,6 +170,7 @@ function prepareStatements(connection: Connection) {
     ),
     putSets: connection.prepare("INSERT OR REPLACE INTO producers (height, proven, sets, crc) VALUES (?, ?, ?, ?)"),
     putRecord: connection.prepare("INSERT OR REPLACE INTO record (one, bytes, sha256) VALUES (1, ?, ?)"),
+    putEvidence: connection.prepare("INSERT OR REPLACE INTO evidence (producer, kind, bytes, crc) VALUES (?, ?, ?, ?)"),
     pruneBlocks: connection.prepare("DELETE FROM blocks WHERE number IN (SELECT block FROM chain WHERE height < ?)"),
     pruneChain: connection.prepare("DELETE FROM chain WHERE height < ?"),
     pruneCertificates: connection.prepare("DELETE FROM certificates WHERE height < ?"),

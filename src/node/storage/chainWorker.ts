@@ -2,7 +2,7 @@
 import { workerData } from "node:worker_threads";
 import { unpackChainWrite } from "./chainMessage.ts";
 import type { PackedChainWrite } from "./chainMessage.ts";
-import { CHAIN_WRITER, readChainIdentity } from "./chainSchema.ts";
+import { addLaterTables, CHAIN_WRITER, readChainIdentity } from "./chainSchema.ts";
 import { ChainTables } from "./chainTables.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { openWriter } from "./connection.ts";
@@ -30,6 +30,7 @@ runWriter(file, "chain", open);
 function open(): OpenedWriter<PackedChainWrite> {
   const connection = openWriter(file, CHAIN_WRITER);
   readChainIdentity(connection, file, chainId);
+  addLaterTables(connection);
   const tables = new ChainTables(connection);
   const checkpointer = new Checkpointer(connection, CHECKPOINT_PAGES);
   const begin = connection.prepare("BEGIN IMMEDIATE");

@@ -39,6 +39,15 @@ export interface StoredSets {
   readonly sets: Uint8Array;
 }
 
+/** A piece of evidence against a producer (docs/protocol.md, section 7): one of each kind is kept. */
+export interface StoredEvidence {
+  /** Whom it is against: its key, lower-case hex. */
+  readonly producer: string;
+  readonly kind: string;
+  /** Message `Evidence` of proto/bft.proto. */
+  readonly bytes: Uint8Array;
+}
+
 /** One atomic write. Requests complete in order; `token` is what the core is told when it is on disk. */
 export interface ChainWrite {
   readonly token: number;
@@ -50,6 +59,8 @@ export interface ChainWrite {
     /** Changes of the producer sets up to this block that are not stored yet. */
     readonly producerSets?: readonly StoredSets[];
   };
+  /** Replaces what is there of the same producer and kind. */
+  readonly evidence?: readonly StoredEvidence[];
   /**
    * Deletes irreversible blocks and certificates below this height. Only heights that `state.db` holds durably
    * (`DerivedStore.makeDurable`) may go: they cannot be replayed any more. Prune in small steps.

@@ -237,6 +237,9 @@ export class FakeNode implements NodeApi {
   producers(): ProducerView[] {
     return [{ key: PRODUCER, name: "node0", address: "127.0.0.1:26600", state: "self" }];
   }
+  evidence(): [] {
+    return [];
+  }
   peers(): [] {
     return [];
   }

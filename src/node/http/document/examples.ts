@@ -176,6 +176,38 @@ export const PRODUCERS = {
   },
 };
 
+/** Of two commits at one place; under BFT. */
+export const EVIDENCE = {
+  evidence: [
+    {
+      format: "cairn-producer-evidence-1",
+      chainId: CHAIN_ID,
+      kind: "twoVotes",
+      producer: "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c",
+      view: 1,
+      height: 2,
+      first: {
+        what: "commit",
+        view: 1,
+        height: 2,
+        id: BLOCK_ID,
+        digest: "c4f2c82bbe3870e7db32cf7fc29215b14a68a8a96233c09af0f8be183862aef0",
+        signature: "_Ur6wNhNhyKbCwYUVm7R9LgkoGJi_Zc-FZv2oi30fYV_Sf_CY1RGP-bOIlFzAInM8n0AY3hIfRlFTXC_y2nJDg",
+      },
+      second: {
+        what: "commit",
+        view: 1,
+        height: 2,
+        id: ID,
+        digest: "a1af56eb5cdd634f1f4fe1e16ba51ce55648adea62fdd232d2f9ffd144cf977d",
+        signature: "jo_pO13yWgCCdYk9jZ_BjCMM18nsUmQbU6JFodOCielLrXDbwTXO-0NsnmBlfdR-JfuiamdASax8R4aZqO_dDA",
+      },
+      evidence:
+        "Ev4BCiDqSmxj4pxSCr71UHsTLsX5lUd2rr6-e5JCHuppFEbSLBJsCAESJggBEAIaIDK6zs3f2d3diMthxjhnHQz-aOJvp5uXqE56xBRIk5xiGkD9SvrA2E2HIpsLBhRWbtH0uCSgYmL9lz4Vm_aiLfR9hX9J_8JjVEY_5s4iUXMAiczyfQBjeEh9GUVNcL_LackOGmwIARImCAEQAhogJo2MLDzEBrSy_284ZpZR5EB3xfHeUGnSwFvUo427QhsaQI6P6Ttd8loAgnWJPY2fwYwjDNfJ7FJkG1OiRaHTgonpS61w28E1zvtDbJ5gZX3UfiX7ompnQEmsfEeGmajv3Qw",
+    },
+  ],
+};
+
 export const GENESIS = {
   name: "devnet",
   time: 1795634723610,

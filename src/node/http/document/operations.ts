@@ -6,6 +6,7 @@ import {
   BLOCK_PROOF,
   BLOCKS,
   EVENTS,
+  EVIDENCE,
   FORKS,
   GENESIS,
   HEAD_PROOF,
@@ -73,6 +74,16 @@ export const OPERATIONS: Readonly<Record<string, OperationText>> = {
       "The set in force is that of the head. Where a change is under way, producers are those of both sets. A change is a " +
       "transaction with the approvals of producers; cairn producers propose makes one.",
     example: PRODUCERS,
+    errors: [],
+  },
+  "get /v1/evidence": {
+    operationId: "evidence",
+    tag: "node",
+    summary: "What proves that a producer lied: two things that it signed, of which no correct one signs both",
+    description:
+      "Found by this node or told by others, checked, and kept over restarts. Each piece stands for itself; docs/proofs.md says how it is " +
+      "checked. Under Raft and VSR there is none: their producers are trusted not to lie.",
+    example: EVIDENCE,
     errors: [],
   },
   "post /v1/peers/{peer}/off": {
