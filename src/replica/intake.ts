@@ -281,6 +281,8 @@ export class Intake {
     const refused = isMine ? mayNot : "drop";
     if (refused !== undefined && (refused !== "drop" || onward.length === 0)) return refused;
     const judged = this.#judgePayload(payload, isReturned ? this.#host.self : source, onward.length > 0);
+    // To decode it costs more than to send it: once for each link is what an honest neighbour does.
+    if (judged === "drop" && kind === "evidence") this.#host.conduct.duplicate(from);
     if (judged === "drop" || "fault" in judged) return judged;
     const { claims } = judged;
     const arrival = refused === undefined ? judged.arrival : undefined;

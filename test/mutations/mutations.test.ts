@@ -39,6 +39,7 @@ const TAGS = [
   "discovery",
   "early",
   "bft",
+  "evidence",
 ];
 /** Found within some seconds each. */
 const FAST = new Set(["S2", "S4", "S5", "S6", "R1", "H1"]);

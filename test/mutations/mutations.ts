@@ -9,6 +9,7 @@ import { BY_TESTS } from "./byTests.ts";
 import { DISCOVERING } from "./discovery.ts";
 import { BEYOND_TAGS } from "./beyondTags.ts";
 import { EARLY_VOTES } from "./earlyVotes.ts";
+import { EVIDENCE } from "./evidence.ts";
 import { FAR_BEHIND } from "./farBehind.ts";
 import { mutation, type Mutation } from "./mutation.ts";
 import { VSR } from "./vsr.ts";
@@ -326,4 +327,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BFT,
   ...DISCOVERING,
   ...EARLY_VOTES,
+  ...EVIDENCE,
 ];

@@ -8,6 +8,7 @@ import type { Effect } from "../../src/replica/types.ts";
 import { assertBounded, boundsOf } from "../../tools/sim/oracles/bounds.ts";
 import { ConductOracle, StreamOracle } from "../../tools/sim/oracles/conduct.ts";
 import { DecisionOracle } from "../../tools/sim/oracles/decisions.ts";
+import { EvidenceOracle } from "../../tools/sim/oracles/evidence.ts";
 import { FinalityOracle } from "../../tools/sim/oracles/finality.ts";
 import { decodeCertificate } from "../../consensus/certificate.ts";
 import { LightClientOracle } from "../../tools/sim/oracles/lightClient.ts";
@@ -315,6 +316,68 @@ describe("conduct: correct nodes find no fault with one another", () => {
   it("takes other logs and closes", () => {
     conduct.effect(0, { kind: "log", level: "info", layer: "consensus", message: "leads" });
     conduct.effect(0, { kind: "disconnect", peer: "p", reason: "shutdown", detail: "" });
+  });
+});
+
+describe("evidence: names liars only, is kept, and is told to all", () => {
+  const claim = { key: "liar", digest: new Uint8Array(32), signature: new Uint8Array(64) };
+  const piece = { producer: "liar", kind: "twoBlocks", claims: [claim, claim] };
+  const block = (id: string) => ({ id, producer: "liar", view: 1, height: 2 });
+  const evidence = (isSigned = true): EvidenceOracle => {
+    const oracle = new EvidenceOracle(() => isSigned);
+    oracle.distrust("liar");
+    return oracle;
+  };
+
+  it.each<[string, () => void, string]>([
+    ["an honest producer is named", () => evidence().held(0, [{ ...piece, producer: "p" }]), "no honest producer"],
+    ["a signature is forged", () => evidence(false).held(0, [piece]), "what it never signed"],
+    [
+      "what was signed is another's",
+      () => evidence().held(0, [{ ...piece, claims: [claim, { ...claim, key: "p" }] }]),
+      "what it never signed",
+    ],
+    [
+      "a restart forgets",
+      () => {
+        const oracle = evidence();
+        oracle.durable(0, [piece], []);
+        oracle.restarted(0, []);
+      },
+      "held again",
+    ],
+    [
+      "two blocks of a place are on a disk and the maker is not named",
+      () => {
+        const oracle = evidence();
+        oracle.durable(0, [], [block("a")]);
+        oracle.durable(0, [], [block("b")]);
+      },
+      "seen to make two blocks",
+    ],
+    [
+      "one node holds what another does not",
+      () =>
+        evidence().atRest([
+          { index: 0, pieces: [piece] },
+          { index: 1, pieces: [] },
+        ]),
+      "all hold in the end",
+    ],
+    ["it is there in the end", () => evidence().atRest([{ index: 0, pieces: [{ ...piece, producer: "p" }] }]), "named"],
+  ])("fires when %s", (_, break_, rule) => expect(break_).toThrow(rule));
+
+  it("takes what is right: named with its write, lost with its disk, one block on each of two disks", () => {
+    const oracle = evidence();
+    oracle.durable(0, [], [block("a")]);
+    oracle.durable(1, [], [block("b")]);
+    oracle.durable(0, [piece], [block("b")]);
+    oracle.restarted(0, [piece]);
+    oracle.damaged(0, true);
+    oracle.restarted(0, []);
+    oracle.durable(0, [], [block("a")]);
+    oracle.damaged(0, false);
+    oracle.durable(0, [], [block("b")]);
   });
 });
 

@@ -1,7 +1,7 @@
 /**
- * `node hostileProducer.js start DIR --each SECONDS --tenure BLOCKS`: a producer as `cairn start DIR` runs it, with the product's replica,
- * disk and links; between the replica and the links it lies, in each way that the simulator knows, one after the other,
- * over and over. It says on standard error which.
+ * `node hostileProducer.js start DIR --each SECONDS --tenure BLOCKS [--lies NAME,...]`: a producer as `cairn start DIR` runs it, with the
+ * product's replica, disk and links; between the replica and the links it lies, in each way that the simulator knows (or in those that
+ * are named), one after the other, over and over. It says on standard error which.
  */
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
@@ -16,13 +16,17 @@ import { startHttp } from "../../src/node/http/server.ts";
 import { makeLogger } from "../../src/node/logging.ts";
 import { startNode } from "../../src/node/node.ts";
 import { Replica } from "../../src/replica/replica.ts";
-import { ByzantineProducer, LIE_NAMES } from "../sim/byzantine/producer.ts";
+import { ByzantineProducer, LIE_NAMES, type LieName } from "../sim/byzantine/producer.ts";
 import { Workshop } from "../sim/byzantine/workshop.ts";
 import { Dice } from "../sim/dice.ts";
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { each: { type: "string", default: "8" }, tenure: { type: "string", default: "100" } },
+  options: {
+    each: { type: "string", default: "8" },
+    tenure: { type: "string", default: "100" },
+    lies: { type: "string" },
+  },
 });
 const flags = { "consensus.tenureBlocks": { flag: "--tenure", value: Number(values.tenure) } };
 const directory = readNodeDirectory(positionals[1] ?? "", { flags });
@@ -105,8 +109,9 @@ const http = await startHttp(node.api, { ...config.http, log });
 process.stdout.write(`listening ${http.url}\n`);
 
 const eachMs = Number(values.each) * 1000;
+const lies = LIE_NAMES.filter((name) => values.lies === undefined || values.lies.split(",").includes(name));
 function lieOn(turn: number): void {
-  const name = LIE_NAMES[turn % LIE_NAMES.length] as (typeof LIE_NAMES)[number];
+  const name = lies[turn % lies.length] as LieName;
   process.stderr.write(`lies: ${name}\n`);
   liar.begin(name, eachMs);
   setTimeout(() => lieOn(turn + 1), eachMs);

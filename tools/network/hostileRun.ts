@@ -1,6 +1,7 @@
 /**
  * `npm run hostile-producer -- [SECONDS]`: four producers and a follower under BFT, one of the producers a liar that lies in
- * each of its ways for so many seconds. The others have to go on in every one of them, and to hold one chain in the end.
+ * each of its ways for so many seconds. The others have to go on in every one of them, to hold one chain in the end, and to
+ * name the liar by evidence, and nobody else.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,6 +10,7 @@ import { pathToFileURL } from "node:url";
 import { headerMessage } from "../../chain/header.ts";
 import { ChainReader } from "../../src/node/storage/chainReader.ts";
 import { LIE_NAMES } from "../sim/byzantine/producer.ts";
+import { accusationFaults, awaitNamed } from "./accusation.ts";
 import { BATCH, chainFaults, Load } from "./acknowledged.ts";
 import { LIAR, NetworkProcesses, type NodeProcess, poll } from "./processes.ts";
 
@@ -59,6 +61,8 @@ export async function runHostile({ basePort, seconds, note }: HostileRunOptions)
       note(`${name}: ${acknowledged[name]} acknowledged`);
     }
     // Without the liar the three that are left are a quorum.
+    await awaitNamed(honest, liar.node.key);
+    const accusations = await accusationFaults(honest, liar.node.key);
     await liar.end("SIGKILL");
     await load.someAcknowledged(BATCH);
     await load.stop();
@@ -71,6 +75,7 @@ export async function runHostile({ basePort, seconds, note }: HostileRunOptions)
       ),
       ...ends.flatMap((end, i) => (end === 0 ? [] : [`${honest[i]?.node.name} ended with ${end}`])),
       ...chainFaults(honest, load.acknowledged),
+      ...accusations,
     ];
     return { acknowledged, height, liarsViews, faults };
   } finally {

@@ -9,6 +9,7 @@ import { assertBounded, boundsOf, type Sizes } from "./oracles/bounds.ts";
 import { BftPromiseOracle } from "./oracles/bftPromises.ts";
 import { ConductOracle, StreamOracle } from "./oracles/conduct.ts";
 import { DecisionOracle } from "./oracles/decisions.ts";
+import { EvidenceOracle } from "./oracles/evidence.ts";
 import { FinalityOracle } from "./oracles/finality.ts";
 import { PromiseOracle } from "./oracles/promises.ts";
 import { LightClientOracle } from "./oracles/lightClient.ts";
@@ -43,6 +44,7 @@ export class Observer implements Watch {
   readonly finality: FinalityOracle;
   readonly transactions = new TransactionOracle();
   readonly reads = new ReadOracle();
+  readonly evidence: EvidenceOracle;
   readonly lightClient: LightClientOracle;
   readonly views: ViewOracle;
   readonly decisions: DecisionOracle;
@@ -81,6 +83,7 @@ export class Observer implements Watch {
       this.#decided(height, blockId, node),
     );
     const kit = engineKit(genesis, id);
+    this.evidence = new EvidenceOracle((claim) => simulation.keys.verify(claim));
     this.lightClient = new LightClientOracle(
       (bytes) => kit.decodeCertificate(bytes),
       (claim) => simulation.keys.verify(claim),
@@ -126,6 +129,7 @@ export class Observer implements Watch {
   distrust(key: string): void {
     this.#distrusted.add(key);
     this.#conduct.distrust(key);
+    this.evidence.distrust(key);
   }
 
   /** Irreversible blocks 1 to `height`. */
@@ -139,6 +143,7 @@ export class Observer implements Watch {
     if (this.#lies(index)) return;
     this.promises.restarted(index);
     this.bftPromises.restarted(index);
+    this.evidence.restarted(index, replica.evidence);
     this.finality.restarted(index, replica.ledger.bottom.height, idsOf(node));
     this.#simulation.workload.crashed(index);
     this.reads.crashed(index);
@@ -147,8 +152,10 @@ export class Observer implements Watch {
   /** What was on a disk that was lost, or is an older one now, is not known there any more. */
   damaged({ index, disk }: SimulatedNode, damage: Damage): void {
     if (this.#lies(index)) return;
-    if (damage !== "disk" && damage !== "backup" && damage !== "confirmed") return;
-    if (damage !== "confirmed") this.finality.lost(index);
+    const isWhole = damage === "disk" || damage === "backup";
+    this.evidence.damaged(index, isWhole);
+    if (!isWhole && damage !== "confirmed") return;
+    if (isWhole) this.finality.lost(index);
     if (damage === "disk") {
       this.promises.lost(index);
       this.bftPromises.lost(index);
@@ -187,8 +194,15 @@ export class Observer implements Watch {
 
   persisted(node: SimulatedNode, persist: Persist): void {
     for (const onlooker of this.#simulation.onlookers) onlooker.persisted?.(node, persist);
-    const { record } = persist;
-    if (record === undefined || this.#lies(node.index)) return;
+    if (this.#lies(node.index)) return;
+    const { record, evidence = [], blocks } = persist;
+    const headers = blocks.map(({ id }) => ({ id, header: this.block(id).header }));
+    this.evidence.durable(
+      node.index,
+      evidence,
+      headers.map(({ id, header: { producer, view, height } }) => ({ id, producer, view, height })),
+    );
+    if (record === undefined) return;
     const acked = this.#durable(node.index, record);
     if (acked === undefined) return;
     // A scripted leader's blocks may be acked by many and still give way; commits are proof against liars.

@@ -110,6 +110,7 @@ function runPhases(simulation: Simulation, durationMs: number, schedule?: readon
     simulation.faults.endLies();
   }
   comeToRest(simulation, core);
+  simulation.assertEvidence(core);
 }
 
 /** Throws RuleBroken when these nodes do not agree in time, or do not rest then. */

@@ -406,6 +406,11 @@ export class Simulation implements World {
     }
   }
 
+  /** These are healed and at rest: what they hold against producers. */
+  assertEvidence(nodes: readonly SimulatedNode[]): void {
+    this.watch.evidence.atRest(nodes.map(({ index, replica }) => ({ index, pieces: replica.evidence })));
+  }
+
   /** Two honest nodes that took different blocks for irreversible, and are linked: one of them has halted. */
   assertFoundOut(): void {
     const going = this.honest.filter((node) => node.isUp && node.replica.status().halted === undefined);

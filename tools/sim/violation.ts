@@ -19,6 +19,7 @@ export type OracleName =
   | "views"
   | "promises"
   | "conduct"
+  | "evidence"
   | "sync"
   | "bounds"
   | "routes"

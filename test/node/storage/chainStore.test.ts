@@ -293,3 +293,46 @@ describe("creation", () => {
     ).toEqual(["ok", "2"]);
   });
 });
+
+describe("evidence against producers", () => {
+  const [liar, other] = ["cd".repeat(32), "ef".repeat(32)];
+  const piece = (producer: string, kind: string, text: string) => ({ producer, kind, bytes: Buffer.from(text) });
+
+  test("one piece of each producer and kind is kept, the newest, and is there after closing", async () => {
+    await persist({ blocks: [], evidence: [piece(other, "twoVotes", "a"), piece(liar, "twoBlocks", "b")] });
+    await persist({ blocks: [block(1)], evidence: [piece(liar, "twoVotes", "c"), piece(liar, "twoBlocks", "d")] });
+    await store.close();
+    ({ store, told } = await openChain(dir, CHAIN_ID));
+    expect(store.evidence()).toEqual([
+      piece(liar, "twoBlocks", "d"),
+      piece(liar, "twoVotes", "c"),
+      piece(other, "twoVotes", "a"),
+    ]);
+  });
+
+  test("a damaged piece is told and left out", async () => {
+    await persist({ blocks: [], evidence: [piece(liar, "twoBlocks", "a"), piece(liar, "twoVotes", "b")] });
+    await store.close();
+    const connection = new Database(join(dir, "chain.db"));
+    connection.exec("UPDATE evidence SET bytes = CAST('x' AS BLOB) WHERE kind = 'twoVotes'");
+    connection.close();
+    ({ store, told } = await openChain(dir, CHAIN_ID));
+    const damaged: string[] = [];
+    expect(store.evidence(({ message }) => damaged.push(message))).toEqual([piece(liar, "twoBlocks", "a")]);
+    expect(damaged).toEqual([expect.stringContaining(`evidence (twoVotes) against producer ${liar}`)]);
+    expect(() => store.evidence()).toThrow(/checksum/);
+  });
+
+  test("a directory made before there was a table of it is read, and has one once a node has started on it", async () => {
+    await store.close();
+    const connection = new Database(join(dir, "chain.db"));
+    connection.exec("DROP TABLE evidence");
+    connection.close();
+    const reader = ChainReader.open(dir);
+    expect(reader.evidence()).toEqual([]);
+    reader.close();
+    ({ store, told } = await openChain(dir, CHAIN_ID));
+    await persist({ blocks: [], evidence: [piece(liar, "twoBlocks", "a")] });
+    expect(store.evidence()).toEqual([piece(liar, "twoBlocks", "a")]);
+  });
+});

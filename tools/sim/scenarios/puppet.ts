@@ -100,6 +100,7 @@ export class Puppet {
     } else if (mine && effect.kind === "persist") {
       for (const { header, body } of effect.blocks) this.#bill.bytesPersisted += header.length + body.length;
       this.#bill.bytesPersisted += effect.record?.length ?? 0;
+      for (const { bytes } of effect.evidence ?? []) this.#bill.bytesPersisted += bytes.length;
     }
   }
 

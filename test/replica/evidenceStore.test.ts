@@ -1,0 +1,52 @@
+/** Evidence that a node's disk holds is checked again when it starts: nobody is accused by what became of a disk. */
+import { describe, expect, it } from "vitest";
+import { makeConfiguration } from "../../chain/configuration.ts";
+import { decodeEvidence, evidenceOfVotes } from "../../consensus/bft/evidence.ts";
+import { voteDigest } from "../../consensus/bft/messages.ts";
+import { sha256Hex } from "../../src/base/hash.ts";
+import { utf8 } from "../../src/base/bytes.ts";
+import { EvidenceStore } from "../../src/replica/evidenceStore.ts";
+import { KeyedHashes } from "../../tools/sim/signatures.ts";
+
+const CHAIN_ID = sha256Hex(utf8("chain"));
+const keys = new KeyedHashes();
+const [liar, honest] = ["liar", "honest"].map((name) => keys.makeKey(name)) as [string, string];
+const configuration = makeConfiguration([liar, honest]);
+
+function piece(signer: string, of = signer): Uint8Array {
+  const [first, second] = ["a", "b"].map((name) => {
+    const vote = { view: 1, height: 1, id: sha256Hex(utf8(name)) };
+    return { commit: false, vote, signature: keys.sign(signer, voteDigest(CHAIN_ID, false, vote)) };
+  }) as [Parameters<typeof evidenceOfVotes>[1], Parameters<typeof evidenceOfVotes>[2]];
+  return evidenceOfVotes(of, first, second, []);
+}
+
+function restored(...kept: readonly Uint8Array[]) {
+  const done = { accused: [] as string[], said: [] as string[], other: [] as string[] };
+  const store = new EvidenceStore({
+    decode: (bytes) => decodeEvidence(bytes, CHAIN_ID, configuration),
+    isSigned: (claim) => keys.verify(claim),
+    keep: () => done.other.push("keep"),
+    spread: () => done.other.push("spread"),
+    accuse: (producer) => done.accused.push(producer),
+    log: (level, message) => done.said.push(`${level} ${message}`),
+  });
+  store.restore(kept);
+  return { ...done, held: store.all.map(({ producer }) => producer) };
+}
+
+describe("what a disk gives back", () => {
+  it("names whom it proves to have lied, and is neither written nor told again", () => {
+    expect(restored(piece(liar))).toEqual({ accused: [liar], held: [liar], said: [], other: [] });
+  });
+
+  it.each<[string, Uint8Array]>([
+    ["whose signatures are another's", piece(liar, honest)],
+    ["that does not decode", utf8("evidence")],
+    ["of a producer that is none", piece(keys.makeKey("stranger"))],
+  ])("accuses nobody by a piece %s, and says so", (_, bytes) => {
+    const said = ["error evidence on disk is not valid"];
+    expect(restored(bytes)).toEqual({ accused: [], held: [], said, other: [] });
+    expect(restored(bytes, piece(liar)).accused).toEqual([liar]);
+  });
+});
