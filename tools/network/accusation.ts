@@ -5,8 +5,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkProducerEvidence, type ProducerEvidence, trustedGenesis } from "../../src/client/light/index.ts";
+import { checkProducerEvidence, type ProducerEvidence } from "../../consensus/producerEvidence.ts";
 import { ChainDirectory } from "../../src/node/chainDirectory.ts";
+import { parseGenesis, toGenesis } from "../../src/node/genesisFile.ts";
+import { verifySignature } from "../../src/node/signatures.ts";
 import type { ProducerView } from "../../src/node/api.ts";
 import { Load } from "./acknowledged.ts";
 import { LIAR, NetworkProcesses, type NodeProcess, poll } from "./processes.ts";
@@ -36,12 +38,14 @@ export async function accusationFaults(nodes: readonly NodeProcess[], liar: stri
   const faults: string[] = [];
   for (const node of nodes) {
     const { name } = node.node;
-    const genesis = trustedGenesis(await ask(node, "/v1/genesis"));
+    const genesis = parseGenesis(await ask(node, "/v1/genesis"));
+    if (!genesis.ok) throw new Error(genesis.error.message);
     const pieces = await heldAt(node);
     if (pieces.length === 0) faults.push(`${name} names nobody`);
     for (const piece of pieces) {
-      const verdict = await checkProducerEvidence(piece, genesis);
-      if (!verdict.ok) faults.push(`${name} holds evidence that is none: ${verdict.why}`);
+      const checked = checkProducerEvidence(piece, toGenesis(genesis.value));
+      if (!checked.ok || !checked.value.claims.every(verifySignature))
+        faults.push(`${name} holds evidence that is none: ${checked.ok ? "a signature" : checked.error.field}`);
       if (piece.producer !== liar) faults.push(`${name} names ${piece.producer}, which is honest: ${piece.kind}`);
     }
     const { producers } = await ask<{ readonly producers: readonly ProducerView[] }>(node, "/v1/producers");
