@@ -6,6 +6,7 @@
  */
 import { type Decoded, hash, message, nested, optional, uint } from "../src/base/codec.ts";
 import { sha256Hex } from "../src/base/hash.ts";
+import { err, ok, type Result } from "../src/base/result.ts";
 import {
   type Configuration,
   configurationMessage,
@@ -135,4 +136,21 @@ export function decodeProducerSets(bytes: Uint8Array): ProducerSets | undefined 
     if (error instanceof RangeError) return undefined;
     throw error;
   }
+}
+
+/**
+ * The sets of an irreversible chain as they were stored, below them those of the genesis.
+ * @returns or the height from which damaged ones were stored
+ */
+export function decodeSetsHistory(
+  configuration: Configuration,
+  stored: readonly { readonly from: number; readonly sets: Uint8Array }[],
+): Result<readonly SetsFrom[], number> {
+  const history = [...firstSets(configuration)];
+  for (const { from, sets: encoded } of stored) {
+    const sets = decodeProducerSets(encoded);
+    if (sets === undefined) return err(from);
+    history.push({ from, sets });
+  }
+  return ok(history);
 }

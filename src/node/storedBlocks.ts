@@ -3,7 +3,7 @@ import { assembleBlock, type Block } from "../../chain/block.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
 import { headerMessage } from "../../chain/header.ts";
-import { decodeProducerSets, firstSets, type SetsFrom } from "../../chain/producerSets.ts";
+import { decodeSetsHistory, type SetsFrom } from "../../chain/producerSets.ts";
 import type { BlockLog, RawBlock } from "../../consensus/sync/bestChain.ts";
 import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
 import { hexBytes } from "../base/bytes.ts";
@@ -106,12 +106,9 @@ export function decodeStoredSets(
   { configuration }: Pick<Genesis, "configuration">,
   stored: readonly StoredSets[],
 ): readonly SetsFrom[] {
-  const changes = stored.map(({ from, sets: encoded }) => {
-    const sets = decodeProducerSets(encoded);
-    if (sets !== undefined) return { from, sets };
-    throw new StorageError("DAMAGED", file, `${file}: the producer sets from height ${from} on are damaged`);
-  });
-  return [...firstSets(configuration), ...changes];
+  const history = decodeSetsHistory(configuration, stored);
+  if (history.ok) return history.value;
+  throw new StorageError("DAMAGED", file, `${file}: the producer sets from height ${history.error} on are damaged`);
 }
 
 function rawOfBlock(block: Block): RawBlock {

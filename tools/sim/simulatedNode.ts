@@ -7,6 +7,7 @@ import type { Block } from "../../chain/block.ts";
 import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
+import { decodeSetsHistory } from "../../chain/producerSets.ts";
 import type { ConsensusSettings } from "../../consensus/constants.ts";
 import type { SyncLimits } from "../../consensus/sync/constants.ts";
 import type { Lane } from "../../net/link/types.ts";
@@ -14,7 +15,6 @@ import { hexBytes } from "../../src/base/bytes.ts";
 import { recordAfterLoss } from "../../consensus/lostRecord.ts";
 import { Slabs } from "../../src/base/memory.ts";
 import { unreachable } from "../../src/base/result.ts";
-import { decodeStoredSets } from "../../src/node/storedBlocks.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import { restore } from "../../src/replica/restore.ts";
 import type { Effect, Input } from "../../src/replica/types.ts";
@@ -153,7 +153,9 @@ export class SimulatedNode implements Station {
     this.#durableToken = 0;
     this.#makeBackup();
     const irreversibleHeight = disk.irreversibleHeight;
-    const producerSets = decodeStoredSets("chain.db", genesis, disk.producerSets);
+    const history = decodeSetsHistory(genesis.configuration, disk.producerSets);
+    if (!history.ok) throw new Error(`the producer sets from height ${history.error} on were not written so`);
+    const producerSets = history.value;
     const steps = restore({
       genesis,
       application: application(),

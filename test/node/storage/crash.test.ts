@@ -15,7 +15,7 @@ import {
 
 const PROGRAM = fileURLToPath(new URL("./crashProgram.ts", import.meta.url));
 const LANES = 2;
-const KILLS_A_LANE = 15;
+const KILLS_A_LANE = 5;
 
 let dirs: string[];
 beforeEach(() => void (dirs = Array.from({ length: LANES }, makeChain)));
