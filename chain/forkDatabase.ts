@@ -7,7 +7,16 @@ import { compareRefs } from "./header.ts";
 import type { Frontier } from "./merkle.ts";
 import type { BlockUndo } from "./state.ts";
 import type { ByteList } from "./byteList.ts";
-import { isMember, type ProducerSets, setsAfter, setsAt, type SetsFrom, singleSet } from "./producerSets.ts";
+import type { Configuration } from "./configuration.ts";
+import {
+  configurationsOf,
+  isMember,
+  type ProducerSets,
+  setsAfter,
+  setsAt,
+  type SetsFrom,
+  singleSet,
+} from "./producerSets.ts";
 
 /** What executing a block gave; present while the block is on the executed branch or waits to be flushed. */
 export interface Execution {
@@ -213,9 +222,15 @@ export class ForkDatabase {
     if (here !== undefined) return here;
     const { next } = this.#root.setsAfter;
     if (next?.configuration.hash === hash && next.height <= this.#root.height) return singleSet(next.configuration);
-    const past = this.#pastSets.findIndex(({ sets }) => sets.hash === hash);
-    const end = this.#pastSets[past + 1]?.from ?? Number.POSITIVE_INFINITY;
-    return past >= 0 && height < end ? this.#pastSets[past]?.sets : undefined;
+    const past = this.#pastSets.findLast(({ from }) => from <= height)?.sets;
+    return past?.hash === hash ? past : undefined;
+  }
+
+  /** Sets that an irreversible chain has brought, and of which quorums are to be believed: of two the one proposed, too. */
+  get inForce(): readonly Configuration[] {
+    const { setsAfter: sets } = this.#root;
+    const isProposed = sets.next !== undefined && sets.next.height <= this.#root.height;
+    return isProposed ? configurationsOf(sets) : [sets.current];
   }
 
   /** Is, or was lately, or may soon be a producer. */

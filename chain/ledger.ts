@@ -10,6 +10,7 @@ import { err, ok, type Result } from "../src/base/result.ts";
 import { equalBytes, hexBytes } from "../src/base/bytes.ts";
 import { type Block, blockBytes, transactionBytes } from "./block.ts";
 import { elementAt } from "./byteList.ts";
+import type { Configuration } from "./configuration.ts";
 import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "./constants.ts";
 import { BlockExecution, type BlockPlace, type ExecutionSetting } from "./execution.ts";
 import {
@@ -24,7 +25,7 @@ import {
 } from "./forkDatabase.ts";
 import { append, frontierRoot, leafHash } from "./merkle.ts";
 import { Orphans } from "./orphans.ts";
-import { endsChange, type ProducerSets } from "./producerSets.ts";
+import { endsChange, type ProducerLookup, type ProducerSets } from "./producerSets.ts";
 import { FIRST_APPLICATION_KEY, PRODUCER_SET_KEY } from "./producerChange.ts";
 import { Production, type ProductionPlace } from "./production.ts";
 import type { BlockUndo, StateChange } from "./state.ts";
@@ -61,9 +62,15 @@ export interface Flush {
 export type HeaderRule = (
   block: Block,
   parent: Pick<BlockNode, "block" | "setsAfter">,
-  /** Id of the block's ancestor at a height; undefined below what is kept. */
-  ancestorIdAt: (height: number) => string | undefined,
+  chain: RuleChain,
 ) => InvalidReason | undefined;
+
+/** What a rule may ask of the chain below a block. */
+export interface RuleChain {
+  /** Id of the block's ancestor at a height; undefined below what is kept. */
+  readonly idAt: (height: number) => string | undefined;
+  readonly setsNamed: ProducerLookup["setsNamed"];
+}
 
 /** A block being executed; `next` is the index of its next transaction. */
 interface Running {
@@ -156,6 +163,9 @@ export class Ledger {
   /** The producer sets of this hash that a block at a height may be judged by; undefined: none that is known here. */
   setsNamed(hash: string, height: number): ProducerSets | undefined {
     return this.#forks.setsNamed(hash, height);
+  }
+  get setsInForce(): readonly Configuration[] {
+    return this.#forks.inForce;
   }
   /** Is, or was lately, or may soon be a producer, as far as this node knows the chain. */
   isProducer(key: string): boolean {
@@ -391,8 +401,11 @@ export class Ledger {
   }
 
   #attach(block: Block, parent: BlockNode): Result<BlockNode, InvalidReason> {
-    const idAt = (height: number): string | undefined => ancestorAt(parent, height)?.id;
-    const reason = headerFault(block, parent, this.#setting) ?? this.#headerRule(block, parent, idAt);
+    const chain: RuleChain = {
+      idAt: (height) => ancestorAt(parent, height)?.id,
+      setsNamed: (hash, height) => this.#forks.setsNamed(hash, height),
+    };
+    const reason = headerFault(block, parent, this.#setting) ?? this.#headerRule(block, parent, chain);
     if (reason !== undefined) return err(reason);
     return ok(this.#forks.add(block, parent, append(parent.frontier, hexLeaf(block.id))));
   }

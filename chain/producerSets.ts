@@ -50,13 +50,30 @@ export function configurationsOf({ current, next }: ProducerSets): readonly Conf
   return next === undefined ? [current] : [current, next.configuration];
 }
 
+/** Who decides about a block or about its children: whoever a change brings or leaves is among them. */
+export function membersAround(node: {
+  readonly sets: ProducerSets;
+  readonly setsAfter: ProducerSets;
+}): readonly string[] {
+  return node.setsAfter.next === undefined ? node.sets.members : node.setsAfter.members;
+}
+
 export function isMember({ current, next }: ProducerSets, key: string): boolean {
   return isProducer(current, key) || (next !== undefined && isProducer(next.configuration, key));
 }
 
 /** Have a majority of each set spoken [S10]? Who is in neither counts for nothing [S11]. */
 export function hasMajority(sets: ProducerSets, hasSpoken: (key: string) => boolean): boolean {
-  return configurationsOf(sets).every((set) => set.producers.filter(hasSpoken).length >= majorityOf(set));
+  return reachesAll(sets, majorityOf, hasSpoken);
+}
+
+/** Have as many of each set spoken as it asks for? */
+export function reachesAll(
+  sets: ProducerSets,
+  needed: (set: Configuration) => number,
+  hasSpoken: (key: string) => boolean,
+): boolean {
+  return configurationsOf(sets).every((set) => set.producers.filter(hasSpoken).length >= needed(set));
 }
 
 /** The greatest value that a majority of each set has reached [S10]. */
@@ -71,6 +88,26 @@ export function majorityValue(sets: ProducerSets, reachedBy: (key: string) => nu
 /** Does a block that these sets judge end their change? It says that the one that began it is irreversible. */
 export function endsChange({ next }: ProducerSets, irreversibleHeight: number): boolean {
   return next !== undefined && irreversibleHeight >= next.height;
+}
+
+/** Finds producer sets by their hash, and producers by their key, as far as a node knows the chain. */
+export interface ProducerLookup {
+  /** Those that a block at a height may be judged by. */
+  readonly setsNamed: (hash: string, height: number) => ProducerSets | undefined;
+  /** Is, or was lately, or may soon be a producer. */
+  readonly isProducer: (key: string) => boolean;
+  /** Sets of which quorums are to be believed from here on: what decides about the irreversible block's children. */
+  readonly inForce: () => readonly Configuration[];
+}
+
+/** Of a chain whose set is never changed. */
+export function lookupOf(configuration: Configuration): ProducerLookup {
+  const sets = singleSet(configuration);
+  return {
+    setsNamed: (named) => (named === sets.hash ? sets : undefined),
+    isProducer: (key) => isProducer(configuration, key),
+    inForce: () => [configuration],
+  };
 }
 
 /**

@@ -6,9 +6,9 @@
 import { bytes, type Decoded, fixedBytes, hash, message, nested, repeated, uint } from "../src/base/codec.ts";
 import { sha256Hex } from "../src/base/hash.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
-import { type Configuration, isProducer, majorityOf } from "../chain/configuration.ts";
 import { HEADER_MAX_BYTES, PRODUCERS_MAX, SIGNATURE_BYTES } from "../chain/constants.ts";
 import { type Header, headerMessage } from "../chain/header.ts";
+import { hasMajority, isMember, type ProducerLookup } from "../chain/producerSets.ts";
 import { type SignatureClaim, signingDigest } from "../chain/signing.ts";
 import { WINDOW_BLOCKS } from "./constants.ts";
 import { ackMessage } from "./leading/messages.ts";
@@ -24,7 +24,8 @@ export const certificateMessage = message("IrreversibilityCertificate", {
   view: uint(1),
   /** Headers from the certified block upwards, each the parent of the next, all of `view`. */
   path: repeated(bytes(2, HEADER_MAX_BYTES), WINDOW_BLOCKS + 1),
-  acks: repeated(nested(3, certificateAckMessage), PRODUCERS_MAX),
+  /** While two sets decide, of both. */
+  acks: repeated(nested(3, certificateAckMessage), 2 * PRODUCERS_MAX),
 });
 export type CertificateContent = Decoded<typeof certificateMessage>;
 
@@ -41,7 +42,10 @@ export interface Certificate {
 }
 
 export interface CertificateError {
-  readonly code: "CERTIFICATE_INVALID";
+  readonly code:
+    | "CERTIFICATE_INVALID"
+    /** It names producer sets that are not known here: it may be valid. */
+    | "PRODUCERS_UNKNOWN";
   readonly detail: string;
 }
 
@@ -49,7 +53,7 @@ export interface CertificateError {
 export function decodeCertificate(
   encoded: Uint8Array,
   chainId: string,
-  configuration: Configuration,
+  { setsNamed }: Pick<ProducerLookup, "setsNamed">,
 ): Result<Certificate, CertificateError> {
   const decoded = certificateMessage.decode(encoded);
   if (!decoded.ok) return invalid(decoded.error.detail);
@@ -58,18 +62,19 @@ export function decodeCertificate(
   if (!blocks.ok) return blocks;
   const first = blocks.value[0];
   if (first === undefined) return invalid("no header");
-  if (first.header.configuration !== configuration.hash) return invalid("another producer set");
+  const sets = setsNamed(first.header.configuration, first.header.height);
+  if (sets === undefined) return unknownProducers(first.header);
   const signers = new Set<string>();
   const claims: SignatureClaim[] = [];
   for (const ack of acks) {
     const block = blocks.value[ack.position];
     if (block === undefined) return invalid("an ack for a block outside the path");
-    if (!isProducer(configuration, ack.signer) || signers.has(ack.signer)) return invalid(`signer ${ack.signer}`);
+    if (!isMember(sets, ack.signer) || signers.has(ack.signer)) return invalid(`signer ${ack.signer}`);
     signers.add(ack.signer);
     const content = ackMessage.encode({ view, height: block.header.height, id: block.id });
     claims.push({ key: ack.signer, digest: signingDigest("ack", chainId, content), signature: ack.signature });
   }
-  if (signers.size < majorityOf(configuration)) return invalid(`${signers.size} acks are no majority`);
+  if (!hasMajority(sets, (key) => signers.has(key))) return invalid(`${signers.size} acks are no majority`);
   const { id, header } = first;
   return ok({ height: header.height, id, header, view, bytes: encoded, claims, isFinal: true });
 }
@@ -89,6 +94,10 @@ function decodePath(
     blocks.push({ id: sha256Hex(headerBytes), header: header.value });
   }
   return ok(blocks);
+}
+
+export function unknownProducers({ configuration, height }: Header): Result<never, CertificateError> {
+  return err({ code: "PRODUCERS_UNKNOWN", detail: `of block ${height}: ${configuration}` });
 }
 
 function invalid(detail: string): Result<never, CertificateError> {

@@ -6,7 +6,6 @@ import type { Block } from "../chain/block.ts";
 import type { BlockNode } from "../chain/forkDatabase.ts";
 import type { BlockRef, Header } from "../chain/header.ts";
 import type { Ledger } from "../chain/ledger.ts";
-import type { Configuration } from "../chain/configuration.ts";
 import type { SignedVote, Votes } from "./bft/messages.ts";
 import type { Certificate } from "./certificate.ts";
 import type { ConsensusSettings } from "./constants.ts";
@@ -26,7 +25,6 @@ export type DurableAction =
 /** What the replica does for its engine. */
 export interface EngineHost {
   readonly self: string;
-  readonly configuration: Configuration;
   readonly settings: ConsensusSettings;
   readonly ledger: Ledger;
   /** Now, in milliseconds, constant within a step. */
@@ -35,11 +33,13 @@ export interface EngineHost {
   random(): number;
   /** Signs and sends to one producer. `durable`: leaves only after everything persisted so far is on disk. */
   unicast(to: string, content: SignedContent, options: SignedOptions): void;
-  /** Signs and sends to all other producers. */
+  /** Signs and sends to all others who decide about the head or what follows it. */
   multicast(content: SignedContent, options: SignedOptions): void;
   /** Gives a message back to its signer. */
   giveBack(message: ConsensusMessage): void;
   sign(content: SignedContent): Uint8Array;
+  /** The newest certificate of an irreversible block that is here, if there is one. */
+  finalityProof(): { readonly height: number; readonly id: string; readonly bytes: Uint8Array } | undefined;
   /** Is there a way to this producer now? */
   reaches(producer: string): boolean;
   /** Answers {@link Engine.read}: the reads may see the state as of `height` or later; undefined: no leader here. */

@@ -1,8 +1,10 @@
 /** What differs from engine to engine, in one place: the genesis names the engine, and the rest of the node asks here. */
 import type { Block } from "../chain/block.ts";
+import type { Configuration } from "../chain/configuration.ts";
 import type { Genesis } from "../chain/genesis.ts";
 import type { BlockRef } from "../chain/header.ts";
 import type { HeaderRule } from "../chain/ledger.ts";
+import { jointSets, lookupOf, type ProducerLookup } from "../chain/producerSets.ts";
 import type { SignatureClaim } from "../chain/signing.ts";
 import type { DecodeError, Message } from "../src/base/codec.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
@@ -15,6 +17,7 @@ import type { BftHost } from "./bft/host.ts";
 import { type BftRecord, bftRecordMessage } from "./bft/messages.ts";
 import { type Certificate, type CertificateError, decodeCertificate } from "./certificate.ts";
 import type { Engine } from "./engine.ts";
+import { changeProofClaims } from "./leading/changeProof.ts";
 import type { ConsensusMessage } from "./messages.ts";
 import { raftHeaderRule } from "./raft/headerRule.ts";
 import { type RaftRecord, raftRecordMessage } from "./raft/messages.ts";
@@ -33,8 +36,11 @@ type Claims = Result<readonly SignatureClaim[], CertificateError>;
 
 export interface EngineKit {
   readonly headerRule: HeaderRule;
-  /** Everything of a certificate but its signatures is checked. */
-  decodeCertificate(encoded: Uint8Array): Result<Certificate, CertificateError>;
+  /**
+   * Everything of a certificate but its signatures is checked.
+   * @param proposed judges with a set that is known where the certificate names the two
+   */
+  decodeCertificate(encoded: Uint8Array, proposed?: Configuration): Result<Certificate, CertificateError>;
   /** Signatures in what the engine attached to a block. */
   attachmentClaims(block: Block): Claims;
   /** The certificate by which a block proves an ancestor irreversible. */
@@ -56,25 +62,33 @@ export interface EngineKit {
   readonly relaysMayLie: boolean;
 }
 
-/** @param genesisId id of block 0 */
-export function engineKit(genesis: Genesis, genesisId: string): EngineKit {
+/**
+ * @param genesisId id of block 0
+ * @param lookup of the chain; default: its producer set is never changed
+ */
+export function engineKit(
+  genesis: Genesis,
+  genesisId: string,
+  lookup: ProducerLookup = lookupOf(genesis.configuration),
+): EngineKit {
   const root = { view: 0, height: 0, id: genesisId };
   switch (genesis.engine) {
     case "raft":
-      return raftKit(genesis, root);
+      return raftKit(genesis, root, lookup);
     case "bft":
-      return bftKit(genesis, root);
+      return bftKit(genesis, root, lookup);
     case "vsr":
-      return vsrKit(genesis, root);
+      return vsrKit(genesis, root, lookup);
   }
 }
 
-function raftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit {
+function raftKit({ chainId }: Genesis, root: BlockRef, lookup: ProducerLookup): EngineKit {
+  const decode = certificateDecoder({ engine: "raft", chainId }, lookup);
   return {
-    headerRule: raftHeaderRule(configuration),
-    decodeCertificate: certificateDecoder({ engine: "raft", chainId, configuration }),
-    attachmentClaims: () => NO_CLAIMS,
-    proofOf: () => undefined,
+    headerRule: raftHeaderRule(chainId),
+    decodeCertificate: decode,
+    attachmentClaims: (block) => changeProofClaims(block, chainId, lookup),
+    proofOf: (block) => proofIn(block, decode),
     decodeEvidence: () => err({ code: "EVIDENCE_INVALID", detail: "nobody is accused under this engine" }),
     messageClaims: () => NO_CLAIMS,
     initialRecord: () => raftRecordMessage.encode({ view: 0, ackedHead: root }),
@@ -90,10 +104,10 @@ function raftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit
 }
 
 /** Certificates are Raft's: acks of a majority. */
-function vsrKit(genesis: Genesis, root: BlockRef): EngineKit {
+function vsrKit(genesis: Genesis, root: BlockRef, lookup: ProducerLookup): EngineKit {
   return {
-    ...raftKit(genesis, root),
-    headerRule: vsrHeaderRule(genesis.configuration),
+    ...raftKit(genesis, root, lookup),
+    headerRule: vsrHeaderRule(genesis.chainId),
     initialRecord: () => vsrRecordMessage.encode({ view: 0, ackedHead: root, incarnations: [] }),
     decodeRecord: (bytes) => {
       const decoded = vsrRecordMessage.decode(bytes);
@@ -103,18 +117,15 @@ function vsrKit(genesis: Genesis, root: BlockRef): EngineKit {
   };
 }
 
-function bftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit {
-  const judgement: Judgement = { chainId, configuration, genesis: root };
-  const decode = certificateDecoder({ engine: "bft", chainId, configuration });
+function bftKit({ chainId }: Genesis, root: BlockRef, lookup: ProducerLookup): EngineKit {
+  const judgement: Judgement = { chainId, genesis: root, setsNamed: lookup.setsNamed };
+  const decode = certificateDecoder({ engine: "bft", chainId }, lookup);
   return {
     headerRule: bftHeaderRule(judgement),
     decodeCertificate: decode,
     attachmentClaims: (block) => attachmentClaims(block, judgement),
-    proofOf: ({ proof }) => {
-      const decoded = proof && decode(proof);
-      return decoded?.ok ? decoded.value : undefined;
-    },
-    decodeEvidence: (encoded) => decodeEvidence(encoded, chainId, configuration),
+    proofOf: (block) => proofIn(block, decode),
+    decodeEvidence: (encoded) => decodeEvidence(encoded, chainId, lookup),
     messageClaims: ({ attachment }) => {
       const certificate = preparedBy(attachment, judgement);
       return certificate.ok ? ok(certificate.value?.claims ?? []) : certificate;
@@ -132,23 +143,42 @@ function bftKit({ chainId, configuration }: Genesis, root: BlockRef): EngineKit 
 }
 
 /** Everything of a certificate but its signatures is checked; it may be of a block that is certified only (BFT). */
-export function certificateDecoder({
-  engine,
-  chainId,
-  configuration,
-}: Pick<Genesis, "engine" | "chainId" | "configuration">): EngineKit["decodeCertificate"] {
+export function certificateDecoder(
+  { engine, chainId }: Pick<Genesis, "engine" | "chainId">,
+  lookup: ProducerLookup,
+): EngineKit["decodeCertificate"] {
   switch (engine) {
     case "raft":
     case "vsr":
-      return (encoded) => decodeCertificate(encoded, chainId, configuration);
+      return (encoded, proposed) => decodeCertificate(encoded, chainId, lookingUp(lookup, proposed));
     case "bft":
-      return (encoded) => {
-        const decoded = decodeQuorumCertificate(encoded, { chainId, configuration });
+      return (encoded, proposed) => {
+        const decoded = decodeQuorumCertificate(encoded, { chainId, ...lookingUp(lookup, proposed) });
         if (!decoded.ok) return decoded;
         const { ref, header, bytes, claims, commit } = decoded.value;
         return ok({ height: ref.height, id: ref.id, view: ref.view, header, bytes, claims, isFinal: commit });
       };
   }
+}
+
+/** A set in force and what is said to be proposed decide together: the hash that a quorum of the first signed names both. */
+function lookingUp(lookup: ProducerLookup, proposed: Configuration | undefined): Pick<ProducerLookup, "setsNamed"> {
+  if (proposed === undefined) return lookup;
+  return {
+    setsNamed: (hash, height) => {
+      const known = lookup.setsNamed(hash, height);
+      if (known !== undefined) return known;
+      return lookup
+        .inForce()
+        .map((set) => jointSets(set, proposed, height))
+        .find((sets) => sets.hash === hash);
+    },
+  };
+}
+
+function proofIn({ proof }: Block, decode: EngineKit["decodeCertificate"]): Certificate | undefined {
+  const decoded = proof && decode(proof);
+  return decoded?.ok ? decoded.value : undefined;
 }
 
 const NO_CLAIMS: Claims = ok([]);

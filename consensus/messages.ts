@@ -20,7 +20,7 @@ import { Slabs } from "../src/base/memory.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { type Block, decodeBlock } from "../chain/block.ts";
 import type { BlockRef } from "../chain/header.ts";
-import { HARD_LIMITS, SIGNATURE_BYTES, VIEW_MAX } from "../chain/constants.ts";
+import { HARD_LIMITS, PRODUCERS_MAX, SIGNATURE_BYTES, VIEW_MAX } from "../chain/constants.ts";
 import type { SignatureClaim, SignedKind } from "../chain/signing.ts";
 import { signingDigest } from "../chain/signing.ts";
 import { type Notice, noticeKind, NOTICES, readNotice } from "./notice.ts";
@@ -71,6 +71,8 @@ import {
 /** Entries of a locator at most: exponential distances reach far with few, a narrowed one is dense. */
 export const LOCATOR_MAX = 64;
 export const CERTIFICATE_MAX_BYTES = 160 * 1024;
+/** Of the largest set: each key has two bytes before it. */
+export const CONFIGURATION_MAX_BYTES = 34 * PRODUCERS_MAX;
 
 const locatorEntryMessage = message("LocatorEntry", { height: uint(1), id: hash(2) });
 
@@ -86,6 +88,8 @@ export const helloMessage = message("Hello", {
   rootCertificate: optional(bytes(5, CERTIFICATE_MAX_BYTES)),
   /** Blocks of my best chain, highest first. */
   locator: repeated(nested(6, locatorEntryMessage), LOCATOR_MAX),
+  /** The producer set that decides with the one which the peer knows about the certified block, encoded; else absent. */
+  rootProducers: optional(bytes(7, CONFIGURATION_MAX_BYTES)),
 });
 export type Hello = Decoded<typeof helloMessage>;
 

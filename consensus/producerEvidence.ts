@@ -2,6 +2,7 @@
  * Evidence against a producer as JSON that stands for itself (docs/proofs.md): whoever has the genesis can check it, with no
  * node. `evidence` is all of it; what stands beside is for people and for other programs, and has to agree with it.
  */
+import { lookupOf } from "../chain/producerSets.ts";
 import { sha256Hex } from "../src/base/hash.ts";
 import { headerMessage } from "../chain/header.ts";
 import { toBase64Url } from "../src/base/base64url.ts";
@@ -68,7 +69,7 @@ export function checkProducerEvidence(value: unknown, genesis: TrustedGenesis): 
     if (members.text("chainId") !== genesis.chainId)
       throw new Wrong("chainId", "is another chain's than the genesis is of");
     if (genesis.engine !== "bft") throw new Wrong("format", `is no evidence under ${genesis.engine}`);
-    const decoded = decodeEvidence(members.bytes("evidence"), genesis.chainId, genesis.configuration);
+    const decoded = decodeEvidence(members.bytes("evidence"), genesis.chainId, lookupOf(genesis.configuration));
     if (!decoded.ok) throw new Wrong("evidence", decoded.error.detail);
     const told = producerEvidence(genesis.chainId, decoded.value);
     for (const name of MEMBERS) {

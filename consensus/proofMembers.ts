@@ -9,6 +9,7 @@ import { err, ok, type Result } from "../src/base/result.ts";
 import type { Genesis } from "../chain/genesis.ts";
 import { type Header, headerMessage } from "../chain/header.ts";
 import { leafHash, verifyInclusion } from "../chain/merkle.ts";
+import { lookupOf } from "../chain/producerSets.ts";
 import type { Certificate } from "./certificate.ts";
 import { certificateDecoder } from "./engines.ts";
 
@@ -64,7 +65,7 @@ export function headerOf(proof: Members, name: string): { readonly bytes: Uint8A
 
 /** The certificate of an irreversible block, its signatures left to the caller. */
 export function certificateOf(proof: Members, genesis: TrustedGenesis): Certificate {
-  const certificate = certificateDecoder(genesis)(proof.bytes("certificate"));
+  const certificate = certificateDecoder(genesis, lookupOf(genesis.configuration))(proof.bytes("certificate"));
   if (!certificate.ok) throw new Wrong("certificate", certificate.error.detail);
   if (!certificate.value.isFinal) throw new Wrong("certificate", "does not prove its block irreversible");
   return certificate.value;

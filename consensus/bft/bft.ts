@@ -2,10 +2,10 @@
  * Byzantine fault tolerance over a chain: two-phase votes on streamed blocks, leaders by turns (docs/protocol.md, section
  * 7). Views, leading and fork choice are here, votes in `voting.ts`, what may be promised in `rules.ts`.
  */
-import { isProducer } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { Block } from "../../chain/block.ts";
 import type { BlockRef, Header } from "../../chain/header.ts";
+import { configurationsOf, endsChange, membersAround } from "../../chain/producerSets.ts";
 import type { Certificate } from "../certificate.ts";
 import type { EarlyVoteCounts } from "../earlyVotes.ts";
 import type { DurableAction, Engine, EngineLead, EngineView, ProductionPermit } from "../engine.ts";
@@ -21,10 +21,10 @@ import {
   afterEntering,
   afterViewChange,
   faultsOf,
+  hasQuorum,
   isGreater,
   isReport,
   leaderOf,
-  quorumOf,
   reportOf,
   viewToJoin,
 } from "./rules.ts";
@@ -39,7 +39,6 @@ const REPEAT_HEARTBEATS = 2;
 export class Bft implements Engine, EngineLead {
   readonly #host: BftHost;
   readonly #judgement: Judgement;
-  readonly #isMember: boolean;
   readonly #record: HeldRecord;
   readonly #accuser: Accuser;
   readonly #voting: Voting;
@@ -56,7 +55,7 @@ export class Bft implements Engine, EngineLead {
   /** The first block of my view that came; others of its place count only when certified. */
   #opener: BlockNode | undefined;
   /** Why I may open my view; it counts once the record that enters the view is on disk. */
-  #permit: (OpeningPermit & { isDurable: boolean }) | undefined;
+  #permit: (OpeningPermit & { isDurable: boolean; readonly isHandoff?: true }) | undefined;
   /** A leader that restarted in its own view makes no block of it any more [S7]. */
   #silentIn = -1;
   #repeatAt = 0;
@@ -68,10 +67,15 @@ export class Bft implements Engine, EngineLead {
   constructor(host: BftHost, judgement: Judgement, record: Uint8Array | undefined) {
     this.#host = host;
     this.#judgement = judgement;
-    this.#isMember = isProducer(host.configuration, host.self);
     this.#record = new HeldRecord(record, judgement.genesis, host.ledger.head);
-    this.#viewChanges = new ViewChanges(host.configuration);
-    this.#pacemaker = new Pacemaker(host, quorumOf(host.configuration));
+    this.#viewChanges = new ViewChanges();
+    this.#pacemaker = new Pacemaker({
+      self: host.self,
+      settings: host.settings,
+      sets: () => host.ledger.head.setsAfter,
+      now: () => host.now(),
+      random: () => host.random(),
+    });
     this.#accuser = new Accuser(host);
     this.#voting = new Voting({
       accuser: this.#accuser,
@@ -116,19 +120,21 @@ export class Bft implements Engine, EngineLead {
   }
 
   start(): void {
-    const { ledger, self, configuration } = this.#host;
+    const { ledger, self } = this.#host;
     // Of blocks held, those of abandoned branches too: a valid header of a higher view moves every engine [S7].
     for (const node of ledger.nodes()) {
       this.#record.promises = afterEntering(this.#record.promises, node.view);
       if (node !== ledger.bottom) this.#accuser.block(node);
     }
     const { view } = this.#record;
-    if (view > 0 && leaderOf(configuration, view) === self) this.#silentIn = view;
+    // By whatever it may have known of the producer sets then.
+    const mayHaveLed = [...ledger.nodes()].some((node) => leaderOf(node.setsAfter, view) === self);
+    if (view > 0 && mayHaveLed) this.#silentIn = view;
     this.#findOpener();
     this.#checkRecovered();
     this.#choose();
     if (this.#takesPart()) this.#voting.renew();
-    if (view === 0 && leaderOf(configuration, 1) === self) this.#handedTo(1, this.#judgement.genesis, NOTHING);
+    if (view === 0 && leaderOf(ledger.head.setsAfter, 1) === self) this.#handedTo(1, this.#judgement.genesis, NOTHING);
   }
 
   tick(): void {
@@ -148,7 +154,7 @@ export class Bft implements Engine, EngineLead {
   }
 
   receive(message: ConsensusMessage): void {
-    if (!this.#isMember || !isProducer(this.#host.configuration, message.signer)) return;
+    if (!this.#isMember || !this.#host.ledger.isProducer(message.signer)) return;
     if (message.signer === this.#host.self) {
       if (isMessageAbove(message, this.#record.promises)) this.#givenBack(message.content.view);
       return;
@@ -159,7 +165,7 @@ export class Bft implements Engine, EngineLead {
   }
 
   receiveVotes(votes: Votes): void {
-    if (!this.#isMember || !isProducer(this.#host.configuration, votes.signer)) return;
+    if (!this.#isMember || !this.#host.ledger.isProducer(votes.signer)) return;
     if (votes.signer === this.#host.self)
       return votes.votes.forEach((each) => isVoteAbove(each, this.#record.promises) && this.#givenBack(each.vote.view));
     this.#newest.heardVotes(votes);
@@ -213,6 +219,7 @@ export class Bft implements Engine, EngineLead {
 
   headMoved(to: BlockNode, applied: readonly BlockNode[]): void {
     this.#checkRecovered();
+    this.#permitAgain();
     this.#voting.prepareUpTo(applied.at(-1) ?? to);
   }
 
@@ -242,11 +249,11 @@ export class Bft implements Engine, EngineLead {
   }
 
   linkBroke(peer: string): void {
-    if (peer === leaderOf(this.#host.configuration, this.#record.view)) this.#pacemaker.leaderLost();
+    if (peer === this.#leaderOfView()) this.#pacemaker.leaderLost();
   }
 
   linkUp(peer: string): void {
-    if (!isProducer(this.#host.configuration, peer)) return;
+    if (!this.#host.ledger.isProducer(peer)) return;
     this.#newest.giveBack(peer, this.#host);
     if (!this.#takesPart()) return;
     this.#sendSummary(peer);
@@ -255,7 +262,7 @@ export class Bft implements Engine, EngineLead {
   }
 
   blockSent(peer: string, id: string): void {
-    if (this.#takesPart() && isProducer(this.#host.configuration, peer)) this.#voting.blockSent(peer, id);
+    if (this.#takesPart() && this.#host.ledger.isProducer(peer)) this.#voting.blockSent(peer, id);
   }
 
   read(read: number): void {
@@ -271,21 +278,25 @@ export class Bft implements Engine, EngineLead {
   }
 
   production(): ProductionPermit | undefined {
-    const { ledger, self, configuration, settings } = this.#host;
+    const { ledger, settings } = this.#host;
     const { view } = this.#record;
-    if (!this.#takesPart() || this.#recovering || leaderOf(configuration, view) !== self) return undefined;
+    if (!this.#takesPart() || this.#recovering || this.#leaderOfView() !== this.#host.self) return undefined;
     if (this.#silentIn === view) return undefined;
     const { head } = ledger;
+    const irreversible = this.#proven(head);
+    // The block that ends a change of the producer set is due as soon as it can be made.
+    const ends = endsChange(head.setsAfter, irreversible.height);
     if (this.#opener === undefined) {
       const permit = this.#permit;
       if (permit?.view !== view || !permit.isDurable) return undefined;
       if (ancestorAt(head, permit.highest.height)?.id !== permit.highest.id || head.view >= view) return undefined;
-      return { view, opening: true, closing: this.#isLeaving, entry: permit.entry, irreversible: this.#proven(head) };
+      if (permit.judgedBy !== head.setsAfter.hash) return undefined;
+      return { view, opening: true, closing: this.#isLeaving || ends, entry: permit.entry, irreversible };
     }
     if (head.view !== view || head.block.header.closing) return undefined;
     if (head.height - ledger.root.height >= settings.windowBlocks) return undefined;
-    const closing = this.#isLeaving || head.height - this.#opener.height >= settings.tenureBlocks;
-    return { view, opening: closing, closing, irreversible: this.#proven(head) };
+    const closing = this.#isLeaving || ends || head.height - this.#opener.height >= settings.tenureBlocks;
+    return { view, opening: closing, closing, irreversible };
   }
 
   produced(): void {
@@ -374,31 +385,52 @@ export class Bft implements Engine, EngineLead {
   #countViewChange(signer: string, viewChange: HeldViewChange): void {
     if (!this.#viewChanges.record(signer, viewChange) || !this.#takesPart()) return;
     this.#joinOthers();
-    const { configuration, self } = this.#host;
+    const { ledger, self } = this.#host;
     const { view } = viewChange;
     if (view < this.#record.view || (this.#opener !== undefined && view === this.#record.view)) return;
-    const permit = this.#viewChanges.permit(view);
+    const permit = this.#viewChanges.permit(view, ledger.head.setsAfter);
     if (permit === undefined) return;
     if (view > this.#record.view) this.#enter(view);
-    if (leaderOf(configuration, view) === self && this.#permit === undefined) this.#mayOpen(permit);
+    if (leaderOf(ledger.head.setsAfter, view) === self && this.#permit === undefined) this.#mayOpen(permit);
+  }
+
+  /** My head moved: who judges the block that would open my view may be others now [S10]. */
+  #permitAgain(): void {
+    const { ledger, self } = this.#host;
+    const { view } = this.#record;
+    const sets = ledger.head.setsAfter;
+    if (!this.#takesPart() || this.#opener !== undefined || this.#permit?.judgedBy === sets.hash) return;
+    // A handoff is of one block, and of those that follow from it.
+    if (this.#permit !== undefined && this.#permit.isHandoff === true) return;
+    const permit = leaderOf(sets, view) === self ? this.#viewChanges.permit(view, sets) : undefined;
+    if (permit !== undefined) this.#mayOpen(permit);
+  }
+
+  /** Who opened my view, or is to open it as far as my head tells. */
+  #leaderOfView(): string {
+    return this.#opener?.block.header.producer ?? leaderOf(this.#host.ledger.head.setsAfter, this.#record.view);
   }
 
   #joinOthers(): void {
-    const { configuration, self } = this.#host;
-    const join = viewToJoin(this.#viewChanges.viewsOfOthers(self), this.#record.view, faultsOf(configuration));
-    if (join !== undefined) this.#changeView(join);
+    const { ledger, self } = this.#host;
+    // Among enough of either set is an honest one.
+    for (const set of configurationsOf(ledger.head.setsAfter)) {
+      const join = viewToJoin(this.#viewChanges.viewsOfOthers(set, self), this.#record.view, faultsOf(set));
+      if (join !== undefined) this.#changeView(join);
+    }
   }
 
   // Leading
 
   /** A certified block closes the view before mine. */
   #handedTo(view: number, closing: BlockRef, certificate: Uint8Array): void {
+    const judgedBy = (this.#host.ledger.get(closing.id) ?? this.#host.ledger.head).setsAfter.hash;
     if (!this.#takesPart() || this.#record.view >= view) return;
     this.#enter(view);
-    this.#mayOpen({ view, highest: closing, entry: handoffEntry(certificate) });
+    this.#mayOpen({ view, highest: closing, entry: handoffEntry(certificate), judgedBy, isHandoff: true });
   }
 
-  #mayOpen(permit: OpeningPermit): void {
+  #mayOpen(permit: OpeningPermit & { readonly isHandoff?: true }): void {
     this.#permit = { ...permit, isDurable: false };
     this.#host.persistRecord();
     this.#host.whenDurable({ kind: "entered", view: permit.view });
@@ -441,7 +473,7 @@ export class Bft implements Engine, EngineLead {
 
   #certified(node: BlockNode, certificate: Uint8Array): void {
     const { closing } = node.block.header;
-    if (closing && leaderOf(this.#host.configuration, node.view + 1) === this.#host.self)
+    if (closing && leaderOf(node.setsAfter, node.view + 1) === this.#host.self)
       this.#handedTo(node.view + 1, node, certificate);
     this.#choose();
     this.#checkRecovered();
@@ -487,7 +519,8 @@ export class Bft implements Engine, EngineLead {
 
   #checkRecovered(): void {
     if (!this.#recovering || !this.#record.isKept || !this.#isMember) return;
-    if (this.#heard.size + 1 < quorumOf(this.#host.configuration)) return;
+    const { self } = this.#host;
+    if (!hasQuorum(this.#host.ledger.head.setsAfter, (key) => key === self || this.#heard.has(key))) return;
     // Others opened that view without this producer, and what it reports from now on is above all that it committed [B7].
     if (this.#record.promises.highQc.view <= this.#record.unknownUpTo) return;
     const { ackedHead } = this.#record;
@@ -498,6 +531,10 @@ export class Bft implements Engine, EngineLead {
     // What came while no promises were made.
     this.#voting.resume();
     this.#joinOthers();
+  }
+
+  get #isMember(): boolean {
+    return membersAround(this.#host.ledger.head).includes(this.#host.self);
   }
 
   #takesPart(): boolean {

@@ -3,20 +3,20 @@
  * checked whole but for its signatures, which are returned as claims. There is one valid encoding: signers ascend by
  * their place in the producer set.
  */
-import type { Configuration } from "../../chain/configuration.ts";
 import { HEADER_MAX_BYTES, PRODUCERS_MAX, SIGNATURE_BYTES, VIEW_MAX } from "../../chain/constants.ts";
 import { type BlockRef, type Header, headerMessage } from "../../chain/header.ts";
+import type { ProducerLookup, ProducerSets } from "../../chain/producerSets.ts";
 import type { SignatureClaim } from "../../chain/signing.ts";
 import { bool, bytes, fixedBytes, message, nested, optional, repeated, uint } from "../../src/base/codec.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
-import type { CertificateError } from "../certificate.ts";
+import { type CertificateError, unknownProducers } from "../certificate.ts";
 import { refMessage } from "../leading/messages.ts";
 import { QC_MAX_BYTES, viewChangeDigest, voteDigest } from "./messages.ts";
-import { isReport, type Opening, quorumOf, showsGreatest } from "./rules.ts";
+import { hasQuorum, isReport, type Opening, showsGreatest } from "./rules.ts";
 
 const voteSignatureMessage = message("VoteSignature", {
-  /** Index in the producer set. */
+  /** Index in the members of the producer sets. */
   signer: uint(1),
   signature: fixedBytes(2, SIGNATURE_BYTES),
 });
@@ -25,7 +25,7 @@ const voteSignatureMessage = message("VoteSignature", {
 export const quorumCertificateMessage = message("QuorumCertificate", {
   commit: bool(1),
   header: bytes(2, HEADER_MAX_BYTES),
-  signatures: repeated(nested(3, voteSignatureMessage), PRODUCERS_MAX),
+  signatures: repeated(nested(3, voteSignatureMessage), 2 * PRODUCERS_MAX),
 });
 
 const reportMessage = message("TimeoutReport", {
@@ -36,7 +36,7 @@ const reportMessage = message("TimeoutReport", {
 
 export const timeoutCertificateMessage = message("TimeoutCertificate", {
   view: uint(1),
-  reports: repeated(nested(2, reportMessage), PRODUCERS_MAX),
+  reports: repeated(nested(2, reportMessage), 2 * PRODUCERS_MAX),
   /** Certificate of the greatest block reported [B8]; none when that is block 0. */
   highest: bytes(3, QC_MAX_BYTES),
 });
@@ -72,13 +72,13 @@ export interface TimeoutCertificate {
 /** What certificates are judged by. */
 export interface Judgement {
   readonly chainId: string;
-  readonly configuration: Configuration;
+  readonly setsNamed: ProducerLookup["setsNamed"];
   /** Certified by definition. */
   readonly genesis: BlockRef;
 }
 
 export interface SignerSignature {
-  /** Index in the producer set. */
+  /** Index in the members of the producer sets. */
   readonly signer: number;
   readonly signature: Uint8Array;
 }
@@ -93,21 +93,22 @@ export function encodeQuorumCertificate(
 
 export function decodeQuorumCertificate(
   encoded: Uint8Array,
-  { chainId, configuration }: Pick<Judgement, "chainId" | "configuration">,
+  { chainId, setsNamed }: Pick<Judgement, "chainId" | "setsNamed">,
 ): Result<QuorumCertificate, CertificateError> {
   const decoded = quorumCertificateMessage.decode(encoded);
   if (!decoded.ok) return invalid(decoded.error.detail);
   const { commit, header: headerBytes, signatures } = decoded.value;
   const header = headerMessage.decode(headerBytes);
   if (!header.ok) return invalid(`header: ${header.error.detail}`);
-  const { view, height, configuration: set } = header.value;
+  const { view, height } = header.value;
   if (view > VIEW_MAX) return invalid("view out of range");
-  if (set !== configuration.hash) return invalid("another producer set");
+  const sets = setsNamed(header.value.configuration, height);
+  if (sets === undefined) return unknownProducers(header.value);
   const ref = { view, height, id: sha256Hex(headerBytes) };
-  const fault = signersFault(signatures, configuration);
+  const fault = signersFault(signatures, sets);
   if (fault !== undefined) return invalid(fault);
   const digest = voteDigest(chainId, commit, ref);
-  const claims = signatures.map(({ signer, signature }) => ({ key: keyOf(configuration, signer), digest, signature }));
+  const claims = signatures.map(({ signer, signature }) => ({ key: keyOf(sets, signer), digest, signature }));
   return ok({ commit, ref, header: header.value, bytes: encoded, claims });
 }
 
@@ -132,13 +133,18 @@ export interface Entry {
   readonly claims: readonly SignatureClaim[];
 }
 
-export function decodeEntry(encoded: Uint8Array, judgement: Judgement): Result<Entry, CertificateError> {
+/** @param sets those that judge the block that opens the view: by them a timeout certificate is judged */
+export function decodeEntry(
+  encoded: Uint8Array,
+  judgement: Judgement,
+  sets: ProducerSets,
+): Result<Entry, CertificateError> {
   const decoded = entryMessage.decode(encoded);
   if (!decoded.ok) return invalid(decoded.error.detail);
   const { timeout, handoff } = decoded.value;
   if ((timeout === undefined) === (handoff === undefined)) return invalid("neither timeout nor handoff, or both");
   if (timeout !== undefined) {
-    const judged = judgeTimeout(timeout, judgement);
+    const judged = judgeTimeout(timeout, judgement, sets);
     if (!judged.ok) return judged;
     const { view, highest, claims } = judged.value;
     return ok({ opening: { kind: "timeout", view, highest }, claims });
@@ -152,11 +158,12 @@ export function decodeEntry(encoded: Uint8Array, judgement: Judgement): Result<E
 function judgeTimeout(
   timeout: NonNullable<ReturnType<typeof entryMessage.readFrom>["timeout"]>,
   judgement: Judgement,
+  sets: ProducerSets,
 ): Result<TimeoutCertificate, CertificateError> {
-  const { chainId, configuration, genesis } = judgement;
+  const { chainId, genesis } = judgement;
   const { view, reports } = timeout;
   if (view > VIEW_MAX) return invalid("view out of range");
-  const fault = signersFault(reports, configuration);
+  const fault = signersFault(reports, sets);
   if (fault !== undefined) return invalid(fault);
   const certificate = preparedBy(timeout.highest, judgement);
   if (!certificate.ok) return certificate;
@@ -166,7 +173,7 @@ function judgeTimeout(
   if (!showsGreatest(highest, refs)) return invalid("not the certificate of the greatest report");
   if (!isReport({ view, highQc: highest }, highest)) return invalid("reports a block of a later view");
   const claims = reports.map(({ signer, highQc, signature }) => ({
-    key: keyOf(configuration, signer),
+    key: keyOf(sets, signer),
     digest: viewChangeDigest(chainId, { view, highQc }),
     signature,
   }));
@@ -189,25 +196,25 @@ export function preparedBy(
   return decoded.value.commit ? invalid("commits where prepares are asked for") : decoded;
 }
 
-/** A quorum of producers, each once, in their order. */
-function signersFault(
-  signatures: readonly { readonly signer: number }[],
-  configuration: Configuration,
-): string | undefined {
+/** A quorum of each producer set, each signer once, in their order [S10]. */
+function signersFault(signatures: readonly { readonly signer: number }[], sets: ProducerSets): string | undefined {
+  const signers = new Set<string>();
   let last = -1;
   for (const { signer } of signatures) {
-    if (signer <= last || signer >= configuration.producers.length) return `signer ${signer}`;
+    if (signer <= last || signer >= sets.members.length) return `signer ${signer}`;
     last = signer;
+    signers.add(keyOf(sets, signer));
   }
-  return signatures.length < quorumOf(configuration) ? `${signatures.length} signatures are no quorum` : undefined;
+  const isQuorum = hasQuorum(sets, (key) => signers.has(key));
+  return isQuorum ? undefined : `${signatures.length} signatures are no quorum`;
 }
 
 function inOrder<T extends { readonly signer: number }>(signatures: readonly T[]): T[] {
   return [...signatures].sort((a, b) => a.signer - b.signer);
 }
 
-function keyOf({ producers }: Configuration, signer: number): string {
-  return producers[signer] as string;
+function keyOf({ members }: ProducerSets, signer: number): string {
+  return members[signer] as string;
 }
 
 const NOTHING = new Uint8Array(0);

@@ -3,9 +3,9 @@
  * brings it (docs/protocol.md, section 7). No producer that keeps the rules ever signs what makes one. Pure: everything is
  * checked but the signatures, which are returned as claims.
  */
-import { type Configuration, isProducer } from "../../chain/configuration.ts";
 import { HEADER_MAX_BYTES, SIGNATURE_BYTES, VIEW_MAX } from "../../chain/constants.ts";
 import { type Header, headerMessage } from "../../chain/header.ts";
+import type { ProducerLookup } from "../../chain/producerSets.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import { hexBytes } from "../../src/base/bytes.ts";
 import { bytes, fixedBytes, hash, message, nested, optional, repeated } from "../../src/base/codec.ts";
@@ -75,7 +75,10 @@ export interface Evidence {
 }
 
 export interface EvidenceError {
-  readonly code: "EVIDENCE_INVALID";
+  readonly code:
+    | "EVIDENCE_INVALID"
+    /** Whom it is against is no producer that is known here: not now, or not yet. */
+    | "PRODUCERS_UNKNOWN";
   readonly detail: string;
 }
 
@@ -116,7 +119,7 @@ export function reportsLess({ view, highQc }: Report, { commit, vote }: SignedVo
 export function decodeEvidence(
   encoded: Uint8Array,
   chainId: string,
-  configuration: Configuration,
+  { isProducer }: Pick<ProducerLookup, "isProducer">,
 ): Result<Evidence, EvidenceError> {
   const decoded = evidenceMessage.decode(encoded);
   if (!decoded.ok) return invalid(decoded.error.detail);
@@ -130,8 +133,8 @@ export function decodeEvidence(
       : judgeReport(lessReported as NonNullable<typeof lessReported>, chainId);
   if (!judged.ok) return judged;
   if (judged.value.view > VIEW_MAX) return invalid("view out of range");
-  if (!isProducer(configuration, judged.value.producer))
-    return invalid(`against ${judged.value.producer}, no producer`);
+  const { producer } = judged.value;
+  if (!isProducer(producer)) return err({ code: "PRODUCERS_UNKNOWN", detail: `against ${producer}` });
   return ok({ ...judged.value, bytes: encoded });
 }
 

@@ -4,18 +4,18 @@ import type { BlockRef } from "../../chain/header.ts";
 import type { HeaderRule } from "../../chain/ledger.ts";
 import type { SignatureClaim } from "../../chain/signing.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
-import type { CertificateError } from "../certificate.ts";
+import { type CertificateError, unknownProducers } from "../certificate.ts";
 import { decodeEntry, decodeQuorumCertificate, type Judgement, type QuorumCertificate } from "./certificates.ts";
 import { leaderOf, openingFault, proofFault } from "./rules.ts";
 
 export function bftHeaderRule(judgement: Judgement): HeaderRule {
-  return (block, parent, ancestorIdAt) => {
+  return (block, parent, { idAt: ancestorIdAt, setsNamed }) => {
     const { id, header } = block;
     const fault = (code: string, detail: string) => ({ code, detail: `block ${header.height} ${id}: ${detail}` });
-    if (header.producer !== leaderOf(judgement.configuration, header.view))
+    if (header.producer !== leaderOf(parent.setsAfter, header.view))
       return fault("NOT_THE_LEADER", `${header.producer} in view ${header.view}`);
-    if (header.nextConfiguration !== undefined) return fault("UNSUPPORTED", "a change of the producer set");
-    const entry = block.entry && decodeEntry(block.entry, judgement);
+    const judged = { ...judgement, setsNamed };
+    const entry = block.entry && decodeEntry(block.entry, judged, parent.setsAfter);
     if (entry?.ok === false) return fault("ENTRY_INVALID", entry.error.detail);
     const above = parent.block.header;
     const parentRef = { view: above.view, height: above.height, id: parent.block.id, closing: above.closing };
@@ -26,7 +26,7 @@ export function bftHeaderRule(judgement: Judgement): HeaderRule {
     };
     const opening = openingFault(header.view, parentRef, entry?.value.opening, precedes);
     if (opening !== undefined) return fault(opening, `view ${header.view} after ${above.view}`);
-    const proof = block.proof && decodeProof(block.proof, judgement);
+    const proof = block.proof && decodeProof(block.proof, judged);
     if (proof?.ok === false) return fault("PROOF_INVALID", proof.error.detail);
     const unproven = proofFault(header.irreversibleHeight, above.irreversibleHeight, proof?.value.ref, ancestorIdAt);
     return unproven === undefined ? undefined : fault(unproven, `irreversible height ${header.irreversibleHeight}`);
@@ -42,10 +42,12 @@ export function decodeProof(encoded: Uint8Array, judgement: Judgement): Result<Q
 
 /** The signatures in a block's entry and proof. */
 export function attachmentClaims(
-  { entry, proof }: Pick<Block, "entry" | "proof">,
+  { header, entry, proof }: Pick<Block, "header" | "entry" | "proof">,
   judgement: Judgement,
 ): Result<readonly SignatureClaim[], CertificateError> {
-  const opened = entry && decodeEntry(entry, judgement);
+  const sets = judgement.setsNamed(header.configuration, header.height);
+  if (sets === undefined && entry !== undefined) return unknownProducers(header);
+  const opened = sets && entry && decodeEntry(entry, judgement, sets);
   if (opened?.ok === false) return opened;
   const proven = proof && decodeProof(proof, judgement);
   if (proven?.ok === false) return proven;

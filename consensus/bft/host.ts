@@ -18,8 +18,6 @@ export interface BftHost extends EngineHost {
   canInclude(): boolean;
   /** Do transactions wait, whether or not they can be included? */
   hasPending(): boolean;
-  /** The newest commit certificate of a block that is here, if there is one. */
-  finalityProof(): { readonly height: number; readonly id: string; readonly bytes: Uint8Array } | undefined;
   /** A producer has signed what no correct one does (`evidence.ts`). */
   accuse(evidence: Uint8Array): void;
   /** Somebody is broken beyond what this protocol bears. @param certificates that contradict each other */

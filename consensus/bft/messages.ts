@@ -55,8 +55,8 @@ export const summaryMessage = message("Summary", {
 });
 export type Summary = Decoded<typeof summaryMessage>;
 
-/** Bytes of a certificate of one block at most: 134 of 200 producers. */
-export const QC_MAX_BYTES = 16 * 1024;
+/** Bytes of a certificate of one block at most: 134 of 200 producers, of two sets. */
+export const QC_MAX_BYTES = 32 * 1024;
 
 /** What a BFT producer must not forget. */
 export const bftRecordMessage = message("BftRecord", {

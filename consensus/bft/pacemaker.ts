@@ -2,7 +2,9 @@
  * When a producer suspects the leader: a time without progress while there is something to decide and a quorum is seen in
  * this view or a later one. Longer after each attempt, back with progress, sooner when the link to the leader broke.
  */
+import type { ProducerSets } from "../../chain/producerSets.ts";
 import { type ConsensusSettings, TIMEOUT_GROWTH, TIMEOUT_GROWTH_MAX } from "../constants.ts";
+import { hasQuorum } from "./rules.ts";
 
 /** Jitter of a timeout, as a share of it: not all ask at once. */
 const JITTER = 0.2;
@@ -10,23 +12,23 @@ const JITTER = 0.2;
 const SEEN_TIMEOUTS = 3;
 
 export interface PacemakerHost {
+  readonly self: string;
   readonly settings: ConsensusSettings;
+  /** Those of which quorums have to be seen. */
+  sets(): ProducerSets;
   now(): number;
   random(): number;
 }
 
 export class Pacemaker {
   readonly #host: PacemakerHost;
-  readonly #quorum: number;
   /** By producer: its view, and when it was heard. */
   readonly #seen = new Map<string, { view: number; at: number }>();
   #growth = 1;
   #at = Number.POSITIVE_INFINITY;
 
-  /** @param quorum of producers that have to be seen, this one included */
-  constructor(host: PacemakerHost, quorum: number) {
+  constructor(host: PacemakerHost) {
     this.#host = host;
-    this.#quorum = quorum;
   }
 
   /** Time of the suspicion, ms; Infinity: none is due. */
@@ -76,8 +78,9 @@ export class Pacemaker {
 
   #seesQuorum(view: number): boolean {
     const since = this.#host.now() - SEEN_TIMEOUTS * this.#host.settings.viewTimeoutMs;
-    let seen = 1;
-    for (const each of this.#seen.values()) if (each.view >= view && each.at >= since) seen++;
-    return seen >= this.#quorum;
+    return hasQuorum(this.#host.sets(), (key) => {
+      const seen = this.#seen.get(key);
+      return key === this.#host.self || (seen !== undefined && seen.view >= view && seen.at >= since);
+    });
   }
 }

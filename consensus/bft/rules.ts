@@ -4,6 +4,7 @@
  * very functions.
  */
 import type { Configuration } from "../../chain/configuration.ts";
+import { type ProducerSets, reachesAll } from "../../chain/producerSets.ts";
 import type { BlockRef } from "../../chain/header.ts";
 
 /** Is `ancestor` an ancestor of `block`, or the block itself? */
@@ -30,7 +31,13 @@ export function faultsOf({ producers }: Configuration): number {
   return Math.floor((producers.length - 1) / 3);
 }
 
-export function leaderOf({ producers }: Configuration, view: number): string {
+/** Have quorums of all producer sets spoken [S10]? Who is in none of them counts for nothing [S11]. */
+export function hasQuorum(sets: ProducerSets, hasSpoken: (key: string) => boolean): boolean {
+  return reachesAll(sets, quorumOf, hasSpoken);
+}
+
+/** While the set is changed, producers of the one that is left lead. */
+export function leaderOf({ current: { producers } }: Pick<ProducerSets, "current">, view: number): string {
   return producers[view % producers.length] as string;
 }
 

@@ -5,11 +5,11 @@ import type { SignedVote } from "./messages.ts";
 /** Votes kept of one producer; beyond, the oldest leave: an honest one sends them again. */
 const VOTES_HELD_MAX = 1_024;
 
-/** Signatures by index of the signer. */
+/** Signatures by signer. */
 export interface Tally {
   readonly ref: BlockRef;
-  readonly prepares: Map<number, Uint8Array>;
-  readonly commits: Map<number, Uint8Array>;
+  readonly prepares: Map<string, Uint8Array>;
+  readonly commits: Map<string, Uint8Array>;
   /** A quorum of prepares was seen. */
   isCertified: boolean;
 }
@@ -23,7 +23,7 @@ export interface Equivocation {
 export class VoteTable {
   readonly #tallies = new Map<string, Tally>();
   /** By signer, then kind and place: what it said there first, the oldest first. */
-  readonly #said = new Map<number, Map<string, SignedVote>>();
+  readonly #said = new Map<string, Map<string, SignedVote>>();
 
   get size(): number {
     let size = 0;
@@ -36,7 +36,7 @@ export class VoteTable {
   }
 
   /** A vote whose signature was checked. @returns its block's tally when it is new, or that it contradicts another */
-  record(signer: number, signed: SignedVote): Tally | Equivocation | undefined {
+  record(signer: string, signed: SignedVote): Tally | Equivocation | undefined {
     const { commit, vote } = signed;
     const said = this.#said.get(signer) ?? new Map<string, SignedVote>();
     this.#said.set(signer, said);
@@ -59,7 +59,7 @@ export class VoteTable {
   }
 
   /** A vote that nobody waits for any more. */
-  forget(signer: number, { commit, vote }: SignedVote): void {
+  forget(signer: string, { commit, vote }: SignedVote): void {
     const said = this.#said.get(signer);
     const place = placeOf(commit, vote);
     if (said?.get(place)?.vote.id !== vote.id) return;
@@ -68,7 +68,7 @@ export class VoteTable {
   }
 
   /** What this producer said of blocks above a height, in a view or later, lowest first. */
-  saidBy(signer: number, aboveHeight: number, fromView: number): SignedVote[] {
+  saidBy(signer: string, aboveHeight: number, fromView: number): SignedVote[] {
     return [...(this.#said.get(signer)?.values() ?? [])]
       .filter(({ vote }) => vote.height > aboveHeight && vote.view >= fromView)
       .sort((a, b) => a.vote.height - b.vote.height);
@@ -85,13 +85,13 @@ export class VoteTable {
     yield* this.#tallies.values();
   }
 
-  #dropOldest(signer: number, said: Map<string, SignedVote>): void {
+  #dropOldest(signer: string, said: Map<string, SignedVote>): void {
     const [place, { commit, vote }] = said.entries().next().value as [string, SignedVote];
     said.delete(place);
     this.#dropFromTally(signer, commit, vote);
   }
 
-  #dropFromTally(signer: number, commit: boolean, vote: BlockRef): void {
+  #dropFromTally(signer: string, commit: boolean, vote: BlockRef): void {
     const tally = this.#tallies.get(nameOf(vote));
     if (tally === undefined) return;
     (commit ? tally.commits : tally.prepares).delete(signer);
@@ -105,7 +105,7 @@ export function placeOf(commit: boolean, { view, height }: BlockRef): string {
 }
 
 /** What was signed for one block. */
-export function* votesOf({ ref, prepares, commits }: Tally): Generator<{ signer: number; signed: SignedVote }> {
+export function* votesOf({ ref, prepares, commits }: Tally): Generator<{ signer: string; signed: SignedVote }> {
   for (const [commit, signatures] of [
     [false, prepares],
     [true, commits],

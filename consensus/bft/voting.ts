@@ -4,6 +4,7 @@
  */
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
+import { configurationsOf, isMember } from "../../chain/producerSets.ts";
 import { EarlyVotes, type EarlyVoteCounts } from "../earlyVotes.ts";
 import type { Accuser } from "./accuser.ts";
 import type { BftHost } from "./host.ts";
@@ -13,6 +14,7 @@ import { type SignedVote, type Votes, VOTES_MAX } from "./messages.ts";
 import {
   afterCommit,
   afterPrepare,
+  hasQuorum,
   isGreater,
   knowing,
   mayCommit,
@@ -38,9 +40,7 @@ export interface VotingHost {
 export class Voting {
   readonly #host: VotingHost;
   readonly #table = new VoteTable();
-  readonly #quorum: number;
-  /** Index in the producer set; -1: none. */
-  readonly #self: number;
+  readonly #self: string;
   #outgoing: SignedVote[] = [];
   /** Votes of a block that are not here, until it comes or they are too old. */
   readonly #overtook: EarlyVotes<SignedVote>;
@@ -51,10 +51,8 @@ export class Voting {
 
   constructor(host: VotingHost) {
     this.#host = host;
-    const { configuration, self } = host.engine;
-    this.#quorum = quorumOf(configuration);
     this.#overtook = new EarlyVotes(() => host.engine.now());
-    this.#self = configuration.producers.indexOf(self);
+    this.#self = host.engine.self;
   }
 
   /** Votes that overtook their block. */
@@ -74,6 +72,7 @@ export class Voting {
       nodes.unshift(at);
     }
     for (const node of nodes) {
+      if (!isMember(node.sets, this.#self)) continue;
       if (!mayPrepare(record.promises, refOf(node), this.#precedes)) return;
       record.promises = afterPrepare(record.promises, refOf(node));
       record.prepared(node);
@@ -83,13 +82,12 @@ export class Voting {
 
   receive({ signer, votes }: Votes): void {
     const { engine } = this.#host;
-    const { configuration, ledger } = engine;
-    const index = configuration.producers.indexOf(signer);
+    const { ledger } = engine;
     const touched = new Set<Tally>();
     for (const signed of votes) {
       if (signed.vote.height <= ledger.root.height) continue;
       if (ledger.get(signed.vote.id) === undefined) this.#hold(signer, signed);
-      const recorded = this.#table.record(index, signed);
+      const recorded = this.#table.record(signer, signed);
       if (recorded === undefined) continue;
       if ("second" in recorded) this.#host.accuser.contradiction(signer, recorded.first, recorded.second);
       else {
@@ -102,17 +100,16 @@ export class Voting {
 
   /** Of what is decided, and what was said before, nothing is learned. What a quorum has said already may yet be evidence. */
   isVoteNews(signer: string, { commit, vote }: SignedVote): boolean {
-    const { configuration, ledger } = this.#host.engine;
+    const { ledger } = this.#host.engine;
     if (vote.height <= ledger.root.height) return false;
     const tally = this.#table.tally(vote);
     const said = commit ? tally?.commits : tally?.prepares;
-    return said?.has(configuration.producers.indexOf(signer)) !== true;
+    return said?.has(signer) !== true;
   }
 
   /** Own votes count from now on. */
   durable(votes: readonly SignedVote[]): void {
-    const { self } = this.#host.engine;
-    if (this.#host.mayVote()) this.receive({ signer: self, votes });
+    if (this.#host.mayVote()) this.receive({ signer: this.#self, votes });
   }
 
   /** A block was added: what was said of it before counts now. */
@@ -123,8 +120,7 @@ export class Voting {
     if (early !== undefined) this.#certified(node, early);
     const tally = this.#table.tally(node);
     if (tally === undefined) return;
-    for (const { signer, signed } of votesOf(tally))
-      this.#host.accuser.vote(this.#host.engine.configuration.producers[signer] as string, signed);
+    for (const { signer, signed } of votesOf(tally)) this.#host.accuser.vote(signer, signed);
     this.#judge(tally);
   }
 
@@ -145,7 +141,7 @@ export class Voting {
   isCertified(block: BlockRef): boolean {
     const { promises } = this.#host.record;
     const tally = this.#table.tally(block);
-    return this.#early.has(block.id) || promises.highQc.id === block.id || (tally?.prepares.size ?? 0) >= this.#quorum;
+    return this.#early.has(block.id) || promises.highQc.id === block.id || this.#looksPrepared(tally);
   }
 
   isNews(ref: BlockRef): boolean {
@@ -161,7 +157,7 @@ export class Voting {
   missing(): string[] {
     const { ledger } = this.#host.engine;
     const missing: string[] = [...this.#early.keys()];
-    for (const { ref, prepares } of this.#table.tallies()) if (prepares.size >= this.#quorum) missing.push(ref.id);
+    for (const tally of this.#table.tallies()) if (this.#looksPrepared(tally)) missing.push(tally.ref.id);
     return missing.filter((id) => ledger.get(id) === undefined);
   }
 
@@ -181,14 +177,13 @@ export class Voting {
 
   /** Votes whose block did not come in time are forgotten: whoever waits for it says them again. */
   expire(): void {
-    const { producers } = this.#host.engine.configuration;
-    for (const { signer, vote } of this.#overtook.expire()) this.#table.forget(producers.indexOf(signer), vote);
+    for (const { signer, vote } of this.#overtook.expire()) this.#table.forget(signer, vote);
   }
 
   /** What was promised before a restart is said again: the signatures are the same. */
   renew(): void {
     const { lastPrepared, lastCommitted } = this.#host.record.promises;
-    const { ledger, self } = this.#host.engine;
+    const { ledger } = this.#host.engine;
     const votes: SignedVote[] = [];
     const prepared = lastPrepared && ledger.get(lastPrepared.id);
     for (
@@ -196,10 +191,10 @@ export class Voting {
       at !== undefined && at.view === prepared?.view && at.height > ledger.root.height;
       at = at.parent
     )
-      votes.unshift(this.#sign(false, at));
+      if (isMember(at.sets, this.#self)) votes.unshift(this.#sign(false, at));
     const committed = lastCommitted && ledger.get(lastCommitted.id);
     if (committed !== undefined && committed.height > ledger.root.height) votes.push(this.#sign(true, committed));
-    this.receive({ signer: self, votes });
+    this.receive({ signer: this.#self, votes });
   }
 
   /** It may vote now: on what came before, too. */
@@ -233,11 +228,18 @@ export class Voting {
     const { ref, prepares, commits } = tally;
     const node = this.#host.engine.ledger.get(ref.id);
     if (node === undefined || node.view !== ref.view || node.height !== ref.height) return;
-    if (prepares.size >= this.#quorum && !tally.isCertified) {
+    if (!tally.isCertified && hasQuorum(node.sets, (key) => prepares.has(key))) {
       tally.isCertified = true;
       this.#certified(node, this.#certificate(false, node, prepares));
     }
-    if (commits.size >= this.#quorum) this.#decide(node, commits);
+    if (hasQuorum(node.sets, (key) => commits.has(key))) this.#decide(node, commits);
+  }
+
+  /** Of a block that may not be here: as far as my head tells who judges it. */
+  #looksPrepared(tally: Tally | undefined): boolean {
+    const { head } = this.#host.engine.ledger;
+    const hasSpoken = (key: string): boolean => tally?.prepares.has(key) === true;
+    return hasQuorum(head.sets, hasSpoken) || hasQuorum(head.setsAfter, hasSpoken);
   }
 
   #certified(node: BlockNode, bytes: Uint8Array): void {
@@ -266,6 +268,7 @@ export class Voting {
   #commit(node: BlockNode): void {
     const { record } = this.#host;
     if (!this.#host.mayVote() || node.height <= this.#host.engine.ledger.root.height) return;
+    if (!isMember(node.sets, this.#self)) return;
     if (record.promises.lastCommitted?.id === node.id) return;
     if (!mayCommit(record.promises, refOf(node), this.#precedes)) return;
     const before = record.view;
@@ -274,7 +277,7 @@ export class Voting {
     if (record.view > before) this.#host.viewRaised();
   }
 
-  #decide(node: BlockNode, commits: ReadonlyMap<number, Uint8Array>): void {
+  #decide(node: BlockNode, commits: ReadonlyMap<string, Uint8Array>): void {
     const { engine } = this.#host;
     if (node.height <= engine.ledger.root.height) return;
     engine.certified(node, this.#certificate(true, node, commits), this.#host.isLeading());
@@ -289,8 +292,15 @@ export class Voting {
     return { commit, vote, signature: this.#host.engine.signVote(commit, vote) };
   }
 
-  #certificate(commit: boolean, node: BlockNode, signatures: ReadonlyMap<number, Uint8Array>): Uint8Array {
-    const chosen = [...signatures].slice(0, this.#quorum).map(([signer, signature]) => ({ signer, signature }));
+  /** As few signatures as each of the block's producer sets asks for. */
+  #certificate(commit: boolean, node: BlockNode, signatures: ReadonlyMap<string, Uint8Array>): Uint8Array {
+    const signers = new Set<string>();
+    for (const set of configurationsOf(node.sets))
+      for (const key of set.producers.filter((each) => signatures.has(each)).slice(0, quorumOf(set))) signers.add(key);
+    const chosen = [...signers].map((key) => ({
+      signer: node.sets.members.indexOf(key),
+      signature: signatures.get(key) as Uint8Array,
+    }));
     return encodeQuorumCertificate(commit, node.block.headerBytes, chosen);
   }
 

@@ -1,5 +1,7 @@
 /** The leader's acks of its view, what a majority of them decides, and the certificate that proves it. */
+import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode, branch } from "../../chain/forkDatabase.ts";
+import { configurationsOf, majorityValue, type ProducerSets } from "../../chain/producerSets.ts";
 import { certificateMessage } from "../certificate.ts";
 
 export interface HeldAck {
@@ -23,32 +25,45 @@ export class AckTable {
     return this.#acks.get(signer);
   }
 
-  /** The greatest height that `majority` producers have acknowledged; undefined: too few have spoken. */
-  decidedHeight(majority: number): number | undefined {
-    const heights = [...this.#acks.values()].map((ack) => ack.node.height).sort((a, b) => b - a);
-    return heights[majority - 1];
+  /**
+   * The greatest block of a branch that majorities have acknowledged, each block judged by its own producer sets [S10]: who
+   * holds a block holds its ancestors.
+   * @param head of the branch
+   * @param above only blocks above this height, and of the head's view, are looked at
+   */
+  decided(head: BlockNode, above: number): BlockNode | undefined {
+    let sets: ProducerSets | undefined;
+    let reached = 0;
+    for (let at: BlockNode | undefined = head; at !== undefined && at.height > above; at = at.parent) {
+      if (at.view !== head.view) return undefined;
+      if (at.sets !== sets) {
+        sets = at.sets;
+        reached = majorityValue(sets, (key) => this.#acks.get(key)?.node.height ?? 0);
+      }
+      if (at.height <= reached) return at;
+    }
+    return undefined;
   }
 
   /**
-   * Proof that `node` is decided: the acks nearest above it, `majority` of them. The leader's own is made anew for
-   * exactly `node`: whoever holds a block holds its ancestors.
+   * Proof that `node` is decided: the acks nearest above it, as many as its producer sets ask for. The leader's own is
+   * made anew for exactly `node`.
    */
-  certificate(
-    node: BlockNode,
-    view: number,
-    majority: number,
-    self: string,
-    signFor: (node: BlockNode) => Uint8Array,
-  ): Uint8Array {
-    const chosen = [...this.#acks]
+  certificate(node: BlockNode, self: string, signFor: (node: BlockNode) => Uint8Array): Uint8Array {
+    const nearest = [...this.#acks]
       .filter(([, ack]) => ack.node.height >= node.height)
       .map(([signer, ack]) => (signer === self ? { signer, node, signature: undefined } : { signer, ...ack }))
-      .sort((a, b) => a.node.height - b.node.height)
-      .slice(0, majority);
+      .sort((a, b) => a.node.height - b.node.height);
+    const signers = new Set<string>();
+    for (const set of configurationsOf(node.sets)) {
+      const ofSet = nearest.filter(({ signer }) => isProducer(set, signer));
+      for (const { signer } of ofSet.slice(0, majorityOf(set))) signers.add(signer);
+    }
+    const chosen = nearest.filter(({ signer }) => signers.has(signer));
     const top = chosen.at(-1)?.node ?? node;
     const path = [node, ...branch(ancestorAt(top, node.height) as BlockNode, top)];
     return certificateMessage.encode({
-      view,
+      view: node.view,
       path: path.map((each) => each.block.headerBytes),
       acks: chosen.map((ack) => ({
         signer: ack.signer,

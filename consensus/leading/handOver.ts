@@ -38,9 +38,9 @@ export class HandOver {
 
   /** Asks the next one, if it is time to. @returns false when nobody takes over */
   proceed(): boolean {
-    const { self, configuration } = this.#host;
+    const { self, ledger } = this.#host;
     const now = this.#host.now();
-    const peers = configuration.producers.filter((key) => key !== self && this.#host.reaches(key));
+    const peers = ledger.head.setsAfter.members.filter((key) => key !== self && this.#host.reaches(key));
     if (peers.length === 0 || now >= this.#until) return false;
     if (this.#askAgainAt !== undefined && now < this.#askAgainAt) return true;
     this.#askAgainAt = undefined;

@@ -3,12 +3,16 @@
  * section 4): one above its record tells that its record is old, restored from a backup, and that it must not promise
  * anything again. In memory only, one message a producer and kind.
  */
+import { PRODUCERS_MAX } from "../../chain/constants.ts";
 import type { PeerKey } from "../../src/base/key.ts";
 import type { ConsensusMessage } from "../messages.ts";
 
 type Kind = ConsensusMessage["kind"];
 /** What promises something names a view. */
 type Promised = Extract<ConsensusMessage, { content: { readonly view: number } }>;
+
+/** Producers of two sets; who was heard first and left leaves first. */
+const SIGNERS_MAX = 2 * PRODUCERS_MAX;
 
 export class NewestMessages {
   readonly #isPromise: (message: ConsensusMessage) => boolean;
@@ -24,6 +28,8 @@ export class NewestMessages {
     if (!this.#isPromise(message) || !("view" in message.content)) return;
     const promised = message as Promised;
     const newest = this.#bySigner.get(message.signer) ?? new Map<Kind, Promised>();
+    if (this.#bySigner.size >= SIGNERS_MAX && !this.#bySigner.has(message.signer))
+      this.#bySigner.delete(this.#bySigner.keys().next().value as PeerKey);
     this.#bySigner.set(message.signer, newest);
     const before = newest.get(message.kind);
     if (before === undefined || !isNewer(before, promised)) newest.set(message.kind, promised);

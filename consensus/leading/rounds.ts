@@ -1,26 +1,25 @@
 /** A leader's heartbeat rounds in its view: when each producer was heard last, and which round it has answered. */
-import type { Configuration } from "../../chain/configuration.ts";
+import { majorityValue, type ProducerSets } from "../../chain/producerSets.ts";
 
 export class Rounds {
-  readonly #configuration: Configuration;
   readonly #self: string;
-  readonly #majority: number;
   readonly #heardAt = new Map<string, number>();
   readonly #answered = new Map<string, number>();
   #newest = 0;
 
-  /** Whoever elected a leader counts as heard at that time, ms. */
-  constructor(configuration: Configuration, self: string, majority: number, now: number) {
-    this.#configuration = configuration;
+  constructor(self: string) {
     this.#self = self;
-    this.#majority = majority;
-    for (const key of configuration.producers) this.#heardAt.set(key, now);
   }
 
   /** The number of a round that begins now. */
   begin(): number {
     this.#newest++;
     return this.#newest;
+  }
+
+  /** These are to be heard from now on: who elected the leader counts as heard, and who joins has as long as they. */
+  expect({ members }: ProducerSets, now: number): void {
+    for (const key of members) if (!this.#heardAt.has(key)) this.#heardAt.set(key, now);
   }
 
   heard(producer: string, now: number): void {
@@ -39,18 +38,12 @@ export class Rounds {
   }
 
   /** When a majority, the leader in it, was heard last, ms. */
-  quorumHeardAt(now: number): number {
-    return this.#majorityOf((key) => (key === this.#self ? now : this.heardAt(key)));
+  quorumHeardAt(sets: ProducerSets, now: number): number {
+    return majorityValue(sets, (key) => (key === this.#self ? now : this.heardAt(key)));
   }
 
   /** The newest round that a majority, the leader in it, has answered. */
-  get confirmed(): number {
-    return this.#majorityOf((key) => (key === this.#self ? this.#newest : (this.#answered.get(key) ?? 0)));
-  }
-
-  /** The greatest value that a majority has reached. */
-  #majorityOf(reachedBy: (producer: string) => number): number {
-    const values = this.#configuration.producers.map(reachedBy).sort((a, b) => b - a);
-    return values[this.#majority - 1] as number;
+  confirmed(sets: ProducerSets): number {
+    return majorityValue(sets, (key) => (key === this.#self ? this.#newest : (this.#answered.get(key) ?? 0)));
   }
 }

@@ -2,9 +2,9 @@
  * What the leader of one view does until it leads no more: heartbeats, acks, certificates, reads, its way out (docs/protocol.md,
  * section 4). Raft and VSR differ in how a leader comes to its view, not in this.
  */
-import { majorityOf } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
+import { isMember, type ProducerSets } from "../../chain/producerSets.ts";
 import { LEADER_STALL_TIMEOUTS } from "../constants.ts";
 import { EarlyVotes, type EarlyVoteCounts } from "../earlyVotes.ts";
 import type { EngineHost, ProductionPermit } from "../engine.ts";
@@ -19,7 +19,9 @@ import { Rounds } from "./rounds.ts";
 export interface TermHooks {
   readonly view: number;
   sendHeartbeat(round: number): void;
-  /** The leader is about to stop: this producer shall lead the next view. */
+  /** Have enough elected this leader, by the sets that judge the block that opens its view? */
+  isElectedBy(sets: ProducerSets): boolean;
+  /** The leader is about to stop, or its view is closed: this producer shall lead the next view. It may be the leader itself. */
   askToLead(producer: string): void;
   /** Nobody takes over: this leader leads on. */
   handOverFailed?(): void;
@@ -28,7 +30,6 @@ export interface TermHooks {
 export class Term {
   readonly #host: EngineHost;
   readonly #hooks: TermHooks;
-  readonly #majority: number;
   readonly #rounds: Rounds;
   readonly #reads: ReadRounds;
   readonly #acks = new AckTable();
@@ -41,15 +42,15 @@ export class Term {
   constructor(host: EngineHost, hooks: TermHooks) {
     this.#host = host;
     this.#hooks = hooks;
-    this.#majority = majorityOf(host.configuration);
-    this.#rounds = new Rounds(host.configuration, host.self, this.#majority, host.now());
+    this.#rounds = new Rounds(host.self);
+    this.#rounds.expect(host.ledger.head.setsAfter, host.now());
     this.#progressAt = host.now();
     this.#early = new EarlyVotes(() => host.now());
     this.#reads = new ReadRounds({
       now: () => host.now(),
       decidedHeight: () => this.#decidedHeight(),
       beginRound: () => this.sendHeartbeat(),
-      confirmed: () => this.#rounds.confirmed,
+      confirmed: () => this.#confirmed(),
       answer: (reads, decided) => host.readAnswered(reads, decided),
     });
   }
@@ -69,6 +70,8 @@ export class Term {
     const now = this.#host.now();
     if (now >= this.#quorumDeadline()) return "no quorum answers";
     if (this.#isStalled(now)) return "own blocks do not become irreversible";
+    // Who decides from now on was asked to lead the next view, and nobody came forward.
+    if (this.#isOver && this.#handOver === undefined) return "its view is closed";
     if (now >= this.#heartbeatAt) this.sendHeartbeat();
     this.askSuccessor();
     this.#reads.proceed();
@@ -132,9 +135,34 @@ export class Term {
   production(): ProductionPermit | undefined {
     if (this.#opened && this.#handOver !== undefined) return undefined;
     const { head, root } = this.#host.ledger;
+    if (!this.#opened && !this.#hooks.isElectedBy(head.setsAfter)) return undefined;
+    if (this.#isClosed) return undefined;
     // A view is opened whatever its predecessors left undecided: only with a block of its own can anything be decided.
     if (this.#opened && head.height - root.height >= this.#host.settings.windowBlocks) return undefined;
-    return { view: this.#hooks.view, opening: !this.#opened };
+    const { next } = head.setsAfter;
+    if (next === undefined) return { view: this.#hooks.view, opening: !this.#opened };
+    const irreversible = this.#provenFor(head, next.height);
+    const ends = irreversible.proof !== undefined;
+    return { view: this.#hooks.view, opening: !this.#opened || ends, closing: ends, irreversible };
+  }
+
+  /** While the producer set is changed: what ends the change, once the block that began it is decided [S9]. */
+  #provenFor(head: BlockNode, changeHeight: number): NonNullable<ProductionPermit["irreversible"]> {
+    const proven = this.#host.finalityProof();
+    if (proven !== undefined && proven.height >= changeHeight && ancestorAt(head, proven.height)?.id === proven.id)
+      return { height: proven.height, proof: proven.bytes };
+    const said = Math.min(this.#host.ledger.bottom.height, changeHeight - 1);
+    return { height: Math.max(head.block.header.irreversibleHeight, said), proof: undefined };
+  }
+
+  /** Nothing follows my head in my view. */
+  get #isClosed(): boolean {
+    const { head } = this.#host.ledger;
+    return head.view === this.#hooks.view && head.block.header.closing;
+  }
+  /** What closes my view is decided. */
+  get #isOver(): boolean {
+    return this.#isClosed && this.#host.ledger.root === this.#host.ledger.head;
   }
 
   produced(node: BlockNode): void {
@@ -142,11 +170,20 @@ export class Term {
     const first = node.height === this.#host.ledger.bottom.height + 1;
     if (!this.#opened || first) this.#progressAt = this.#host.now();
     this.#opened = true;
+    this.#rounds.expect(node.setsAfter, this.#host.now());
   }
 
   irreversibleMoved(): void {
     this.#progressAt = this.#host.now();
     this.#early.settled(this.#host.ledger.root.height);
+    if (this.#isOver && this.#handOver === undefined) this.#giveWay();
+  }
+
+  /** The producer set was changed: whoever decides from now on leads on, this node before all others if it may. */
+  #giveWay(): void {
+    const { self, ledger } = this.#host;
+    if (isMember(ledger.head.setsAfter, self)) this.#hooks.askToLead(self);
+    else this.handOver();
   }
 
   /** Stops producing and has another producer lead. */
@@ -170,13 +207,9 @@ export class Term {
   /** The highest block of the current view held by a majority is irreversible, its ancestors with it [S3]. */
   #decide(): void {
     const { head, root } = this.#host.ledger;
-    const height = this.#acks.decidedHeight(this.#majority);
-    if (height === undefined || height <= root.height) return;
-    const node = ancestorAt(head, height);
-    if (node === undefined || node.view !== this.#hooks.view) return;
-    const certificate = this.#acks.certificate(node, node.view, this.#majority, this.#host.self, (each) =>
-      this.#host.sign(ackOf(each)),
-    );
+    const node = head.view === this.#hooks.view ? this.#acks.decided(head, root.height) : undefined;
+    if (node === undefined) return;
+    const certificate = this.#acks.certificate(node, this.#host.self, (each) => this.#host.sign(ackOf(each)));
     this.#host.certified(node, certificate, true);
     this.#reads.proceed();
   }
@@ -187,9 +220,20 @@ export class Term {
     return root.view === this.#hooks.view ? root.height : undefined;
   }
 
+  /**
+   * The newest round after which no other leader can have been elected before it began: whatever such a leader's head was,
+   * who elected it was of the sets that follow from what is decided here, or from my head [S10].
+   */
+  #confirmed(): number {
+    const { root, head } = this.#host.ledger;
+    return Math.min(this.#rounds.confirmed(root.setsAfter), this.#rounds.confirmed(head.setsAfter));
+  }
+
   /** A leader that a majority has not answered for an election timeout gives up (check-quorum). */
   #quorumDeadline(): number {
-    return this.#rounds.quorumHeardAt(this.#host.now()) + this.#host.settings.electionTimeoutMs;
+    return (
+      this.#rounds.quorumHeardAt(this.#host.ledger.head.sets, this.#host.now()) + this.#host.settings.electionTimeoutMs
+    );
   }
 
   /** Also a leader whose own disk does not take what the others have decided: it is full. */

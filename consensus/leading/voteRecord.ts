@@ -2,8 +2,8 @@
  * What a producer has promised, as far as it knows, and whether it may promise more (docs/protocol.md, section 4). Raft and
  * VSR promise different things to come to a leader; what they do with a record that is behind, lost or old is the same.
  */
-import { isProducer } from "../../chain/configuration.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
+import { isMember, membersAround } from "../../chain/producerSets.ts";
 import type { BlockRef } from "../../chain/header.ts";
 import type { EngineHost } from "../engine.ts";
 import type { ConsensusMessage } from "../messages.ts";
@@ -32,8 +32,6 @@ export interface PromiseRules<R> {
 export class VoteRecord<R extends Promised> {
   readonly #host: EngineHost;
   readonly #rules: PromiseRules<R>;
-  /** False for a follower of the chain, who only watches. */
-  readonly isMember: boolean;
   #content: R;
   /** False when it was lost or is an old one: this replica cannot know what it promised and takes no part. */
   #isKnown: boolean;
@@ -48,7 +46,6 @@ export class VoteRecord<R extends Promised> {
   constructor(host: EngineHost, stored: R | undefined, blank: R, rules: PromiseRules<R>) {
     this.#host = host;
     this.#rules = rules;
-    this.isMember = isProducer(host.configuration, host.self);
     this.#content = stored ?? blank;
     this.#isKnown = stored !== undefined && stored.outdated !== true;
     this.#newest = new NewestMessages((message) => rules.isPromise(message));
@@ -60,8 +57,17 @@ export class VoteRecord<R extends Promised> {
   get view(): number {
     return this.#content.view;
   }
+  /** Does this node decide about its head or what follows? Else it only watches, and answers who asks [S11]. */
+  get isMember(): boolean {
+    return membersAround(this.#host.ledger.head).includes(this.#host.self);
+  }
+  /** May it lead the next view? */
+  get mayLead(): boolean {
+    return isMember(this.#host.ledger.head.setsAfter, this.#host.self);
+  }
+  /** Whether it is a member is for who counts to judge, not for this node [S11]. */
   get takesPart(): boolean {
-    return this.isMember && this.#isKnown;
+    return this.#isKnown;
   }
   get isRecovering(): boolean {
     return this.#isRecovering;
@@ -99,6 +105,7 @@ export class VoteRecord<R extends Promised> {
   /** Promises a block of my view [S4]: the record first, the message and the own count when that is on disk [S5]. */
   ack(node: BlockNode, isLeading: boolean): void {
     if (!this.takesPart || this.#isRecovering || node.view !== this.view) return;
+    if (!isMember(node.sets, this.#host.self)) return;
     if (node.id !== this.#content.ackedHead.id) this.change({ ackedHead: refOf(node) } as Partial<R>);
     const { producer } = node.block.header;
     if (isLeading) {

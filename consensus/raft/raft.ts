@@ -6,9 +6,9 @@
  * One loop: every handler looks at the state (role, view) and then at the message. Rules are marked by their tags in
  * docs/protocol.md, sections 4 and 5.
  */
-import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Header } from "../../chain/header.ts";
+import { hasMajority, type ProducerSets } from "../../chain/producerSets.ts";
 import type { DurableAction, Engine, EngineHost, EngineView } from "../engine.ts";
 import { ElectionTimer } from "../leading/electionTimer.ts";
 import { type Ack, type HeartbeatReply, isAtLeast, refOf } from "../leading/messages.ts";
@@ -31,7 +31,6 @@ type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
 export class Raft implements Engine {
   readonly #host: EngineHost;
-  readonly #majority: number;
   readonly #record: VoteRecord<RaftRecord>;
   readonly lead: Lead;
   #role: Role = "follower";
@@ -45,17 +44,18 @@ export class Raft implements Engine {
   #roundHeard = 0;
   /** Of a candidate or pre-candidate: who granted. */
   readonly #granted = new Set<string>();
+  #wasMember: boolean;
 
   /** @param record as it was on disk; undefined: lost */
   constructor(host: EngineHost, record: RaftRecord | undefined) {
     this.#host = host;
     this.#electionTimer = new ElectionTimer(host);
     this.#watched = new WatchedLeader(host);
-    this.#majority = majorityOf(host.configuration);
     this.lead = new Lead(host);
     const { head } = host.ledger;
     const blank = { view: head.view, ackedHead: refOf(head) };
     this.#record = new VoteRecord<RaftRecord>(host, record, blank, { isPromise, isAbove });
+    this.#wasMember = this.#record.isMember;
   }
 
   get state(): EngineView {
@@ -89,12 +89,12 @@ export class Raft implements Engine {
       const why = this.lead.term.tick();
       if (why !== undefined) this.#stepDown(why);
     } else if (this.#host.now() < this.#electionTimer.at) return;
-    else if (this.#record.isRecovering || this.lead.isLeaving) this.#electionTimer.reset();
+    else if (this.#record.isRecovering || this.lead.isLeaving || !this.#record.mayLead) this.#electionTimer.reset();
     else this.#startPreVote();
   }
 
   receive(message: ConsensusMessage): void {
-    if (!this.#record.isMember || !isProducer(this.#host.configuration, message.signer)) return;
+    if (!this.#host.ledger.isProducer(message.signer)) return;
     if (message.signer === this.#host.self) return this.#onGivenBack(message);
     this.#record.heard(message);
     switch (message.kind) {
@@ -137,6 +137,10 @@ export class Raft implements Engine {
 
   headMoved(to: BlockNode): void {
     this.#record.checkRecovered();
+    this.#checkMembership();
+    // The block that would open my view is judged by others now [S10].
+    if (this.#role === "leader" && to.view < this.#record.view && !this.#isElectedBy(to.setsAfter))
+      this.#stepDown("its head has changed who elects");
     this.#record.ack(to, this.#role === "leader");
   }
 
@@ -162,6 +166,12 @@ export class Raft implements Engine {
     // The kernel tells at once that a process died: ask the others early. They refuse if they still hear it.
     this.#heardAt = Number.NEGATIVE_INFINITY;
     this.#electionTimer.leaderLost();
+  }
+
+  /** Who has just joined waits as long as everybody before it asks for an election. */
+  #checkMembership(): void {
+    if (this.#record.isMember && !this.#wasMember) this.#electionTimer.reset();
+    this.#wasMember = this.#record.isMember;
   }
 
   // Elections
@@ -246,15 +256,20 @@ export class Raft implements Engine {
 
   #countGrant(signer: string): void {
     this.#granted.add(signer);
-    if (this.#granted.size < this.#majority) return;
+    if (!this.#isElectedBy(this.#host.ledger.head.setsAfter)) return;
     if (this.#role === "preCandidate") this.#startElection(false);
     else if (this.#role === "candidate") this.#lead();
+  }
+
+  /** @param sets those that judge the block that opens my view [S10] */
+  #isElectedBy(sets: ProducerSets): boolean {
+    return hasMajority(sets, (key) => this.#granted.has(key));
   }
 
   #onTimeoutNow(signer: string, { view, target }: TimeoutNow): void {
     if (target !== this.#host.self || view !== this.#record.view || signer !== this.#leader) return;
     if (!this.#record.takesPart || this.#record.isRecovering || this.lead.isLeaving) return;
-    if (this.#role === "follower") this.#startElection(true);
+    if (this.#role === "follower" && this.#record.mayLead) this.#startElection(true);
   }
 
   // Leading
@@ -270,9 +285,17 @@ export class Raft implements Engine {
         const content = { view, round, irreversibleHeight: this.#host.ledger.bottom.height };
         this.#host.multicast({ kind: "heartbeat", content }, { durable: false });
       },
-      askToLead: (target) =>
-        this.#host.unicast(target, { kind: "timeoutNow", content: { view, target } }, { durable: false }),
+      isElectedBy: (sets) => this.#isElectedBy(sets),
+      askToLead: (target) => this.#askToLead(target),
     });
+  }
+
+  #askToLead(target: string): void {
+    const { view } = this.#record;
+    if (target !== this.#host.self)
+      return this.#host.unicast(target, { kind: "timeoutNow", content: { view, target } }, { durable: false });
+    this.#becomeFollower();
+    if (!this.lead.isLeaving) this.#startElection(true);
   }
 
   #onHeartbeatReply(signer: string, { view, round }: HeartbeatReply): void {

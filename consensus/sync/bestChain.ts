@@ -2,6 +2,7 @@
  * My best chain as the sync machine sees it: the branch up to the head in the fork database, and below its bottom the
  * block log, which holds irreversible blocks only.
  */
+import type { Configuration } from "../../chain/configuration.ts";
 import { ancestorAt, type BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
 import type { Ledger } from "../../chain/ledger.ts";
@@ -26,6 +27,15 @@ export interface BlockLog {
   blockAt(height: number): RawBlock | undefined;
   /** Any block held, irreversible or not. */
   byId(id: string): RawBlock | undefined;
+  /** The first change of the producer set whose end proves a block above this height. */
+  changeProving(height: number): ProvenChange | undefined;
+}
+
+/** What the block that ended a change of the producer set tells somebody who knows the old set only. */
+export interface ProvenChange {
+  /** Of an irreversible block by which the change was begun: judged by the old set, or by both. */
+  readonly certificate: Uint8Array;
+  readonly producers: Configuration;
 }
 
 /** What the engine says of the roots by which chains are compared. */
@@ -89,6 +99,14 @@ export class BestChain {
   /** A chain whose root is so far above mine is pulled, not streamed. */
   isFarAhead(root: BlockRef, mine: BlockRef = this.#ledger.root): boolean {
     return root.height > mine.height + this.#limits.farBehindBlocks;
+  }
+
+  /**
+   * For a peer whose root is far below mine: what it can judge by the producer sets that it knows, and needs to judge
+   * anything newer. Undefined: whatever I show.
+   */
+  changeFor(rootHeight: number): ProvenChange | undefined {
+    return this.isFarBehind(rootHeight) ? this.#log.changeProving(rootHeight) : undefined;
   }
 
   idAt(height: number): string | undefined {

@@ -8,6 +8,8 @@
  * Over a backup link nothing is streamed: my newest block is announced, and what they announce and does not come by
  * another link is grafted for. What was announced counts as not sent; that they announced it tells that they have it.
  */
+import { equalBytes } from "../../src/base/bytes.ts";
+import { encodeConfiguration } from "../../chain/configuration.ts";
 import { type BlockRef, compareRefs } from "../../chain/header.ts";
 import type { Hello } from "../messages.ts";
 import type { BestChain, RawBlock } from "./bestChain.ts";
@@ -324,7 +326,8 @@ export class Connection {
     const stale =
       !this.#chain.extends(mine.head) ||
       (this.#isPulled && mine.root.id !== current.root.id) ||
-      Math.sign(compareRank(current, theirs)) !== Math.sign(compareRank(mine, theirs));
+      Math.sign(compareRank(current, theirs)) !== Math.sign(compareRank(mine, theirs)) ||
+      !this.#showsWhatHelps(mine, theirs);
     if (stale) return this.#sendHello(this.#fullLocator());
     if (this.#phase === "initLow" && before?.head.id === theirs.head.id) {
       const interval = this.#locate(theirs);
@@ -418,14 +421,23 @@ export class Connection {
     return narrowLocator(interval, this.#chain.head.height, (height) => this.#chain.idAt(height));
   }
 
+  /** A peer far behind has come as far as it can with the certificate that it was shown. */
+  #showsWhatHelps(mine: Hello, { root }: Hello): boolean {
+    const change = this.#chain.changeFor(root.height);
+    if (change === undefined) return mine.rootProducers === undefined;
+    return mine.rootCertificate !== undefined && equalBytes(change.certificate, mine.rootCertificate);
+  }
+
   #sendHello(locator: readonly LocatorEntry[]): void {
-    const certificate = this.#rootCertificate();
+    const change = this.#theirs && this.#chain.changeFor(this.#theirs.root.height);
+    const certificate = change?.certificate ?? this.#rootCertificate();
     this.#mine = {
       seq: (this.#mine?.seq ?? 0) + 1,
       echo: this.#theirs?.seq ?? 0,
       head: refOf(this.#chain.head),
       root: refOf(this.#chain.root),
       ...(certificate && { rootCertificate: certificate }),
+      ...(change && { rootProducers: encodeConfiguration(change.producers) }),
       locator,
     };
     this.#out.hello(this.#mine);

@@ -4,6 +4,9 @@ import { bool, type Decoded, hash, message, nested, optional, repeated, uint } f
 import { isAtLeast, refMessage } from "../leading/messages.ts";
 import type { ConsensusMessage } from "../messages.ts";
 
+/** Of the producers of two sets. */
+export const INCARNATIONS_MAX = 2 * PRODUCERS_MAX;
+
 /** The signer asks all to leave their views for this one. It promises nothing. */
 export const startViewChangeMessage = message("StartViewChange", { view: uint(1) });
 export type StartViewChange = Decoded<typeof startViewChangeMessage>;
@@ -17,7 +20,7 @@ export const doViewChangeMessage = message("DoViewChange", {
   view: uint(1),
   head: nested(2, refMessage),
   /** The signer's own, and those it has answered: what their earlier ones have said counts no more [V2]. */
-  incarnations: repeated(nested(3, incarnationMessage), PRODUCERS_MAX),
+  incarnations: repeated(nested(3, incarnationMessage), INCARNATIONS_MAX),
 });
 export type DoViewChange = Decoded<typeof doViewChangeMessage>;
 
@@ -53,7 +56,9 @@ export const vsrRecordMessage = message("VsrRecord", {
   /** It was restored from an old backup: what was promised after it is not known, until a recovery ends. */
   outdated: optional(bool(3)),
   /** The greatest nonce with which each replica came back, this one's own included. */
-  incarnations: repeated(nested(4, incarnationMessage), PRODUCERS_MAX),
+  incarnations: repeated(nested(4, incarnationMessage), INCARNATIONS_MAX),
+  /** The primary for whom `view` was left: where replicas know of different producer sets, two may want to open it. */
+  departedTo: optional(hash(5)),
 });
 export type VsrRecord = Decoded<typeof vsrRecordMessage>;
 

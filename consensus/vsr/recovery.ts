@@ -6,10 +6,10 @@
  * would open a view without what was acknowledged since. So the nonce is an incarnation that grows, who answers keeps it
  * on disk, and departures tell of it (Michael et al., "Recovering Shared Objects Without Stable Storage", 2017).
  */
-import type { Configuration } from "../../chain/configuration.ts";
 import type { BlockRef } from "../../chain/header.ts";
+import type { Ledger } from "../../chain/ledger.ts";
+import { configurationsOf, type ProducerSets } from "../../chain/producerSets.ts";
 import type { EngineHost } from "../engine.ts";
-import { primaryOf } from "./headerRule.ts";
 import type { Incarnation, RecoveryResponse } from "./messages.ts";
 
 /** Which incarnation of each replica counts; 0: it never lost its record. */
@@ -34,6 +34,11 @@ export class Incarnations {
   get list(): Incarnation[] {
     return [...this.#numbers].map(([replica, number]) => ({ replica, number }));
   }
+
+  /** Of these replicas only: who left the producer set, comes back as somebody else or not at all. */
+  keep(isProducer: (key: string) => boolean): void {
+    for (const replica of this.#numbers.keys()) if (!isProducer(replica)) this.#numbers.delete(replica);
+  }
 }
 
 /** What a replica may have promised at most. */
@@ -43,14 +48,14 @@ export interface Told {
 }
 
 export class RecoveryExchange {
-  readonly #configuration: Configuration;
+  readonly #ledger: Pick<Ledger, "get">;
   readonly #self: string;
   #nonce: number;
   readonly #answers = new Map<string, RecoveryResponse>();
 
   /** @param nonce the clock, ms: greater than any used before, unless the others say otherwise */
-  constructor(configuration: Configuration, self: string, nonce: number) {
-    this.#configuration = configuration;
+  constructor(ledger: Pick<Ledger, "get">, self: string, nonce: number) {
+    this.#ledger = ledger;
     this.#self = self;
     this.#nonce = nonce;
   }
@@ -68,23 +73,53 @@ export class RecoveryExchange {
       return undefined;
     }
     this.#answers.set(signer, answer);
-    const others = this.#configuration.producers.length - 1;
-    if (this.#answers.size < Math.floor(others / 2) + 1) return undefined;
-    const view = Math.max(...[...this.#answers.values()].map((each) => each.view));
-    const primary = this.#answers.get(primaryOf(this.#configuration, view));
-    if (primary?.view !== view || primary.head === undefined) return undefined;
-    return { view, head: primary.head };
+    return this.told();
   }
+
+  /** The block that the primary of the highest view has told, while it is not here: by its producer sets answers are counted. */
+  get missing(): string | undefined {
+    const head = this.#newest?.head;
+    return head === undefined || this.#ledger.get(head.id) !== undefined ? undefined : head.id;
+  }
+
+  /** What a majority of the others has told; undefined: not known yet. */
+  told(): Told | undefined {
+    const newest = this.#newest;
+    const node = newest && this.#ledger.get(newest.head.id);
+    if (newest === undefined || node === undefined) return undefined;
+    return [node.sets, node.setsAfter].every((sets) => this.#isMajority(sets)) ? newest : undefined;
+  }
+
+  /** Of the primary of the highest view, who alone tells of its head. */
+  get #newest(): Told | undefined {
+    const answers = [...this.#answers.values()];
+    const view = Math.max(...answers.map((each) => each.view));
+    const head = answers.find((each) => each.view === view && each.head !== undefined)?.head;
+    return head && { view, head };
+  }
+
+  /** In each set that this replica is in [S10]: in others it has promised nothing. */
+  #isMajority(sets: ProducerSets): boolean {
+    return configurationsOf(sets).every(({ producers }) => {
+      if (!producers.includes(this.#self)) return true;
+      const others = producers.filter((key) => key !== this.#self);
+      return others.filter((key) => this.#answers.has(key)).length >= Math.floor(others.length / 2) + 1;
+    });
+  }
+}
+
+interface RecoveryHost extends EngineHost {
+  want(id: string): void;
 }
 
 /** A replica's part in recoveries: its own while its record is lost or old, and those of the others. */
 export class Recovery {
-  readonly #host: EngineHost;
+  readonly #host: RecoveryHost;
   readonly incarnations: Incarnations;
   /** While this replica cannot know what it promised. */
   #exchange: RecoveryExchange | undefined;
 
-  constructor(host: EngineHost, incarnations: readonly Incarnation[]) {
+  constructor(host: RecoveryHost, incarnations: readonly Incarnation[]) {
     this.#host = host;
     this.incarnations = new Incarnations(incarnations);
   }
@@ -94,8 +129,8 @@ export class Recovery {
   }
 
   begin(): void {
-    const { configuration, self } = this.#host;
-    this.#exchange = new RecoveryExchange(configuration, self, this.#host.now());
+    const { ledger, self } = this.#host;
+    this.#exchange = new RecoveryExchange(ledger, self, this.#host.now());
   }
 
   ask(): void {
@@ -105,8 +140,21 @@ export class Recovery {
 
   /** @returns when the exchange ends with this answer: what to go on with; the record is the caller's to write */
   answered(signer: string, answer: RecoveryResponse): Told | undefined {
-    const told = this.#exchange?.answered(signer, answer);
-    if (this.#exchange === undefined || told === undefined) return undefined;
+    return this.#end(this.#exchange?.answered(signer, answer));
+  }
+
+  /** A block came: it may be the one by which answers are counted. */
+  headMoved(): Told | undefined {
+    return this.#end(this.#exchange?.told());
+  }
+
+  #end(told: Told | undefined): Told | undefined {
+    if (this.#exchange === undefined) return undefined;
+    if (told === undefined) {
+      const { missing } = this.#exchange;
+      if (missing !== undefined) this.#host.want(missing);
+      return undefined;
+    }
     this.incarnations.raise(this.#host.self, this.#exchange.nonce);
     this.#exchange = undefined;
     return told;
@@ -114,6 +162,7 @@ export class Recovery {
 
   /** @param head of the primary of an open view */
   answer(replica: string, nonce: number, view: number, head: BlockRef | undefined): void {
+    this.incarnations.keep((key) => this.#host.ledger.isProducer(key));
     if (this.incarnations.raise(replica, nonce)) this.#host.persistRecord();
     const content = { replica, nonce: this.incarnations.of(replica), view, ...(head && { head }) };
     this.#host.unicast(replica, { kind: "recoveryResponse", content }, { durable: true });

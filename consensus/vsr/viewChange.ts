@@ -1,5 +1,6 @@
 /** Who asks for another view, and who has left for mine: one entry a replica each, of the newest it said. */
 import type { BlockRef } from "../../chain/header.ts";
+import { hasMajority, isMember, majorityValue, type ProducerSets } from "../../chain/producerSets.ts";
 import { isAtLeast } from "../leading/messages.ts";
 import type { Incarnations } from "./recovery.ts";
 
@@ -22,10 +23,12 @@ export class Asks {
     this.#asks.delete(replica);
   }
 
-  /** The highest view that `majority` replicas ask for, or for one above it, since `since` (ms); undefined: too few ask. */
-  agreed(majority: number, since: number): number | undefined {
-    const views = [...this.#asks.values()].filter(({ at }) => at >= since).map(({ view }) => view);
-    return views.sort((a, b) => b - a)[majority - 1];
+  /** The highest view that majorities ask for, or for one above it, since `since` (ms); -1: too few ask. */
+  agreed(sets: ProducerSets, since: number): number {
+    return majorityValue(sets, (key) => {
+      const ask = this.#asks.get(key);
+      return ask !== undefined && ask.at >= since ? ask.view : -1;
+    });
   }
 }
 
@@ -48,12 +51,15 @@ export class Departures {
     this.#departures.clear();
   }
 
-  /** The best head among a majority's, the primary's own among them [V1] [S1]; undefined: too few have left. */
-  best(primary: string, majority: number): BlockRef | undefined {
+  /**
+   * The best head among a majority's, the primary's own among them [V1] [S1]; undefined: too few have left.
+   * @param sets those that judge the block that opens the view [S10]
+   */
+  best(primary: string, sets: ProducerSets): BlockRef | undefined {
     if (!this.#departures.has(primary)) return undefined;
-    const counted = [...this.#departures].filter(([replica]) => this.#counts(replica)).map(([, { head }]) => head);
-    if (counted.length < majority) return undefined;
-    return counted.reduce((best, head) => (isAtLeast(best, head) ? best : head));
+    const counted = [...this.#departures].filter(([replica]) => isMember(sets, replica) && this.#counts(replica));
+    if (!hasMajority(sets, (key) => counted.some(([replica]) => replica === key))) return undefined;
+    return counted.map(([, { head }]) => head).reduce((best, head) => (isAtLeast(best, head) ? best : head));
   }
 
   /** Nobody knows of a later incarnation of who sent it [V2]. */

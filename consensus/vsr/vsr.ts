@@ -6,9 +6,9 @@
  * One loop: every handler looks at the state (status, view, whose view it is) and then at the message. Rules are marked by
  * their tags in docs/protocol.md, sections 4 and 6.
  */
-import { isProducer, majorityOf } from "../../chain/configuration.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { Header } from "../../chain/header.ts";
+import type { ProducerSets } from "../../chain/producerSets.ts";
 import type { DurableAction, Engine, EngineHost, EngineView } from "../engine.ts";
 import { ElectionTimer } from "../leading/electionTimer.ts";
 import { type HeartbeatReply, isAtLeast, refOf } from "../leading/messages.ts";
@@ -27,7 +27,7 @@ import {
   type VsrRecord,
   vsrRecordMessage,
 } from "./messages.ts";
-import { Incarnations, Recovery } from "./recovery.ts";
+import { Incarnations, Recovery, type Told } from "./recovery.ts";
 import { Asks, Departures } from "./viewChange.ts";
 
 /** What may have been lost is said again every so many heartbeats. */
@@ -39,11 +39,10 @@ export interface VsrHost extends EngineHost {
 }
 
 /** Beside the incarnations. */
-type OwnRecord = Pick<VsrRecord, "view" | "ackedHead" | "outdated">;
+type OwnRecord = Omit<VsrRecord, "incarnations">;
 
 export class Vsr implements Engine {
   readonly #host: VsrHost;
-  readonly #majority: number;
   readonly #record: VoteRecord<OwnRecord>;
   readonly #recovery: Recovery;
   readonly lead: Lead;
@@ -58,23 +57,24 @@ export class Vsr implements Engine {
   #repeatAt = 0;
   /** Of an observer, in place of the primary. */
   readonly #watched: WatchedLeader;
-  /** The primary of this view was heard in it. */
-  #isLed = false;
+  /** The primary of this view, once it was heard in it. */
+  #led: string | undefined;
   /** Newest round heard from the primary of this view. */
   #roundHeard = 0;
   /** A view of mine that I may have opened before a restart: a second block of its first place must not be [S7]. */
   #silentIn = -1;
+  #wasMember: boolean;
 
   /** @param record as it was on disk; undefined: lost */
   constructor(host: VsrHost, record: VsrRecord | undefined) {
     this.#host = host;
     this.#timer = new ElectionTimer(host);
     this.#watched = new WatchedLeader(host);
-    this.#majority = majorityOf(host.configuration);
     this.lead = new Lead(host);
     const { head } = host.ledger;
     const blank = { view: head.view, ackedHead: refOf(head) };
     this.#record = new VoteRecord<OwnRecord>(host, record, blank, { isPromise, isAbove });
+    this.#wasMember = this.#record.isMember;
     this.#recovery = new Recovery(host, record?.incarnations ?? []);
     if (!this.#record.takesPart) this.#recovery.begin();
   }
@@ -126,7 +126,7 @@ export class Vsr implements Engine {
 
   receive(message: ConsensusMessage): void {
     const { signer } = message;
-    if (!this.#record.isMember || !isProducer(this.#host.configuration, signer)) return;
+    if (!this.#host.ledger.isProducer(signer)) return;
     if (signer === this.#host.self) return this.#onGivenBack(message);
     this.#record.heard(message);
     switch (message.kind) {
@@ -166,11 +166,17 @@ export class Vsr implements Engine {
     if (header.view !== this.#record.view) return;
     this.#watched.seen(header.producer);
     if (!this.#isNormal) this.#normal();
-    if (!this.#isMine()) this.#isLed = true;
+    if (header.producer !== this.#host.self) this.#led = header.producer;
   }
 
   headMoved(to: BlockNode): void {
+    this.#goOnWith(this.#recovery.headMoved());
     this.#record.checkRecovered();
+    // Who has just joined waits as long as everybody before it asks for another view.
+    if (this.#record.isMember && !this.#wasMember) this.#timer.reset();
+    this.#wasMember = this.#record.isMember;
+    if (this.lead.term !== undefined && to.view < this.#record.view && !this.#isLeftFor(to.setsAfter))
+      this.#giveUp("its head has changed who opens its view");
     this.#ack(to);
     this.#openIfAble();
   }
@@ -195,7 +201,7 @@ export class Vsr implements Engine {
     this.lead.term?.askSuccessor();
     if (peer !== this.#leader() || this.lead.term !== undefined || !this.#record.takesPart) return;
     // The kernel tells at once that a process died: ask the others early. Alone it leads to nothing.
-    this.#isLed = false;
+    this.#led = undefined;
     this.#timer.leaderLost();
   }
 
@@ -203,10 +209,11 @@ export class Vsr implements Engine {
 
   /** The next view whose primary can be reached; the very next one when none can. */
   #nextView(): number {
-    const { configuration, self } = this.#host;
+    const { ledger, self } = this.#host;
     const { view } = this.#record;
-    for (let next = view + 1; next <= view + configuration.producers.length; next++) {
-      const primary = primaryOf(configuration, next);
+    const sets = ledger.head.setsAfter;
+    for (let next = view + 1; next <= view + sets.current.producers.length; next++) {
+      const primary = primaryOf(sets, next);
       if (primary === self ? !this.lead.isLeaving : this.#host.reaches(primary)) return next;
     }
     return view + 1;
@@ -245,8 +252,8 @@ export class Vsr implements Engine {
   #countAsk(replica: string, view: number): void {
     const now = this.#host.now();
     this.#asks.record(replica, view, now);
-    const agreed = this.#asks.agreed(this.#majority, now - this.#host.settings.electionTimeoutMs);
-    if (agreed !== undefined && agreed > this.#record.view) this.#leaveFor(agreed);
+    const agreed = this.#asks.agreed(this.#host.ledger.head.setsAfter, now - this.#host.settings.electionTimeoutMs);
+    if (agreed > this.#record.view) this.#leaveFor(agreed);
   }
 
   /** A quorum asks for this view, or has left for it. */
@@ -258,21 +265,25 @@ export class Vsr implements Engine {
     this.#asked = view;
     this.#asks.record(this.#host.self, view, this.#host.now());
     this.#host.multicast({ kind: "startViewChange", content: { view } }, { durable: false });
-    if (this.#isMine()) this.#host.whenDurable({ kind: "ownViewChange", view });
+    const departedTo = primaryOf(this.#host.ledger.head.setsAfter, view);
+    this.#record.change({ departedTo });
+    if (departedTo === this.#host.self) this.#host.whenDurable({ kind: "ownViewChange", view });
     else this.#depart();
   }
 
   /** Tells the primary of my view that I have left all others, and with which head. */
   #depart(): void {
-    const { view } = this.#record;
-    if (this.#isMine() || this.#record.isRecovering) return;
+    if (this.#record.isRecovering) return;
+    const { view, departedTo = primaryOf(this.#host.ledger.head.setsAfter, view) } = this.#record.content;
+    // One primary a view: two of different producer sets might both open it.
+    if (this.#record.content.departedTo === undefined) this.#record.change({ departedTo });
+    if (departedTo === this.#host.self) return;
     const content = { view, head: refOf(this.#host.ledger.head), incarnations: this.#recovery.incarnations.list };
-    this.#host.unicast(primaryOf(this.#host.configuration, view), { kind: "doViewChange", content }, { durable: true });
+    this.#host.unicast(departedTo, { kind: "doViewChange", content }, { durable: true });
   }
 
   #onDoViewChange(signer: string, { view, head, incarnations }: DoViewChange): void {
     if (!this.#record.takesPart || view < this.#record.view) return;
-    if (primaryOf(this.#host.configuration, view) !== this.#host.self) return;
     // Who left did so with a quorum.
     if (view > this.#record.view) this.#leaveFor(view);
     if (this.#isNormal) return;
@@ -281,32 +292,45 @@ export class Vsr implements Engine {
   }
 
   #countDeparture(self: string): void {
-    if (!this.#isMine() || this.#record.isRecovering) return;
+    if (this.#record.content.departedTo !== self || this.#record.isRecovering) return;
     this.#departures.record(self, { head: refOf(this.#host.ledger.head), incarnations: this.#recovery.incarnations });
     this.#openIfAble();
   }
 
   /** My view is mine to open once a majority has left for it and I hold the best of their heads [V1]. */
   #openIfAble(): void {
-    if (this.#isNormal || !this.#isMine() || this.#record.isRecovering || this.#silentIn === this.#record.view) return;
-    const best = this.#departures.best(this.#host.self, this.#majority);
-    if (best === undefined) return;
+    const { view } = this.#record;
+    if (this.#isNormal || this.#record.isRecovering || this.#silentIn === view) return;
+    const sets = this.#host.ledger.head.setsAfter;
+    const best = this.#departures.best(this.#host.self, sets);
+    if (best === undefined || primaryOf(sets, view) !== this.#host.self) return;
     if (isAtLeast(this.#host.ledger.head, best)) this.#lead();
     else if (this.#host.ledger.get(best.id) === undefined) this.#host.want(best.id);
+  }
+
+  /** @param sets those that judge the block that opens my view [S10] */
+  #isLeftFor(sets: ProducerSets): boolean {
+    const { self } = this.#host;
+    return primaryOf(sets, this.#record.view) === self && this.#departures.best(self, sets) !== undefined;
   }
 
   // Leading
 
   #lead(): void {
     const { view } = this.#record;
-    this.#normal();
+    this.#isNormal = true;
+    this.#calm();
     this.lead.begin({
       view,
       sendHeartbeat: (round) => {
         const { height, id } = this.#host.ledger.bottom;
         this.#host.multicast({ kind: "commitNotice", content: { view, round, height, id } }, { durable: false });
       },
-      askToLead: (target) => this.#askFor(this.#viewOf(target)),
+      isElectedBy: (sets) => this.#isLeftFor(sets),
+      askToLead: (target) => {
+        if (target === this.#host.self) this.#giveUp("its view is closed");
+        else this.#askFor(this.#viewOf(target));
+      },
       handOverFailed: () => {
         this.#asked = undefined;
         this.#asks.withdraw(this.#host.self);
@@ -316,9 +340,11 @@ export class Vsr implements Engine {
 
   /** The next view that is this producer's. */
   #viewOf(producer: string): number {
-    let view = this.#record.view + 1;
-    while (primaryOf(this.#host.configuration, view) !== producer) view++;
-    return view;
+    const sets = this.#host.ledger.head.setsAfter;
+    const after = this.#record.view + 1;
+    const { length } = sets.current.producers;
+    for (let view = after; view < after + length; view++) if (primaryOf(sets, view) === producer) return view;
+    return after;
   }
 
   #giveUp(why: string): void {
@@ -335,11 +361,10 @@ export class Vsr implements Engine {
   // Following
 
   #onCommitNotice(signer: string, { view, round, height }: CommitNotice): void {
-    if (primaryOf(this.#host.configuration, view) !== signer) return;
     if (view < this.#record.view) return this.#record.replyTo(signer, 0);
     if (view > this.#record.view) this.#enter(view);
     if (!this.#isNormal) this.#normal();
-    this.#isLed = true;
+    this.#led = signer;
     if (round <= this.#roundHeard) return;
     this.#roundHeard = round;
     this.#calm();
@@ -364,13 +389,16 @@ export class Vsr implements Engine {
   }
 
   #onRecoveryResponse(signer: string, answer: RecoveryResponse): void {
-    const told = this.#recovery.answered(signer, answer);
+    this.#goOnWith(this.#recovery.answered(signer, answer));
+  }
+
+  #goOnWith(told: Told | undefined): void {
     if (told === undefined) return;
     const view = Math.max(told.view, this.#record.view);
     this.#host.log("info", "takes part again: the others told what it may have promised", { view });
     this.#record.restore({ view, ackedHead: told.head });
     this.#isNormal = view === told.view;
-    this.#isLed = this.#isNormal;
+    this.#led = undefined;
     this.#timer.reset();
     this.#fallSilent();
     this.#record.checkRecovered();
@@ -395,12 +423,12 @@ export class Vsr implements Engine {
 
   /** My view is this one from now on; whether it is open is the caller's to say. */
   #enter(view: number): void {
-    this.#record.change({ view });
+    this.#record.change({ view, departedTo: undefined });
     this.lead.end();
     this.#departures.clear();
     this.#asked = undefined;
     this.#isNormal = true;
-    this.#isLed = false;
+    this.#led = undefined;
     this.#roundHeard = 0;
     this.#timer.reset();
   }
@@ -420,14 +448,18 @@ export class Vsr implements Engine {
     this.#timer.reset();
   }
 
+  /** Did I open my view, or is it mine to open? */
   #isMine(): boolean {
-    return primaryOf(this.#host.configuration, this.#record.view) === this.#host.self;
+    const { head } = this.#host.ledger;
+    const { view, departedTo } = this.#record.content;
+    const primary = head.view === view ? head.block.header.producer : (departedTo ?? primaryOf(head.setsAfter, view));
+    return primary === this.#host.self;
   }
 
   #leader(): string | undefined {
     if (!this.#record.isMember) return this.#watched.key;
     if (this.lead.term !== undefined) return this.#host.self;
-    return this.#isNormal && this.#isLed ? primaryOf(this.#host.configuration, this.#record.view) : undefined;
+    return this.#isNormal ? this.#led : undefined;
   }
 
   #status(): EngineView["status"] {

@@ -1,7 +1,7 @@
 /** The transport's frame: a short header and the payload behind it, which is not copied (`proto/transport.proto`). */
 import { bool, type Decoded, hash, message, repeated, uint } from "../../src/base/codec.ts";
 
-const DESTINATIONS_MAX = 200;
+const DESTINATIONS_MAX = 400;
 const HEADER_LENGTH_BYTES = 2;
 
 export const envelopeMessage = message("Envelope", {

@@ -5,8 +5,8 @@ import { HOPS_MAX, INFINITE_METRIC } from "./constants.ts";
 
 const SIGNATURE_BYTES = 64;
 const SEQNO_BYTES = 8;
-/** As many as a network has producers. */
-const UPDATES_MAX = 200;
+/** In one frame: as many as a producer set has. */
+export const UPDATES_MAX = 200;
 
 /** First byte of a payload; the layers above use others. */
 const KIND = { updates: 48, routeRequest: 49, seqnoRequest: 50 } as const;

@@ -21,6 +21,7 @@ import {
 import {
   encodeRouteRequest,
   encodeRouteUpdates,
+  UPDATES_MAX,
   encodeSeqno,
   encodeSeqnoRequest,
   type RouteUpdate,
@@ -272,7 +273,8 @@ export class Routing {
   #tell(peer: PeerKey, producers: Iterable<PeerKey>): void {
     const updates: RouteUpdate[] = [];
     for (const producer of producers) if (producer !== peer) updates.push(this.#updateOf(producer));
-    if (updates.length > 0) this.#host.send(peer, encodeRouteUpdates(updates));
+    for (let at = 0; at < updates.length; at += UPDATES_MAX)
+      this.#host.send(peer, encodeRouteUpdates(updates.slice(at, at + UPDATES_MAX)));
   }
 
   #updateOf(producer: PeerKey): RouteUpdate {

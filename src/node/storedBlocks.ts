@@ -3,8 +3,8 @@ import { assembleBlock, type Block } from "../../chain/block.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
 import { headerMessage } from "../../chain/header.ts";
-import { decodeSetsHistory, type SetsFrom } from "../../chain/producerSets.ts";
-import type { BlockLog, RawBlock } from "../../consensus/sync/bestChain.ts";
+import { decodeProducerSets, decodeSetsHistory, type SetsFrom } from "../../chain/producerSets.ts";
+import type { BlockLog, ProvenChange, RawBlock } from "../../consensus/sync/bestChain.ts";
 import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
 import { hexBytes } from "../base/bytes.ts";
 import { StorageError, type StoredBlock, type StoredSets } from "./storage/types.ts";
@@ -18,6 +18,7 @@ export interface BlockReader {
   idsFrom(height: number, count: number): string[];
   range(from: number, limit: number, limitBytes?: number): StoredBlock[];
   heightOf(id: string): number | undefined;
+  changeProving(height: number): StoredSets | undefined;
 }
 
 /** A stored block decoded and checked against its header. Throws StorageError DAMAGED. */
@@ -74,8 +75,20 @@ export function makeBlockLog(
     idAt: (height) => (height === 0 ? genesis.id : guarded(() => reader.idAt(height))),
     idsFrom: (height, count) => guarded(() => idsFrom(reader, genesis, height, count)) ?? [],
     heightOf: (id) => (id === genesis.id ? 0 : guarded(() => reader.heightOf(id))),
+    changeProving: (height) => guarded(() => provenChange(reader, reader.changeProving(height))),
     byId: (id) => (id === genesis.id ? undefined : guarded(() => rawOfStored(reader.byId(id)))),
   };
+}
+
+/** The end of a change of the producer set: the block below its first height has the proof. */
+function provenChange(
+  reader: Pick<BlockReader, "file" | "byHeight">,
+  ended: StoredSets | undefined,
+): ProvenChange | undefined {
+  const stored = ended && reader.byHeight(ended.from - 1);
+  const certificate = stored && decodeStored(reader.file, stored).proof;
+  const sets = ended && decodeProducerSets(ended.sets);
+  return certificate && sets && { certificate, producers: sets.current };
 }
 
 /** Ids of irreversible blocks from a height on; block 0 is not in the database. */

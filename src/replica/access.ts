@@ -35,8 +35,6 @@ const ANYBODY = SENDERS;
 const INTRODUCED = ["follower", "producer", "leader"] as const;
 const PRODUCERS = ["producer", "leader"] as const;
 const RUNNING = ["leader", "follower", "candidate", "recovering", "observer"] as const;
-/** Of a node in the set of producers. */
-const MEMBER = ["leader", "follower", "candidate", "recovering"] as const;
 const LEADING = ["leader"] as const;
 
 export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
@@ -64,20 +62,21 @@ export const ACCESS: Readonly<Record<MessageKind, Rule>> = {
   nodeStarting: { from: PRODUCERS, while: RUNNING, by: "broadcast" },
   nodePresence: { from: PRODUCERS, while: RUNNING, by: "broadcast" },
   nodeStopping: { from: PRODUCERS, while: RUNNING, by: "broadcast" },
-  requestVote: { from: PRODUCERS, while: MEMBER, by: "routes" },
-  vote: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  // Whoever is asked votes; who counts judges who is a member [S11].
+  requestVote: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  vote: { from: PRODUCERS, while: RUNNING, by: "routes" },
   ack: { from: PRODUCERS, while: LEADING, by: "routes" },
-  heartbeat: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  heartbeat: { from: PRODUCERS, while: RUNNING, by: "routes" },
   // One of a higher view moves whoever hears it.
-  heartbeatReply: { from: PRODUCERS, while: MEMBER, by: "routes" },
-  votes: { from: PRODUCERS, while: MEMBER, by: "routes" },
-  viewChange: { from: PRODUCERS, while: MEMBER, by: "routes" },
-  summary: { from: PRODUCERS, while: MEMBER, by: "routes" },
-  startViewChange: { from: PRODUCERS, while: MEMBER, by: "routes" },
-  doViewChange: { from: PRODUCERS, while: MEMBER, by: "routes" },
-  commitNotice: { from: PRODUCERS, while: MEMBER, by: "routes" },
-  recovery: { from: PRODUCERS, while: MEMBER, by: "routes" },
-  recoveryResponse: { from: PRODUCERS, while: MEMBER, by: "routes" },
+  heartbeatReply: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  votes: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  viewChange: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  summary: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  startViewChange: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  doViewChange: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  commitNotice: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  recovery: { from: PRODUCERS, while: RUNNING, by: "routes" },
+  recoveryResponse: { from: PRODUCERS, while: RUNNING, by: "routes" },
   timeoutNow: { from: ["leader"], while: ["follower"], by: "routes" },
 };
 
@@ -93,8 +92,8 @@ export function access(kind: MessageKind, sender: Sender, status: EngineStatus, 
   const rule = ACCESS[kind];
   if (rule.by !== "both" && (rule.by === "broadcast") !== broadcast) return "refuse";
   if (!rule.from.includes(sender)) {
-    // Who leads is known here and there at different times.
-    return sender === "producer" && rule.from.includes("leader") ? "ignore" : "refuse";
+    // Who leads is known here and there at different times; and so is who produces, while the set is changed.
+    return rule.from.includes("leader") && !rule.from.includes("follower") ? "ignore" : "refuse";
   }
   return rule.while.includes(status) ? "accept" : "ignore";
 }

@@ -113,11 +113,14 @@ export class CatchUp {
     return this.#pull.isWaiting ? "peers were asked for the blocks that come next and have not answered" : undefined;
   }
 
-  /** A certificate proves that there is much more, and a peer that has it does not stream. */
+  /**
+   * A certificate proves that there is more, and a peer that has much more does not stream. The certificate may be of a
+   * block near by: where the producer set was changed above it, it is all that can be judged here yet.
+   */
   #isFarBehind(): boolean {
-    const { ledger, limits, sync } = this.#host;
+    const { ledger, sync } = this.#host;
     const height = this.#host.anchor()?.height ?? 0;
-    if (height <= ledger.root.height + limits.farBehindBlocks) return false;
+    if (height <= ledger.root.height) return false;
     for (const connection of sync.connections().values()) if (connection.isFarAhead) return true;
     return false;
   }

@@ -8,6 +8,7 @@ import {
   encodeVotes,
   type SignedContent,
 } from "../../consensus/messages.ts";
+import { membersAround } from "../../chain/producerSets.ts";
 import { seededRandom } from "../base/random.ts";
 import { DRY_RUN_TRANSACTIONS } from "./constants.ts";
 import type { ReplicaStart } from "./start.ts";
@@ -15,14 +16,14 @@ import type { Core, Parts } from "./wiring.ts";
 
 export function engineHost(start: ReplicaStart, core: Core, parts: Parts): BftHost {
   const { self, genesis, settings, sign } = start;
-  const { chainId, configuration } = genesis;
+  const { chainId } = genesis;
   const { ledger, transport, outbox, finality, mempool } = parts;
   const random = seededRandom(start.seed);
   const signed = (content: SignedContent, attachment?: Uint8Array): Uint8Array =>
     encodeSigned(chainId, self, content, sign, attachment);
+  const deciding = (): readonly string[] => membersAround(ledger.head);
   return {
     self,
-    configuration,
     settings,
     ledger,
     now: core.now,
@@ -30,7 +31,7 @@ export function engineHost(start: ReplicaStart, core: Core, parts: Parts): BftHo
     unicast: (to, content, options) =>
       void transport.unicast(to, "urgent", signed(content, options.attachment), options),
     multicast: (content, options) =>
-      transport.multicast(configuration.producers, "urgent", signed(content, options.attachment), options),
+      transport.multicast(deciding(), "urgent", signed(content, options.attachment), options),
     giveBack: (message) => {
       const payload = encodeSigned(chainId, message.signer, message, () => message.signature);
       transport.toNeighbour(message.signer, "urgent", payload);
@@ -39,7 +40,7 @@ export function engineHost(start: ReplicaStart, core: Core, parts: Parts): BftHo
     signVote: (commit, block) => sign(voteDigest(chainId, commit, block)),
     sendVotes: (votes, options) => {
       const payload = encodeVotes({ signer: self, votes });
-      if (options.to === undefined) transport.multicast(configuration.producers, "urgent", payload, options);
+      if (options.to === undefined) transport.multicast(deciding(), "urgent", payload, options);
       else transport.unicast(options.to, "urgent", payload, options);
     },
     giveBackVotes: (votes) => transport.toNeighbour(votes.signer, "urgent", encodeVotes(votes)),

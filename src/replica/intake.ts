@@ -6,7 +6,7 @@ import { unreachable } from "../base/result.ts";
 import type { PeerKey } from "../base/key.ts";
 import { type Block, blockClaim, claimOfEncoded } from "../../chain/block.ts";
 import { type ByteList, elementAt, EMPTY_LIST } from "../../chain/byteList.ts";
-import { isProducer } from "../../chain/configuration.ts";
+import { type Configuration, decodeConfiguration } from "../../chain/configuration.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import { transactionId } from "../../chain/transaction.ts";
@@ -62,12 +62,18 @@ export interface IntakeHost {
   readonly genesis: Genesis;
   readonly kit: EngineKit;
   readonly transport: Transport;
+  /** Is, or was lately, or may soon be a producer, as far as this node knows the chain. */
+  isProducer(key: PeerKey): boolean;
+  /** Whether a signature is valid, at once. */
+  verify(claim: SignatureClaim): boolean;
   /** The disk is full, or far too slow: what it does not take must not pile up here. */
   isDiskBehind(): boolean;
   /** A block that is here in any way: its signature was checked. */
   isKnown(id: string): boolean;
   /** A transaction that is here or in the chain. */
   isKnownTransaction(id: Uint8Array): boolean;
+  /** Taken in: who may produce on top of it is known. */
+  isInLedger(id: string): boolean;
   /** Was this block asked for? */
   asked(id: string): boolean;
   /** Irreversible on this node's disk. */
@@ -102,6 +108,8 @@ interface Judged {
   readonly onward?: Delivery;
   /** Undefined: the neighbour. */
   readonly source?: PeerKey;
+  /** A block some of whose signatures are to be judged only when it passes. */
+  readonly early?: Block;
   readonly claims: readonly SignatureClaim[];
 }
 /** Not worth anything, or a reason to complain about its sender. */
@@ -169,7 +177,10 @@ export class Intake {
   }
 
   /** It is valid: what is for others goes on, what is for this node is delivered. */
-  #pass(from: PeerKey, lane: Lane, { arrival, onward, source }: Judged): void {
+  #pass(from: PeerKey, lane: Lane, { arrival, onward, source, early }: Judged): void {
+    const refused = early && this.#refusesEarly(early);
+    if (refused === "drop") return;
+    if (refused !== undefined) return this.#host.conduct.fault(from, refused.fault, refused.detail, "chain");
     if (onward !== undefined) this.#host.transport.forward(onward, lane);
     if (arrival !== undefined) this.#host.deliver(source ?? from, arrival);
   }
@@ -209,9 +220,6 @@ export class Intake {
 
   #judgeBlock(from: PeerKey, message: Extract<SyncMessage, { kind: "block" | "blockResponse" }>): Judged | Refused {
     const { block } = message;
-    const { configuration } = this.#host.genesis;
-    if (!isProducer(configuration, block.header.producer))
-      return { fault: "invalidBlock", detail: `a block of ${block.header.producer}, no producer` };
     if (message.kind === "blockResponse" && !this.#host.asked(block.id))
       return { fault: "unrequested", detail: `block ${block.id}` };
     const arrival: Arrival = { kind: "sync", message, certificate: undefined };
@@ -226,16 +234,49 @@ export class Intake {
       this.#host.disconnect(from, "overloaded", "the disk does not take what it is given");
       return "drop";
     }
+    const attached = this.#attachmentClaims(block);
+    if (attached !== UNKNOWN && "fault" in attached) return attached;
+    // Blocks before it that bring its producer, or who signed what it shows, may be waiting for their own signatures.
+    const isEarly = attached === UNKNOWN || !this.#host.isProducer(block.header.producer);
+    const refused = isEarly && this.waiting === 0 ? this.#refusesEarly(block) : undefined;
+    if (refused !== undefined) return refused;
+    const claims = attached === UNKNOWN ? [] : this.#unverified(attached.claims);
+    return { arrival, claims: [...this.#blockClaims(block), ...claims], ...(isEarly && { early: block }) };
+  }
+
+  /** Signatures in what the engine attached; unknown: by producers that are not known here, or not yet. */
+  #attachmentClaims(
+    block: Block,
+  ): { readonly claims: readonly SignatureClaim[] } | typeof UNKNOWN | Exclude<Refused, "drop"> {
     const attached = this.#host.kit.attachmentClaims(block);
-    if (!attached.ok) return { fault: "invalidCertificate", detail: `a block's attachment: ${attached.error.detail}` };
-    return { arrival, claims: [...this.#blockClaims(block), ...this.#unverified(attached.value)] };
+    if (attached.ok) return { claims: attached.value };
+    if (attached.error.code === "PRODUCERS_UNKNOWN") return UNKNOWN;
+    return { fault: "invalidCertificate", detail: `a block's attachment: ${attached.error.detail}` };
+  }
+
+  /** A block that came before its producers were known, now that all before it on this connection have been taken in. */
+  #refusesEarly(block: Block): Refused | undefined {
+    const { producer, parent } = block.header;
+    const isJudged = this.#host.isInLedger(parent);
+    const mayBeProducer = !isJudged && (this.#host.isKnown(parent) || this.#host.asked(block.id));
+    if (!this.#host.isProducer(producer) && !mayBeProducer)
+      return { fault: "invalidBlock", detail: `a block of ${producer}, no producer` };
+    const attached = this.#attachmentClaims(block);
+    // What descends from it has it asked for again, once the chain tells who signed.
+    if (attached === UNKNOWN && !isJudged) return "drop";
+    if (attached === UNKNOWN) return { fault: "invalidCertificate", detail: "attached by other producers" };
+    if ("fault" in attached) return attached;
+    const isValid = attached.claims.every((claim) => this.#verified.has(claim) || this.#host.verify(claim));
+    return isValid ? undefined : { fault: "badSignature", detail: "in what is attached to a block" };
   }
 
   #judgeHello(message: Extract<SyncMessage, { kind: "hello" }>): Judged | Refused {
-    const { rootCertificate } = message.hello;
+    const { rootCertificate, rootProducers } = message.hello;
     if (rootCertificate === undefined)
       return { arrival: { kind: "sync", message, certificate: undefined }, claims: [] };
-    const opened = this.#openCertificate(rootCertificate);
+    const opened = this.#openCertificate(rootCertificate, rootProducers && decodeConfiguration(rootProducers));
+    // By producers that are not known here, or not yet: what it proves is learned from the blocks.
+    if (opened === UNKNOWN) return { arrival: { kind: "sync", message, certificate: undefined }, claims: [] };
     if (opened === undefined) return { fault: "invalidCertificate", detail: "a hello's certificate is not valid" };
     const isNews = this.#host.isNews(opened);
     const certificate = isNews ? opened : undefined;
@@ -334,6 +375,7 @@ export class Intake {
         const refused = this.#notOf(source, message.signer, message.kind);
         if (refused !== undefined) return refused;
         const beside = this.#host.kit.messageClaims(message);
+        if (!beside.ok && beside.error.code === "PRODUCERS_UNKNOWN") return "drop";
         if (!beside.ok) return { fault: "invalidCertificate", detail: `${message.kind}: ${beside.error.detail}` };
         return { arrival: { kind: "consensus", message }, claims: [claim, ...this.#unverified(beside.value)] };
       }
@@ -341,12 +383,14 @@ export class Intake {
         return this.#notOf(source, payload.votes.signer, "votes") ?? this.#judgeVotes(payload.votes, isForOthers);
       case "certificate": {
         const certificate = this.#openCertificate(payload.bytes);
+        if (certificate === UNKNOWN) return "drop";
         if (certificate === undefined) return { fault: "invalidCertificate", detail: "a certificate is not valid" };
         if (!this.#host.isNews(certificate)) return "drop";
         return { arrival: { kind: "certificate", certificate }, claims: this.#unverified(certificate.claims) };
       }
       case "evidence": {
         const evidence = this.#host.kit.decodeEvidence(payload.bytes);
+        if (!evidence.ok && evidence.error.code === "PRODUCERS_UNKNOWN") return "drop";
         if (!evidence.ok) return { fault: "invalidCertificate", detail: `evidence: ${evidence.error.detail}` };
         if (!this.#host.isEvidenceNews(evidence.value)) return "drop";
         return { arrival: { kind: "evidence", evidence: evidence.value }, claims: evidence.value.claims };
@@ -381,7 +425,7 @@ export class Intake {
 
   /** A producer's message stands in its own envelope, by whosever link it comes. */
   #notOf(source: PeerKey, signer: PeerKey, kind: MessageKind): Refused | undefined {
-    if (signer === source && isProducer(this.#host.genesis.configuration, signer)) return undefined;
+    if (signer === source) return this.#host.isProducer(signer) ? undefined : "drop";
     return { fault: "refusedMessage", detail: `${kind} in another's name` };
   }
 
@@ -450,9 +494,10 @@ export class Intake {
     return this.#host.isKnown(block.id) || block.header.height <= this.#host.irreversibleHeight();
   }
 
-  #openCertificate(bytes: Uint8Array): Certificate | undefined {
-    const decoded = this.#host.kit.decodeCertificate(bytes);
-    return decoded.ok ? decoded.value : undefined;
+  #openCertificate(bytes: Uint8Array, proposed?: Configuration): Certificate | typeof UNKNOWN | undefined {
+    const decoded = this.#host.kit.decodeCertificate(bytes, proposed);
+    if (decoded.ok) return decoded.value;
+    return decoded.error.code === "PRODUCERS_UNKNOWN" ? UNKNOWN : undefined;
   }
 
   #judgeVotes({ signer, votes }: Votes, isForOthers: boolean): Judged | Refused {
@@ -473,6 +518,7 @@ function signerOf(payload: Payload): PeerKey | undefined {
   if (payload.kind === "signed") return payload.message.signer;
   return payload.kind === "votes" ? payload.votes.signer : undefined;
 }
+const UNKNOWN = "unknown producers";
 
 function undecodable(error: { readonly code: string; readonly detail?: string }): Refused {
   return { fault: "undecodable", detail: `${error.code} ${error.detail ?? ""}` };

@@ -7,7 +7,7 @@ import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { headerMessage } from "../../chain/header.ts";
 import { Ledger } from "../../chain/ledger.ts";
 import { ancestorAt } from "../../chain/forkDatabase.ts";
-import { isMember } from "../../chain/producerSets.ts";
+import { membersAround } from "../../chain/producerSets.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
 import type { Engine } from "../../consensus/engine.ts";
 import { type EngineKit, engineKit } from "../../consensus/engines.ts";
@@ -92,7 +92,11 @@ export interface Parts {
 
 /** Puts the parts together and takes in the blocks that the disk held. The engine is not started yet. */
 export function wire(start: ReplicaStart, core: Core): Parts {
-  const kit = engineKit(start.genesis, makeGenesisBlock(start.genesis, start.application).block.id);
+  const kit = engineKit(start.genesis, makeGenesisBlock(start.genesis, start.application).block.id, {
+    setsNamed: (hash, height) => ledger.setsNamed(hash, height),
+    isProducer: (key) => ledger.isProducer(key),
+    inForce: () => ledger.setsInForce,
+  });
   const ledger = new Ledger(start.execution, start.bottom, kit.headerRule, start.rejected);
   const outbox = new Outbox();
   const finality = new Finality(ledger, bottomCertificate(start));
@@ -196,8 +200,11 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     self: start.self,
     genesis: start.genesis,
     transport,
+    isProducer: (key) => ledger.isProducer(key),
+    verify: start.verify,
     isDiskBehind: () => outbox.owesTooMuch,
     isKnown: (id) => admission.isKnown(id),
+    isInLedger: (id) => ledger.get(id) !== undefined,
     isKnownTransaction: (id) => mempool.get(toHex(id)) !== undefined || ledger.findTransaction(id) !== undefined,
     asked: (id) => sync.asked(id),
     irreversibleHeight: () => ledger.bottom.height,
@@ -214,7 +221,7 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     isNoticeNews: (notice) => parts.watch.isNews(notice),
     status: () => engine.state.status,
     senderOf: (peer) => senderOf(peer, parts),
-    watchesLeader: () => kit.forwardsToAll && isMember(ledger.head.setsAfter, start.self),
+    watchesLeader: () => kit.forwardsToAll && membersAround(ledger.head).includes(start.self),
     streamedFrom: (anchorHeight) => chain.streamedFrom(anchorHeight),
     checkSignatures: (batch, claims) => outbox.effect({ kind: "checkSignatures", batch, claims }),
     deliver: core.deliver,
@@ -314,7 +321,7 @@ function submissions(start: ReplicaStart, core: Core, parts: Parts): Submissions
     now: core.now,
     view: () => engine.state.view,
     leader: () => engine.state.leader,
-    others: () => (kit.forwardsToAll ? ledger.head.setsAfter.members.filter((key) => key !== self) : []),
+    others: () => (kit.forwardsToAll ? membersAround(ledger.head).filter((key) => key !== start.self) : []),
     unicast: (to, payload) => transport.unicast(to, "bulk", payload, { durable: false }),
     answer: (submitter, view, results) => {
       const answer = { submitter, view, results };

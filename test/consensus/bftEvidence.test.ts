@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { type BlockRef, headerMessage } from "../../chain/header.ts";
 import type { Ledger } from "../../chain/ledger.ts";
+import { lookupOf } from "../../chain/producerSets.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { Accuser } from "../../consensus/bft/accuser.ts";
 import {
@@ -45,7 +46,7 @@ function header(fields: { readonly height: number; readonly view: number; readon
   const digest = signingDigest("block", CHAIN_ID, hexBytes(sha256Hex(headerBytes)));
   return { headerBytes, signature: keys.sign(LIAR, digest) };
 }
-const open = (bytes: Uint8Array) => decodeEvidence(bytes, CHAIN_ID, configuration);
+const open = (bytes: Uint8Array) => decodeEvidence(bytes, CHAIN_ID, lookupOf(configuration));
 const headerOf = ({ block }: Pick<BlockNode, "block">): Uint8Array => block.headerBytes;
 
 /** It convinces: whose it is, and that all signatures are. */

@@ -47,7 +47,7 @@ describe("quorums: any two share an honest producer", () => {
 
   it("the lead rotates", () => {
     const set = makeConfiguration(KEYS.slice(0, 4));
-    expect([0, 1, 5].map((view) => leaderOf(set, view))).toEqual([KEYS[0], KEYS[1], KEYS[1]]);
+    expect([0, 1, 5].map((view) => leaderOf({ current: set }, view))).toEqual([KEYS[0], KEYS[1], KEYS[1]]);
   });
 });
 

@@ -128,6 +128,7 @@ class Peer {
       idAt: (height) => this.stored[height]?.id,
       heightOf,
       blockAt: rawAt,
+      changeProving: () => undefined,
       byId: (id) => rawAt(heightOf(id) ?? -1),
     };
   }

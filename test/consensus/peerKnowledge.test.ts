@@ -11,7 +11,13 @@ const root = naiveGenesis(genesis);
 const left1 = naiveChild(genesis, root, { view: 1 });
 const right1 = naiveChild(genesis, root, { view: 2 });
 const left2 = naiveChild(genesis, left1, { view: 3 });
-const NO_LOG = { idAt: () => undefined, heightOf: () => undefined, blockAt: () => undefined, byId: () => undefined };
+const NO_LOG = {
+  idAt: () => undefined,
+  heightOf: () => undefined,
+  blockAt: () => undefined,
+  changeProving: () => undefined,
+  byId: () => undefined,
+};
 
 it("what a peer has of a branch is remembered while another one is best (docs/decisions/023)", () => {
   const { ledger } = makeLedger(genesis);

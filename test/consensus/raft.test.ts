@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { decodeBlock, encodeBlockParts } from "../../chain/block.ts";
 import { VIEW_MAX } from "../../chain/constants.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
+import { lookupOf } from "../../chain/producerSets.ts";
 import { CONSENSUS_DEFAULTS, LEADER_STALL_TIMEOUTS, WINDOW_BLOCKS } from "../../consensus/constants.ts";
 import { decodeCertificate } from "../../consensus/certificate.ts";
 import type { DurableAction } from "../../consensus/engine.ts";
@@ -53,7 +54,6 @@ class Replica {
     this.raft = new Raft(
       {
         self,
-        configuration: genesis.configuration,
         settings: CONSENSUS_DEFAULTS,
         ledger: this.ledger,
         now: () => this.now,
@@ -62,6 +62,7 @@ class Replica {
         multicast: (content, { durable }) => void this.sent.push({ to: undefined, content, durable }),
         giveBack: (message) => void this.givenBack.push(message),
         sign: () => fakeSignature("self"),
+        finalityProof: () => undefined,
         reaches: (producer) => !this.unreachable.has(producer),
         readAnswered: (reads, height) => void this.answered.push({ reads, height }),
         persistRecord: () => void this.persists++,
@@ -295,7 +296,7 @@ describe("deciding", () => {
     replica.flush();
     expect(replica.certified.map((each) => each.id)).toEqual([node.id]);
     const { certificate } = replica.certified[0] as (typeof replica.certified)[0];
-    const decoded = decodeCertificate(certificate, CHAIN_ID, genesis.configuration);
+    const decoded = decodeCertificate(certificate, CHAIN_ID, lookupOf(genesis.configuration));
     expect(decoded.ok && [decoded.value.id, decoded.value.claims.map((claim) => claim.key).sort()]).toEqual([
       node.id,
       [SELF, B].sort(),

@@ -1,6 +1,7 @@
 /** The leader's side of linearizable reads [R2], and its rounds, piece by piece. */
 import { describe, expect, it } from "vitest";
 import { makeConfiguration } from "../../chain/configuration.ts";
+import { singleSet } from "../../chain/producerSets.ts";
 import { READ_ROUND_EVERY_MS } from "../../consensus/constants.ts";
 import { ReadRounds } from "../../consensus/leading/readRounds.ts";
 import { Rounds } from "../../consensus/leading/rounds.ts";
@@ -8,10 +9,12 @@ import { KEYS } from "../fixtures/naiveChain.ts";
 
 const [SELF, B, C, STRANGER] = KEYS as [string, string, string, string];
 
+const SETS = singleSet(makeConfiguration([SELF, B, C]));
+
 class Leader {
   now = 1_000;
   decided: number | undefined = 7;
-  readonly rounds = new Rounds(makeConfiguration([SELF, B, C]), SELF, 2, this.now);
+  readonly rounds = new Rounds(SELF);
   readonly begun: number[] = [];
   readonly answers: { reads: readonly number[]; height: number | undefined }[] = [];
   readonly reads = new ReadRounds({
@@ -22,7 +25,7 @@ class Leader {
       this.begun.push(round);
       return round;
     },
-    confirmed: () => this.rounds.confirmed,
+    confirmed: () => this.rounds.confirmed(SETS),
     answer: (reads, height) => void this.answers.push({ reads, height }),
   });
   reply(from: string, round: number): void {
@@ -88,11 +91,11 @@ describe("rounds", () => {
     const { rounds } = new Leader();
     rounds.begin();
     rounds.answered(STRANGER, 1, 1_000);
-    expect(rounds.confirmed).toBe(0);
+    expect(rounds.confirmed(SETS)).toBe(0);
     rounds.answered(B, 9, 1_000);
-    expect(rounds.confirmed).toBe(0);
+    expect(rounds.confirmed(SETS)).toBe(0);
     rounds.answered(B, 1, 1_000);
-    expect(rounds.confirmed).toBe(1);
+    expect(rounds.confirmed(SETS)).toBe(1);
   });
 
   it("an older reply that comes late takes nothing back", () => {
@@ -101,6 +104,6 @@ describe("rounds", () => {
     rounds.begin();
     rounds.answered(B, 2, 1_000);
     rounds.answered(B, 1, 1_001);
-    expect(rounds.confirmed).toBe(2);
+    expect(rounds.confirmed(SETS)).toBe(2);
   });
 });

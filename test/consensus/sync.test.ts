@@ -66,7 +66,13 @@ class Node {
       this.diskReads++;
       return id === STORED.id ? STORED : undefined;
     };
-    return { idAt: () => undefined, heightOf: () => undefined, blockAt: () => undefined, byId };
+    return {
+      idAt: () => undefined,
+      heightOf: () => undefined,
+      blockAt: () => undefined,
+      changeProving: () => undefined,
+      byId,
+    };
   }
   hold(blocks: readonly NaiveBlock[]): void {
     for (const { block } of blocks) this.ledger.add(block);

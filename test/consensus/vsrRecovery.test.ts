@@ -1,5 +1,8 @@
 /** What counts of a replica that lost its record (docs/protocol.md, section 6). */
 import { describe, expect, it } from "vitest";
+import { makeConfiguration } from "../../chain/configuration.ts";
+import type { Ledger } from "../../chain/ledger.ts";
+import { jointSets, singleSet } from "../../chain/producerSets.ts";
 import { Incarnations, RecoveryExchange } from "../../consensus/vsr/recovery.ts";
 import { primaryOf } from "../../consensus/vsr/headerRule.ts";
 import { Asks, Departures } from "../../consensus/vsr/viewChange.ts";
@@ -7,6 +10,10 @@ import { KEYS, testGenesis } from "../fixtures/naiveChain.ts";
 
 const { configuration } = testGenesis();
 const [A, B, C] = configuration.producers as [string, string, string];
+const [D, E] = KEYS.slice(3) as [string, string];
+const SETS = singleSet(configuration);
+/** Knows every block, of this producer set. */
+const LEDGER = { get: () => ({ sets: SETS, setsAfter: SETS }) } as unknown as Pick<Ledger, "get">;
 const ref = (view: number, height: number) => ({ view, height, id: "00".repeat(32) });
 const NEVER = new Incarnations([]);
 
@@ -14,14 +21,14 @@ describe("asks for another view", () => {
   it("the view that a majority asks for, or for one above it, while their asks are fresh", () => {
     const asks = new Asks();
     asks.record(A, 5, 100);
-    expect(asks.agreed(2, 0)).toBeUndefined();
+    expect(asks.agreed(SETS, 0)).toBe(-1);
     asks.record(B, 7, 200);
-    expect(asks.agreed(2, 0)).toBe(5);
-    expect(asks.agreed(2, 150)).toBeUndefined();
+    expect(asks.agreed(SETS, 0)).toBe(5);
+    expect(asks.agreed(SETS, 150)).toBe(-1);
     asks.record(C, 6, 210);
-    expect(asks.agreed(2, 150)).toBe(6);
+    expect(asks.agreed(SETS, 150)).toBe(6);
     asks.withdraw(C);
-    expect(asks.agreed(2, 150)).toBeUndefined();
+    expect(asks.agreed(SETS, 150)).toBe(-1);
   });
 
   it("a lower one replaces a higher one: whom it names is gone", () => {
@@ -29,7 +36,7 @@ describe("asks for another view", () => {
     asks.record(A, 9, 100);
     asks.record(A, 5, 200);
     asks.record(B, 5, 200);
-    expect(asks.agreed(2, 150)).toBe(5);
+    expect(asks.agreed(SETS, 150)).toBe(5);
   });
 });
 
@@ -38,25 +45,26 @@ describe("departures [V1] [V2]", () => {
     const departures = new Departures();
     departures.record(B, { head: ref(2, 9), incarnations: NEVER });
     departures.record(C, { head: ref(3, 4), incarnations: NEVER });
-    expect(departures.best(A, 2)).toBeUndefined();
+    expect(departures.best(A, SETS)).toBeUndefined();
     departures.record(A, { head: ref(1, 20), incarnations: NEVER });
-    expect(departures.best(A, 2)).toMatchObject(ref(3, 4));
-    expect(departures.best(A, 4)).toBeUndefined();
+    expect(departures.best(A, SETS)).toMatchObject(ref(3, 4));
+    expect(departures.best(A, singleSet(makeConfiguration(KEYS)))?.view).toBe(3);
+    expect(departures.best(A, jointSets(configuration, makeConfiguration([D, E]), 1))).toBeUndefined();
   });
 
   it("one that was sent before its sender lost its record does not count, once anybody knows that it did", () => {
     const departures = new Departures();
     departures.record(A, { head: ref(1, 1), incarnations: NEVER });
     departures.record(B, { head: ref(1, 1), incarnations: NEVER });
-    expect(departures.best(A, 2)).toBeDefined();
+    expect(departures.best(A, SETS)).toBeDefined();
     // A has answered B's recovery since.
     departures.record(A, { head: ref(1, 1), incarnations: new Incarnations([{ replica: B, number: 77 }]) });
-    expect(departures.best(A, 2)).toBeUndefined();
+    expect(departures.best(A, SETS)).toBeUndefined();
     departures.record(B, { head: ref(1, 8), incarnations: new Incarnations([{ replica: B, number: 77 }]) });
-    expect(departures.best(A, 2)).toMatchObject(ref(1, 8));
+    expect(departures.best(A, SETS)).toMatchObject(ref(1, 8));
     // What was on the way comes last.
     departures.record(B, { head: ref(1, 9), incarnations: NEVER });
-    expect(departures.best(A, 2)).toMatchObject(ref(1, 8));
+    expect(departures.best(A, SETS)).toMatchObject(ref(1, 8));
   });
 });
 
@@ -68,23 +76,23 @@ describe("the recovery exchange [V2]", () => {
     ...(head === undefined ? {} : { head: ref(view, head) }),
   });
   // Whose view is whose.
-  const viewOf = (key: string): number => [3, 4, 5].find((view) => primaryOf(configuration, view) === key) as number;
+  const viewOf = (key: string): number => [3, 4, 5].find((view) => primaryOf(SETS, view) === key) as number;
 
   it("ends with a majority of the others, the primary of the highest view among them", () => {
-    const exchange = new RecoveryExchange(configuration, A, 5);
+    const exchange = new RecoveryExchange(LEDGER, A, 5);
     expect(exchange.answered(C, answer(viewOf(B)))).toBeUndefined();
     expect(exchange.answered(B, answer(viewOf(B), 9))).toEqual({ view: viewOf(B), head: ref(viewOf(B), 9) });
   });
 
   it("not with a primary of a view that others have left", () => {
-    const exchange = new RecoveryExchange(configuration, A, 5);
+    const exchange = new RecoveryExchange(LEDGER, A, 5);
     expect(exchange.answered(C, answer(viewOf(B) + 3))).toBeUndefined();
     expect(exchange.answered(B, answer(viewOf(B), 9))).toBeUndefined();
     expect(exchange.answered(B, answer(viewOf(B) + 3, 12))).toMatchObject({ view: viewOf(B) + 3 });
   });
 
   it("not with its own answers, those for others, and those for an earlier nonce", () => {
-    const exchange = new RecoveryExchange(configuration, A, 5);
+    const exchange = new RecoveryExchange(LEDGER, A, 5);
     expect(exchange.answered(A, answer(viewOf(A), 9))).toBeUndefined();
     expect(exchange.answered(B, answer(viewOf(B), 9, 4))).toBeUndefined();
     expect(exchange.answered(B, answer(viewOf(B), 9, 5, C))).toBeUndefined();
@@ -92,7 +100,7 @@ describe("the recovery exchange [V2]", () => {
   });
 
   it("a clock that went back: who asked with a greater nonce before asks with one above that", () => {
-    const exchange = new RecoveryExchange(configuration, A, 5);
+    const exchange = new RecoveryExchange(LEDGER, A, 5);
     expect(exchange.answered(C, answer(viewOf(B)))).toBeUndefined();
     expect(exchange.answered(B, answer(viewOf(B), 9, 40))).toBeUndefined();
     expect(exchange.nonce).toBe(41);

@@ -6,6 +6,7 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { assembleBlock, type Block, encodeBody } from "../../chain/block.ts";
 import { type Header, headerMessage } from "../../chain/header.ts";
+import { lookupOf } from "../../chain/producerSets.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import {
   decodeQuorumCertificate,
@@ -194,7 +195,7 @@ describe("a block that breaks a rule is named, although its leader signed it", (
   });
 
   test("a forged signature in an entry or proof", async () => {
-    const decoded = decodeQuorumCertificate(certificateOf4, genesis);
+    const decoded = decodeQuorumCertificate(certificateOf4, { ...genesis, ...lookupOf(genesis.configuration) });
     if (!decoded.ok) throw new Error(decoded.error.detail);
     const broken = Uint8Array.from(certificateOf4);
     broken[broken.length - 1] = (broken.at(-1) as number) ^ 1;

@@ -13,6 +13,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { lookupOf } from "../../chain/producerSets.ts";
 import { makeConfiguration } from "../../chain/configuration.ts";
 import { evidenceOfBlocks, evidenceOfReport, evidenceOfVotes } from "../../consensus/bft/evidence.ts";
 import { viewChangeDigest, voteDigest } from "../../consensus/bft/messages.ts";
@@ -66,7 +67,7 @@ const proves = async (value: unknown, against: typeof genesis | Omit<typeof gene
 };
 
 function pieceOf(bytes: Uint8Array): ProducerEvidence {
-  const decoded = decodeEvidence(bytes, chainId, genesis.configuration);
+  const decoded = decodeEvidence(bytes, chainId, lookupOf(genesis.configuration));
   if (!decoded.ok) throw new Error(decoded.error.detail);
   return producerEvidence(chainId, decoded.value);
 }

@@ -359,6 +359,7 @@ export class ModelNode {
       idAt: (height) => this.#stored[height]?.id,
       heightOf,
       blockAt: rawAt,
+      changeProving: () => undefined,
       byId: (id) => rawAt(heightOf(id) ?? -1),
     };
   }

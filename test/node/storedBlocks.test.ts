@@ -53,6 +53,7 @@ describe("the block log of the sync machine", () => {
     const found = (block: NaiveBlock | undefined): StoredBlock | undefined => block && change(storedOf(block));
     const reader = {
       file: "chain.db",
+      changeProving: () => undefined,
       byId: (id: string) => found(all.find((each) => each.id === id)),
       byHeight: (height: number) => found(line.find((each) => each.height === height)),
       idAt: (height: number) => found(line.find((each) => each.height === height))?.id,

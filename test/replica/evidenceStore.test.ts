@@ -1,5 +1,6 @@
 /** Evidence that a node's disk holds is checked again when it starts: nobody is accused by what became of a disk. */
 import { describe, expect, it } from "vitest";
+import { lookupOf } from "../../chain/producerSets.ts";
 import { makeConfiguration } from "../../chain/configuration.ts";
 import { decodeEvidence, evidenceOfVotes } from "../../consensus/bft/evidence.ts";
 import { voteDigest } from "../../consensus/bft/messages.ts";
@@ -24,7 +25,7 @@ function piece(signer: string, of = signer): Uint8Array {
 function restored(...kept: readonly Uint8Array[]) {
   const done = { accused: [] as string[], said: [] as string[], other: [] as string[] };
   const store = new EvidenceStore({
-    decode: (bytes) => decodeEvidence(bytes, CHAIN_ID, configuration),
+    decode: (bytes) => decodeEvidence(bytes, CHAIN_ID, lookupOf(configuration)),
     isSigned: (claim) => keys.verify(claim),
     keep: () => done.other.push("keep"),
     spread: () => done.other.push("spread"),

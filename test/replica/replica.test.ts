@@ -30,6 +30,7 @@ function makeReplica(): Replica {
       log: {
         idAt: () => undefined,
         idsFrom: () => [],
+        changeProving: () => undefined,
         heightOf: () => undefined,
         blockAt: () => undefined,
         byId: () => undefined,

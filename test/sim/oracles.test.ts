@@ -1,5 +1,6 @@
 /** Every oracle is shown a history that breaks its rule, and fires; and the nearest lawful one, and is silent. */
 import { describe, expect, it } from "vitest";
+import { lookupOf } from "../../chain/producerSets.ts";
 import { CONSENSUS_DEFAULTS } from "../../consensus/constants.ts";
 import { SYNC_LIMITS } from "../../consensus/sync/constants.ts";
 import { utf8 } from "../../src/base/bytes.ts";
@@ -137,7 +138,11 @@ describe("decisions: what a majority has acked in a view is below every higher v
     [genesis, block("a1", "g", 1, 1), block("b1", "g", 1, 2), block("b2", "a1", 2, 2)].map((each) => [each.id, each]),
   );
   const acked = { view: 1, height: 1, id: "a1" };
-  const oracle = (): DecisionOracle => new DecisionOracle(2, (id) => blocks.get(id));
+  const oracle = (): DecisionOracle =>
+    new DecisionOracle(
+      (_, hasAcked) => [0, 1, 2].filter(hasAcked).length >= 2,
+      (id) => blocks.get(id),
+    );
 
   it("takes a view that opens above a decided block, or beside one that only a minority has acked", () => {
     const above = oracle();
@@ -472,7 +477,7 @@ describe("light client: who knows only the genesis agrees with full nodes", () =
   const top = disk.irreversibleHeight;
   const client = (idAt: (height: number) => string | undefined, verify = true): LightClientOracle =>
     new LightClientOracle(
-      (bytes) => decodeCertificate(bytes, genesis.chainId, genesis.configuration),
+      (bytes) => decodeCertificate(bytes, genesis.chainId, lookupOf(genesis.configuration)),
       (claim) => verify && keys.verify(claim),
       (height) => idAt(height),
     );

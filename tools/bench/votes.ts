@@ -250,6 +250,7 @@ const NO_BLOCKS = {
   byHeight: () => undefined,
   idAt: () => undefined,
   idsFrom: () => [],
+  changeProving: () => undefined,
   range: () => [],
   heightOf: () => undefined,
 };

@@ -6,9 +6,17 @@ import type { Application } from "../../chain/application.ts";
 import { type Block, blockClaim } from "../../chain/block.ts";
 import { elementAt } from "../../chain/byteList.ts";
 import type { Genesis } from "../../chain/genesis.ts";
-import { headerFault } from "../../chain/ledger.ts";
+import { headerFault, type RuleChain } from "../../chain/ledger.ts";
 import { append, EMPTY_FRONTIER, type Frontier, frontierRoot, leafHash } from "../../chain/merkle.ts";
-import { type ProducerSets, setsAfter, singleSet } from "../../chain/producerSets.ts";
+import {
+  firstSets,
+  isMember,
+  type ProducerLookup,
+  type ProducerSets,
+  setsAfter,
+  setsAt,
+  type SetsFrom,
+} from "../../chain/producerSets.ts";
 import { bearsSignatures, transactionClaims } from "../../chain/transactionClaims.ts";
 import { type EngineKit, engineKit } from "../../consensus/engines.ts";
 import { hexBytes, toHex } from "../../src/base/bytes.ts";
@@ -37,7 +45,14 @@ export class ChainVerifier {
   readonly #recentIds = new Map<number, string>();
   #block: Block;
   #frontier: Frontier;
-  #sets: ProducerSets;
+  /** Of the whole chain. */
+  readonly #setsFrom: SetsFrom[];
+  readonly #lookup: ProducerLookup = {
+    setsNamed: (hash, height) => this.#setsNamed(hash, height),
+    isProducer: (key) => this.#setsFrom.some(({ sets }) => isMember(sets, key)),
+    inForce: () => [],
+  };
+  readonly #chain: RuleChain = { idAt: (height) => this.#recentIds.get(height), setsNamed: this.#lookup.setsNamed };
   #transactions = 0;
   #certificates = 0;
   #certifiedHeight = 0;
@@ -46,9 +61,9 @@ export class ChainVerifier {
     this.genesis = genesis;
     this.reexecution = reexecution;
     this.#block = reexecution.genesisBlock;
-    this.kit = engineKit(genesis, this.#block.id);
+    this.kit = engineKit(genesis, this.#block.id, this.#lookup);
     this.#recentIds.set(0, this.#block.id);
-    this.#sets = singleSet(genesis.configuration);
+    this.#setsFrom = [...firstSets(genesis.configuration)];
     this.#frontier = append(EMPTY_FRONTIER, leafHash(hexBytes(this.#block.id)));
   }
 
@@ -89,9 +104,9 @@ export class ChainVerifier {
         found: parent,
       });
     }
-    const place = { block: this.#block, frontier: this.#frontier, setsAfter: this.#sets };
-    const reason =
-      headerFault(block, place, this.genesis) ?? this.kit.headerRule(block, place, (at) => this.#recentIds.get(at));
+    const { sets } = this.#setsFrom.at(-1) as SetsFrom;
+    const place = { block: this.#block, frontier: this.#frontier, setsAfter: sets };
+    const reason = headerFault(block, place, this.genesis) ?? this.kit.headerRule(block, place, this.#chain);
     if (reason?.code === "HISTORY_ROOT") {
       const expected = toHex(frontierRoot(this.#frontier));
       const detail = "its historyRoot is not the root over the ids of the blocks below it";
@@ -109,11 +124,18 @@ export class ChainVerifier {
     }
     this.addSignatures(block);
     this.#block = block;
-    this.#sets = setsAfter(this.#sets, block.header, block.nextConfiguration);
+    const following = setsAfter(sets, block.header, block.nextConfiguration);
+    if (following !== sets) this.#setsFrom.push({ from: block.header.height + 1, sets: following });
     this.#recentIds.set(block.header.height, block.id);
     this.#recentIds.delete(block.header.height - RECENT_BLOCKS);
     this.#frontier = append(this.#frontier, leafHash(hexBytes(block.id)));
     this.#transactions += block.transactions.count;
+  }
+
+  /** Those of this hash that judge the block at a height. */
+  #setsNamed(hash: string, height: number): ProducerSets | undefined {
+    const sets = setsAt(this.#setsFrom, height);
+    return sets.hash === hash ? sets : undefined;
   }
 
   /** The producer's signature, those of the authors, and those in what the engine attached. */

@@ -1,6 +1,7 @@
 /** What producers sign for their blocks, where no network is: the keys of all are at hand. */
 import { majorityOf } from "../../chain/configuration.ts";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
+import { singleSet } from "../../chain/producerSets.ts";
 import type { Genesis } from "../../chain/genesis.ts";
 import type { ProductionPlace } from "../../chain/production.ts";
 import { encodeQuorumCertificate, handoffEntry } from "../../consensus/bft/certificates.ts";
@@ -49,7 +50,7 @@ function raftKeys({ chainId, configuration }: Genesis, keys: readonly NodeKey[],
 }
 
 function bftKeys({ chainId, configuration }: Genesis, keys: readonly NodeKey[], view: number): ProducerKeys {
-  const leader = keys.find((key) => key.publicKey === leaderOf(configuration, view)) as NodeKey;
+  const leader = keys.find((key) => key.publicKey === leaderOf(singleSet(configuration), view)) as NodeKey;
   let newest = { height: 0, bytes: new Uint8Array(0) };
   const certificateOf = (commit: boolean, { height, id, block }: BlockNode): Uint8Array<ArrayBuffer> => {
     const digest = voteDigest(chainId, commit, { view, height, id });

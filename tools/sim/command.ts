@@ -19,6 +19,7 @@ interface Flags {
   readonly followers?: readonly [number, number];
   readonly byzantine?: number;
   readonly topology?: Topology;
+  readonly changes?: "on" | "off";
   readonly until: number;
   readonly faults: string;
   readonly jobs: number;
@@ -52,6 +53,7 @@ export async function run(argv: string[]): Promise<number> {
     producers: flags.producers,
     followers: flags.followers,
     byzantine: flags.byzantine,
+    changes: flags.changes === undefined ? undefined : flags.changes === "on",
     faults: flags.faults,
     ...(flags.topology && { topology: flags.topology }),
     durationMs: flags.until,
@@ -84,6 +86,12 @@ function makeProgram(): Command {
       "--byzantine <n>",
       "bft: producers that lie, at most as many as are borne (default: mixed, none to all of those)",
       wholeNumber(0, PRODUCERS_MAX),
+    )
+    .addOption(
+      new Option("--changes <on|off>", "whether the producer set is changed (default: in a part of the runs)").choices([
+        "on",
+        "off",
+      ]),
     )
     .option("--until <time>", "virtual time with faults, as 20s or 1500ms", time, 20_000)
     .option("--faults <name>", `default (any kind), none, ${PROFILE_NAMES.join(", ")}`, faults, "default")
@@ -136,9 +144,15 @@ const SHRINK_RUNS = 300;
 
 function showShrunk(run: SweepRun, result: SimulationResult, save: string | undefined): void {
   if (process.stderr.isTTY) process.stderr.write("looks for a smaller run that fails ...");
-  const { seed, engine = "raft", producers, followers, byzantine, topology, durationMs } = run;
+  const { seed, engine = "raft", producers, followers, byzantine, changes, topology, durationMs } = run;
   const { schedule, drawnProfile: profile } = result;
-  const sizes = { producers, followers, ...(byzantine && { byzantine }), ...(topology && { topology }) };
+  const sizes = {
+    producers,
+    followers,
+    ...(byzantine && { byzantine }),
+    ...(changes && { changes }),
+    ...(topology && { topology }),
+  };
   const start = { seed, engine, ...sizes, durationMs, profile, schedule };
   const shrunk = shrink(start, (result.violation as Violation).oracle, SHRINK_RUNS);
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
@@ -176,6 +190,7 @@ function traceOne(flags: Flags): number {
     producers: flags.producers,
     followers: flags.followers,
     byzantine: flags.byzantine,
+    changes: flags.changes === undefined ? undefined : flags.changes === "on",
     faults: flags.faults,
     ...(flags.topology && { topology: flags.topology }),
     durationMs: flags.until,

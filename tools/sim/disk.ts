@@ -5,7 +5,8 @@
 import { assembleBlock, type Block } from "../../chain/block.ts";
 import { type BlockRef, headerMessage } from "../../chain/header.ts";
 import type { StateReader } from "../../chain/state.ts";
-import type { BlockLog, RawBlock } from "../../consensus/sync/bestChain.ts";
+import { decodeProducerSets } from "../../chain/producerSets.ts";
+import type { BlockLog, ProvenChange, RawBlock } from "../../consensus/sync/bestChain.ts";
 import type { RangeLog } from "../../consensus/sync/rangeServer.ts";
 import type {
   Effect,
@@ -169,8 +170,16 @@ export class ChainDisk {
       idsFrom: (height, count) => (fails() ? [] : this.#chain.slice(height, height + count)),
       heightOf: (id) => (id === this.#genesis.id ? 0 : unless(() => this.#heights.get(id))),
       blockAt: (height) => (height === 0 ? undefined : unless(() => this.#rawOf(this.#chain[height]))),
+      changeProving: (height) => unless(() => this.#changeProving(height)),
       byId: (id) => unless(() => this.#rawOf(id)),
     };
+  }
+
+  #changeProving(height: number): ProvenChange | undefined {
+    const ended = this.#producerSets.find(({ provenHeight }) => provenHeight > height);
+    const certificate = ended && this.blockAt(ended.from - 1).proof;
+    const sets = ended && decodeProducerSets(ended.sets);
+    return certificate && sets && { certificate, producers: sets.current };
   }
 
   #setIrreversible(irreversible: PersistedIrreversible): void {

@@ -1,5 +1,6 @@
 /** Shows the oracles what happens: every step, write, frame and restart of every node. */
 import type { Block } from "../../chain/block.ts";
+import type { ProducerSets } from "../../chain/producerSets.ts";
 import { engineKit } from "../../consensus/engines.ts";
 import type { Lane } from "../../net/link/types.ts";
 import { toHex } from "../../src/base/bytes.ts";
@@ -7,6 +8,7 @@ import type { Effect, Input } from "../../src/replica/types.ts";
 import type { Persist } from "./disk.ts";
 import { assertBounded, boundsOf, type Sizes } from "./oracles/bounds.ts";
 import { BftPromiseOracle } from "./oracles/bftPromises.ts";
+import { ProducerSetOracle } from "./oracles/producerSets.ts";
 import { ConductOracle, StreamOracle } from "./oracles/conduct.ts";
 import { DecisionOracle } from "./oracles/decisions.ts";
 import { EvidenceOracle } from "./oracles/evidence.ts";
@@ -48,6 +50,7 @@ export class Observer implements Watch {
   readonly lightClient: LightClientOracle;
   readonly views: ViewOracle;
   readonly decisions: DecisionOracle;
+  readonly producerSets: ProducerSetOracle;
   /** Of the engine of the run; the other has nothing to say. */
   readonly promises: PromiseOracle;
   readonly bftPromises: BftPromiseOracle;
@@ -82,31 +85,37 @@ export class Observer implements Watch {
     this.finality = new FinalityOracle(id, nodes.length, (height, blockId, node) =>
       this.#decided(height, blockId, node),
     );
-    const kit = engineKit(genesis, id);
     this.evidence = new EvidenceOracle((claim) => simulation.keys.verify(claim));
+    this.producerSets = new ProducerSetOracle(id, genesis.configuration);
+    const kit = engineKit(genesis, id, {
+      setsNamed: (hash, height) => this.#setsNamed(hash, height),
+      isProducer: () => true,
+      inForce: () => [],
+    });
     this.lightClient = new LightClientOracle(
       (bytes) => kit.decodeCertificate(bytes),
       (claim) => simulation.keys.verify(claim),
       (height) => this.finality.idAt(height),
     );
     this.views = new ViewOracle({ id, height: 0, view: 0, parent: header.parent, producer: header.producer });
-    const producers = nodes.filter((node) => node.isProducer).length;
-    // Liars may have committed anything: so many honest ones, and it can have been decided.
-    const quorum =
-      simulation.engine === "bft"
-        ? Math.floor((2 * producers) / 3) + 1 - simulation.liars.length
-        : Math.floor(producers / 2) + 1;
-    this.decisions = new DecisionOracle(quorum, (blockId) => this.views.get(blockId));
+    this.decisions = new DecisionOracle(
+      (blockId, hasAcked) => this.#isQuorum(blockId, hasAcked),
+      (blockId) => this.views.get(blockId),
+    );
     const keys = nodes.map((node) => node.key);
     this.promises = new PromiseOracle(keys, simulation.engine === "raft");
-    this.bftPromises = new BftPromiseOracle(keys, (blockId) => this.views.get(blockId));
+    this.bftPromises = new BftPromiseOracle(
+      keys,
+      (blockId) => this.views.get(blockId),
+      (blockId) => this.producerSets.known(blockId)?.judging.members,
+    );
     this.#voteChains = new VoteChainOracle((blockId) => this.views.get(blockId));
-    if (simulation.engine === "bft") this.#openings = new OpeningOracle(genesis.configuration.producers, genesisBlock);
+    if (simulation.engine === "bft") this.#openings = new OpeningOracle(this.producerSets, genesisBlock);
     this.#bounds = boundsOf(
       simulation.settings,
       simulation.syncLimits,
       nodes.length - 1,
-      genesis.configuration.producers.length,
+      simulation.changes ? nodes.length : genesis.configuration.producers.length,
       genesis.limits.duplicateWindowCount,
     );
     for (const { index, disk } of nodes) if (disk.record !== undefined) this.#durable(index, disk.record);
@@ -266,6 +275,7 @@ export class Observer implements Watch {
       const block = node.replica.ledger.get(id)?.block;
       if (block === undefined) throw new Error(`block ${id} is persisted and not in the ledger`);
       this.#blocks.set(id, block);
+      this.producerSets.taken(node.index, block);
       this.#openings?.taken(node.index, id, block.headerBytes, block.body);
       const { height, view, parent, producer } = block.header;
       if (producer === node.key) this.#blocksProduced++;
@@ -284,6 +294,24 @@ export class Observer implements Watch {
     // Its ancestry is looked at: the blocks come first.
     if (record !== undefined && this.#simulation.engine === "bft")
       this.bftPromises.issued(node.index, readBftRecord(record));
+  }
+
+  /** Of the chain that is irreversible: what a light client is to learn by itself. */
+  #setsNamed(hash: string, height: number): ProducerSets | undefined {
+    const id = this.finality.idAt(height);
+    const judging = id === undefined ? undefined : this.producerSets.of(id).judging;
+    return judging?.hash === hash ? judging : undefined;
+  }
+
+  #isQuorum(id: string, hasAcked: (node: number) => boolean): boolean {
+    const { engine, liars } = this.#simulation;
+    return this.producerSets.producersOf(id).every((producers) => {
+      const needed = Math.floor(engine === "bft" ? (2 * producers.length) / 3 : producers.length / 2) + 1;
+      // Liars may have committed anything: so many honest ones, and it can have been decided.
+      const lying = producers.filter((key) => liars.some((liar) => liar.key === key)).length;
+      const acked = producers.filter((key) => hasAcked(this.#simulation.indexOf(key))).length;
+      return acked >= needed - lying;
+    });
   }
 
   #decided(height: number, id: string, node: number): void {

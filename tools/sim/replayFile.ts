@@ -12,6 +12,7 @@ const fileSchema = z.object({
   producers: count.min(1),
   followers: count,
   byzantine: count.optional(),
+  changes: z.boolean().optional(),
   topology: z.enum(TOPOLOGIES).optional(),
   durationMs: z.number().positive(),
   profile: z.looseObject({ name: z.string() }),

@@ -17,6 +17,7 @@ export interface ExplicitRun {
   readonly followers: number;
   /** Producers that lie. Default 0. */
   readonly byzantine?: number;
+  readonly changes?: boolean;
   readonly topology?: Topology;
   readonly durationMs: number;
   readonly profile: FaultProfile;

@@ -2,6 +2,7 @@
  * A run: nodes, network, faults, workload and oracles in virtual time. Deterministic: the same options give the same
  * run, byte for byte. Tests drive it step by step; `runSimulation` drives it through the two phases.
  */
+import type { Application } from "../../chain/application.ts";
 import type { Block } from "../../chain/block.ts";
 import { makeConfiguration } from "../../chain/configuration.ts";
 import { GENESIS_DEFAULTS } from "../../chain/constants.ts";
@@ -15,6 +16,7 @@ import { sha256Hex } from "../../src/base/hash.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { ByzantineProducer } from "./byzantine/producer.ts";
 import { Workshop } from "./byzantine/workshop.ts";
+import { drawProposal, withProposals } from "./changes.ts";
 import { Dialing } from "./dialing.ts";
 import { Dice } from "./dice.ts";
 import { EventQueue } from "./eventQueue.ts";
@@ -49,6 +51,8 @@ export interface SimulationOptions {
   readonly followers?: number;
   /** Producers that lie, under BFT: of those that may fail, and more where there are not so many. Default 0. */
   readonly byzantine?: number;
+  /** The producer set is changed now and then, also to nodes that were outside it. Default false. */
+  readonly changes?: boolean;
   /** "default" draws a profile from the seed; a name draws one of that kind. Default "none". */
   readonly faults?: "default" | "none" | (string & {}) | FaultProfile;
   /** "default" draws one from the seed. */
@@ -71,6 +75,9 @@ export interface SimulationOptions {
   /** Looks on beside the oracles. */
   readonly onlooker?: Onlooker;
 }
+
+/** A change of the producer set is proposed about so often, ms. */
+const CHANGE_EVERY_MS = 1_500;
 
 /** Blocks that a light client asks each node for at the end of a run. */
 const PROVEN_BLOCKS = 6;
@@ -102,10 +109,15 @@ export class Simulation implements World {
   readonly liars: readonly SimulatedNode[];
   readonly faults: Faults;
   readonly backsUp: boolean;
+  /** The producer set is changed now and then. */
+  readonly changes: boolean;
   readonly trace: Trace;
   readonly onlookers: Onlooker[] = [];
   readonly #indices = new Map<string, number>();
   readonly #readDice: Dice;
+  readonly #changeDice: Dice;
+  /** Who may fail, also after everything has healed: some stay broken. */
+  readonly #fragile: ReadonlySet<SimulatedNode>;
   #working = true;
 
   constructor(options: SimulationOptions) {
@@ -115,6 +127,8 @@ export class Simulation implements World {
     if (options.onlooker) this.onlookers.push(options.onlooker);
     this.dice = new Dice(options.seed);
     this.#readDice = new Dice(options.seed ^ 0x5ead);
+    this.#changeDice = new Dice(options.seed ^ 0xc4a9);
+    this.changes = options.changes === true;
     this.profile = profileOf(options.faults, this.dice.split());
     const { workload = DEFAULT_WORKLOAD } = options;
     this.backsUp = options.backsUp ?? this.profile.restore.everyMs !== Infinity;
@@ -127,15 +141,17 @@ export class Simulation implements World {
     const keys = Array.from({ length: producers + followers }, (_, index) => this.keys.makeKey(`node ${index}`));
     this.engine = options.engine ?? "raft";
     this.genesis = makeGenesis(options.seed, this.engine, keys.slice(0, producers));
-    this.genesisBlock = makeGenesisBlock(this.genesis, createKvApplication()).block;
+    this.genesisBlock = makeGenesisBlock(this.genesis, this.application()).block;
     const record = engineKit(this.genesis, this.genesisBlock.id).initialRecord();
     this.nodes = keys.map((key, index) => {
       this.#indices.set(key, index);
-      return new SimulatedNode(this, index, key, index < producers, index < producers ? record : undefined);
+      return new SimulatedNode(this, index, key, index < producers, record);
     });
-    const bearable = Math.floor((producers - 1) / (this.engine === "bft" ? 3 : 2));
+    const bearable = this.bears(producers);
     for (const node of this.dice.shuffled(this.nodes.slice(0, producers)).slice(0, bearable)) node.mayFail = true;
-    for (const node of this.nodes) if (!node.isProducer) node.mayFail = true;
+    // Of those that may become producers only some: a set bears a minority of what may be lost for good.
+    for (const node of this.nodes) if (!node.isProducer) node.mayFail = !this.changes || node.index % 2 === 0;
+    this.#fragile = new Set(this.nodes.filter((node) => node.mayFail));
     this.liars = this.#pickLiars(options.byzantine ?? 0);
     this.dialing = new Dialing(keys, this.#wiring(options), options.learnsAddresses === true);
     this.network = new Network(this.queue, this.dice.split(), this.nodes, this.profile, this.dialing.mayLink);
@@ -191,7 +207,7 @@ export class Simulation implements World {
     return garbled > 0 ? new Garbler(index, garbled, dice) : undefined;
   }
 
-  readonly application = createKvApplication;
+  readonly application = (): Application => withProposals(createKvApplication());
 
   /** Its own dice: the same seed means the same faults in every topology. */
   #wiring({ wired, topology = "mesh", seed }: SimulationOptions): Wired {
@@ -291,6 +307,7 @@ export class Simulation implements World {
     if (this.workloadProfile.transactionsPerSecond === 0) return;
     this.#working = true;
     this.#submitLater();
+    if (this.changes) this.#changeLater();
   }
   endWorkload(): void {
     this.#working = false;
@@ -305,6 +322,44 @@ export class Simulation implements World {
       this.#readSomewhere();
       this.#submitLater();
     });
+  }
+
+  #changeLater(): void {
+    this.queue.schedule(this.queue.now + this.#changeDice.interval(CHANGE_EVERY_MS) * 1000, () => {
+      if (!this.#working) return;
+      const awake = this.honest.filter((node) => node.isUp && node.pausedUntil <= this.queue.now);
+      if (awake.length > 0) this.#changeSomehow(this.#changeDice.pick(awake));
+      this.#changeLater();
+    });
+  }
+
+  /** As this node knows the chain: a change may be under way, there or elsewhere. */
+  #changeSomehow(node: SimulatedNode): void {
+    const { current, next } = node.replica.ledger.head.setsAfter;
+    if (next !== undefined && this.#changeDice.chance(0.8)) return;
+    const candidates = this.nodes
+      .filter((each) => this.liars.includes(each) || each.hostile === undefined)
+      .map((each) => ({ key: each.key, mayFail: this.#fragile.has(each) }));
+    const keys = drawProposal(this.#changeDice, current.producers, candidates, (n) => this.bears(n));
+    if (keys !== undefined)
+      this.propose(
+        node.index,
+        keys.map((key) => this.indexOf(key)),
+      );
+  }
+
+  /** Proposes a producer set at a node. @returns the transaction's id */
+  propose(at: number, producers: readonly number[]): string {
+    this.note(`producers ${producers.join(" ")} are proposed at node ${at}`);
+    return this.workload.propose(
+      this.node(at),
+      producers.map((index) => this.node(index).key),
+    );
+  }
+
+  /** So many of a producer set may fail or lie. */
+  bears(producers: number): number {
+    return Math.floor((producers - 1) / (this.engine === "bft" ? 3 : 2));
   }
 
   /** Clients read where they like, leaders that do not know yet that they are none included. */
@@ -348,6 +403,8 @@ export class Simulation implements World {
     }
     const why = this.engine === "bft" ? this.#whyNotCalm(nodes) : this.#whyNotLed(nodes);
     if (why !== undefined) return why;
+    const { next } = first.replica.ledger.head.setsAfter;
+    if (next !== undefined) return `the change that block ${next.height} began has not ended`;
     const indices = new Set(nodes.map((node) => node.index));
     const open = this.workload.unresolved.find(({ node }) => indices.has(node));
     if (open !== undefined) return `node ${open.node} has not told what became of ${open.id}`;
@@ -377,10 +434,8 @@ export class Simulation implements World {
   /** Under BFT a dead leader is nobody's concern while there is nothing to decide. */
   #whyNotCalm(nodes: readonly SimulatedNode[]): string | undefined {
     // One cut-off producer may ask for another view; more than f make a view change.
-    const asking = nodes.filter(
-      ({ isProducer, replica }) => isProducer && replica.status().engine.status === "candidate",
-    );
-    const bearable = Math.floor((this.genesis.configuration.producers.length - 1) / 3);
+    const asking = nodes.filter(({ replica }) => replica.status().engine.status === "candidate");
+    const bearable = this.bears((nodes[0] as SimulatedNode).replica.ledger.head.setsAfter.current.producers.length);
     if (asking.length > bearable) return "a view change is under way";
     // Followers keep what was forwarded, to see that it comes into a block: also what its submitter died with.
     const keeping = nodes.find(

@@ -15,6 +15,8 @@ export interface SweepRun {
   readonly followers: number;
   /** Producers that lie, under BFT. Default 0. */
   readonly byzantine?: number;
+  /** The producer set is changed now and then. Default false. */
+  readonly changes?: boolean;
   /** "default", "none", or a kind of profile. */
   readonly faults: string;
   /** Default "mesh". */
@@ -32,6 +34,8 @@ export interface SweepOptions {
   readonly followers: readonly [number, number] | undefined;
   /** Liars, of those that BFT bears at most; undefined: none in a third of the runs, else 1 to f. */
   readonly byzantine?: number | undefined;
+  /** Undefined: in a part of the runs. */
+  readonly changes?: boolean | undefined;
   readonly faults: string;
   /** Undefined: a mesh mostly, for some seeds another one. */
   readonly topology?: Topology;
@@ -40,6 +44,8 @@ export interface SweepOptions {
 
 /** Share of the runs of a sweep over any faults that draw one of the kinds that came later. */
 const LATER_SHARE = 0.2;
+/** Share of the runs in which the producer set is changed. */
+const CHANGES_SHARE = 0.3;
 /** Share of the runs of a sweep over any topology in which not everybody is everybody's neighbour. */
 const SPARSE_SHARE = 0.15;
 const SPARSE = TOPOLOGIES.filter((name) => name !== "mesh");
@@ -57,6 +63,7 @@ export function* planSweep({
   producers,
   followers,
   byzantine,
+  changes,
   faults,
   topology,
   durationMs,
@@ -81,6 +88,8 @@ export function* planSweep({
       seed,
       ...(engine && { engine }),
       ...size,
+      // Beside the dice: seeds that were swept before changes were known mean what they meant.
+      ...((changes ?? new Dice(seed ^ 0x5e75).chance(CHANGES_SHARE)) && { changes: true }),
       ...(engine === "bft" && { byzantine: drawLiars(dice, size.producers, topology ?? links, byzantine) }),
       faults: faults === "default" ? later : faults,
       topology: topology ?? links,
@@ -108,10 +117,11 @@ export function runOne(run: SweepRun, print?: (line: string) => void): Simulatio
 
 /** The command that replays a run. */
 export function commandOf(run: SweepRun): string {
-  const { seed, engine, producers, followers, byzantine = 0, faults, topology, durationMs } = run;
+  const { seed, engine, producers, followers, byzantine = 0, changes, faults, topology, durationMs } = run;
   const named = engine === undefined || engine === "raft" ? "" : `--engine ${engine} --byzantine ${byzantine} `;
   const links = topology === undefined ? "" : ` --topology ${topology}`;
-  return `cairn sim ${named}--seed ${seed} --producers ${producers} --followers ${followers} --faults ${faults}${links} --until ${durationMs}ms`;
+  const changing = changes === undefined ? "" : ` --changes ${changes ? "on" : "off"}`;
+  return `cairn sim ${named}--seed ${seed} --producers ${producers} --followers ${followers} --faults ${faults}${links}${changing} --until ${durationMs}ms`;
 }
 
 /**

@@ -3,11 +3,15 @@ import { encodeTransaction, transactionId } from "../../chain/transaction.ts";
 import { toHex, utf8 } from "../../src/base/bytes.ts";
 import { encodeKvPayload, type Operation } from "../../src/node/applications/kvPayload.ts";
 import type { Effect, SubmitAnswer, TransactionOutcome } from "../../src/replica/types.ts";
+import { proposalPayload } from "./changes.ts";
 import type { Dice } from "./dice.ts";
 import type { TransactionOracle } from "./oracles/transactions.ts";
 import type { WorkloadProfile } from "./profile.ts";
 import type { SimulatedNode } from "./simulatedNode.ts";
 import { RuleBroken } from "./violation.ts";
+
+/** A set that is not proposed by then is proposed no more, ms. */
+const PROPOSAL_EXPIRY_MS = 10_000;
 
 export interface WorkloadCounts {
   readonly submitted: number;
@@ -81,6 +85,12 @@ export class Workload {
     return ids;
   }
 
+  /** A transaction that proposes this producer set. @returns its id */
+  propose(node: SimulatedNode, keys: readonly string[]): string {
+    const [id] = this.submit(node, [this.#encode(node, proposalPayload(keys), this.#count++, PROPOSAL_EXPIRY_MS)]);
+    return id as string;
+  }
+
   crashed(node: number): void {
     this.#open.delete(node);
   }
@@ -141,10 +151,14 @@ export class Workload {
     const key = utf8(`key ${this.#dice.below(keys)}`);
     const value = utf8(`${number}`.padEnd(valueBytes, "."));
     const operation = this.#operation(number, key, value);
+    const aheadMs = Math.floor(this.#dice.between(shortestExpiryMs, longestExpiryMs));
+    return this.#encode(node, encodeKvPayload([operation]), number, aheadMs);
+  }
+
+  #encode(node: SimulatedNode, payload: Uint8Array, number: number, aheadMs: number): Uint8Array {
     const nonce = new Uint8Array(16);
     new DataView(nonce.buffer).setUint32(0, number);
-    const expiresAt = node.clientClockMs + Math.floor(this.#dice.between(shortestExpiryMs, longestExpiryMs));
-    return encodeTransaction({ payload: encodeKvPayload([operation]), nonce, expiresAt });
+    return encodeTransaction({ payload, nonce, expiresAt: node.clientClockMs + aheadMs });
   }
 
   /** One in ten does only once what it does: executed again it fails, where a put would change nothing. */

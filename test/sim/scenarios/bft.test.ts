@@ -1,5 +1,6 @@
 /** BFT (docs/testing.md, section 2): views, votes and liars, one situation at a time. All oracles watch. */
 import { describe, expect, it } from "vitest";
+import { lookupOf } from "../../../chain/producerSets.ts";
 import { decodeQuorumCertificate, handoffEntry } from "../../../consensus/bft/certificates.ts";
 import { decodePayload, encodeTransactionForward, encodeVotes } from "../../../consensus/messages.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../../net/transport/envelope.ts";
@@ -275,7 +276,11 @@ describe("more liars than are borne", () => {
     const [halt] = halts as [(typeof halts)[0]];
     expect(halt.why).toContain("FINALITY_CONFLICT");
     const { chainId, configuration } = stage.simulation.genesis;
-    const judgement = { chainId, configuration, genesis: { view: 0, height: 0, id: stage.simulation.genesisBlock.id } };
+    const judgement = {
+      chainId,
+      ...lookupOf(configuration),
+      genesis: { view: 0, height: 0, id: stage.simulation.genesisBlock.id },
+    };
     const proven = halt.certificates.map((bytes) => {
       const certificate = decodeQuorumCertificate(bytes, judgement);
       if (!certificate.ok) throw new Error(certificate.error.detail);

@@ -17,6 +17,7 @@ import { append, EMPTY_ROOT, type Frontier, frontierRoot, leafHash } from "../..
 import { signingDigest } from "../../../chain/signing.ts";
 import { nextStateHash } from "../../../chain/state.ts";
 import { type SignedVote, voteDigest } from "../../../consensus/bft/messages.ts";
+import { leaderOf } from "../../../consensus/bft/rules.ts";
 import {
   BLOCK_PREFIX,
   BLOCK_RESPONSE_PREFIX,
@@ -103,7 +104,7 @@ export class Workshop {
     return (this.#world.nodes[index] as WorkshopWorld["nodes"][number]).key;
   }
   leads(view: number): boolean {
-    return this.producers[view % this.producers.length] === this.key;
+    return leaderOf(this.ledger.head.setsAfter, view) === this.key;
   }
 
   sign(digest: Uint8Array): Uint8Array {
@@ -195,7 +196,7 @@ export class Workshop {
       stateHash: nextStateHash(above.stateHash, NO_CHANGES),
       historyRoot: toHex(frontierRoot(parent.frontier)),
       irreversibleHeight: above.irreversibleHeight,
-      configuration: above.configuration,
+      configuration: parent.setsAfter.hash,
       closing: false,
       ...(entryHash !== undefined && { entryHash }),
       ...(proofHash !== undefined && { proofHash }),
@@ -208,7 +209,8 @@ export class Workshop {
 
   #withoutProof(block: Block, fields: Partial<Header>): Block {
     const { proofHash: _, ...header } = block.header;
-    const body = encodeBody(block.body.subarray(0, transactionBytes(block)), block.entry && { entry: block.entry });
+    const { proof: __, ...attachments } = block;
+    const body = encodeBody(block.body.subarray(0, transactionBytes(block)), attachments);
     return this.#seal({ ...header, ...fields }, body);
   }
 

@@ -36,6 +36,8 @@ interface Kept extends Votes {
 export class BftPromiseOracle {
   readonly #keys: readonly string[];
   readonly #parentOf: (id: string) => { readonly parent: string; readonly height: number } | undefined;
+  /** Keys by place in a certificate of this block. */
+  readonly #membersOf: (id: string) => readonly string[] | undefined;
   readonly #issued: (WireBftRecord | undefined)[] = [];
   readonly #kept: (Kept | undefined)[] = [];
   /** That a disk of each node ever had, lost ones included: what was counted rightly stays in others' certificates. */
@@ -46,8 +48,10 @@ export class BftPromiseOracle {
   constructor(
     keys: readonly string[],
     parentOf: (id: string) => { readonly parent: string; readonly height: number } | undefined,
+    membersOf: (id: string) => readonly string[] | undefined = () => keys,
   ) {
     this.#keys = keys;
+    this.#membersOf = membersOf;
     this.#parentOf = parentOf;
     this.#ever = keys.map(() => ({ prepared: new Map(), committed: new Map(), viewChangeSent: 0 }));
     this.#said = keys.map(() => new Set());
@@ -99,7 +103,8 @@ export class BftPromiseOracle {
 
   /** A certificate leaves: its own vote in it was said already, or is on its disk. */
   #assertCounted(node: number, certificate: WireCertificate): void {
-    if (!certificate.signers.includes(node)) return;
+    const place = this.#membersOf(certificate.id)?.indexOf(this.#keys[node] as string);
+    if (place === undefined || !certificate.signers.includes(place)) return;
     const name = nameOf(certificate);
     const said = this.#said[node] as Set<string>;
     if (said.has(name)) return;

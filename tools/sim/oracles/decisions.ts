@@ -12,7 +12,7 @@ export interface AckedBlock {
 }
 
 export class DecisionOracle {
-  readonly #majority: number;
+  readonly #isQuorum: (id: string, hasAcked: (node: number) => boolean) => boolean;
   readonly #blockOf: (id: string) => SeenBlock | undefined;
   /** Highest block of the view that each producer has acked, by view. */
   readonly #acked = new Map<number, Map<number, AckedBlock>>();
@@ -21,9 +21,12 @@ export class DecisionOracle {
   /** First blocks of views, by id: who lies may open a view twice. */
   readonly #openers = new Map<string, SeenBlock>();
 
-  /** @param quorum of producers decides */
-  constructor(quorum: number, blockOf: (id: string) => SeenBlock | undefined) {
-    this.#majority = quorum;
+  /** @param isQuorum do these decide about this block, by its own producer sets [S10]? */
+  constructor(
+    isQuorum: (id: string, hasAcked: (node: number) => boolean) => boolean,
+    blockOf: (id: string) => SeenBlock | undefined,
+  ) {
+    this.#isQuorum = isQuorum;
     this.#blockOf = blockOf;
   }
 
@@ -35,14 +38,25 @@ export class DecisionOracle {
     const before = ofView.get(node);
     if (before !== undefined && before.height >= block.height) return;
     ofView.set(node, block);
-    const byHeight = [...ofView.values()].sort((a, b) => b.height - a.height);
-    const lowest = byHeight[this.#majority - 1];
-    if (lowest === undefined || lowest.height <= (this.#decided.get(block.view)?.height ?? 0)) return;
-    const decided = this.#blockOf(lowest.id) as SeenBlock;
+    const decided = this.#newlyDecided(block.view, ofView);
+    if (decided === undefined) return;
     this.#decided.set(block.view, decided);
     for (const opener of this.#openers.values()) {
       if (opener.view > block.view) this.#assertAbove(node, opener, decided);
     }
+  }
+
+  /** The highest block of a view that a quorum has acked, where that is above what was decided before. */
+  #newlyDecided(view: number, acked: ReadonlyMap<number, AckedBlock>): SeenBlock | undefined {
+    const [top] = [...acked.values()].sort((a, b) => b.height - a.height);
+    const before = this.#decided.get(view)?.height ?? 0;
+    let at = top && this.#blockOf(top.id);
+    while (at !== undefined && at.view === view && at.height > before) {
+      const { height } = at;
+      if (this.#isQuorum(at.id, (node) => (acked.get(node)?.height ?? -1) >= height)) return at;
+      at = this.#blockOf(at.parent);
+    }
+    return undefined;
   }
 
   /** The first block of a view was produced. */

@@ -3,21 +3,21 @@
  * closes its view [B1], opens a view from the highest of a quorum's reports [B2, B8] or by a handoff [B3], and proves
  * what it says to be irreversible [S9]. Read from the bytes, without the product's rules or decoders.
  */
+import type { ProducerSets } from "../../../chain/producerSets.ts";
 import { RuleBroken } from "../violation.ts";
 import type { WireCertificate } from "../wire.ts";
+import type { ProducerSetOracle } from "./producerSets.ts";
 import { readEntry, readFullHeader, readProof, type WireFullHeader } from "../wireBlocks.ts";
 
 const VALID = "honest nodes take in valid blocks only";
 
 export class OpeningOracle {
-  readonly #producers: readonly string[];
-  readonly #quorum: number;
+  readonly #sets: Pick<ProducerSetOracle, "of">;
   readonly #genesis: string;
   readonly #headers = new Map<string, WireFullHeader>();
 
-  constructor(producers: readonly string[], genesis: { readonly id: string; readonly headerBytes: Uint8Array }) {
-    this.#producers = producers;
-    this.#quorum = Math.floor((2 * producers.length) / 3) + 1;
+  constructor(sets: Pick<ProducerSetOracle, "of">, genesis: { readonly id: string; readonly headerBytes: Uint8Array }) {
+    this.#sets = sets;
     this.#genesis = genesis.id;
     // Block 0 counts as closing its view.
     this.#headers.set(genesis.id, { ...readFullHeader(genesis.headerBytes), closing: true });
@@ -32,15 +32,16 @@ export class OpeningOracle {
       throw new RuleBroken("views", VALID, `block ${header.view}/${header.height} ${id}: ${what}`, [node]);
     };
     if (parent === undefined) return fail("its parent was never taken in");
-    if (header.producer !== this.#producers[header.view % this.#producers.length]) fail("not of the leader");
-    const opening = this.#openingFault(header, parent, body);
+    const { current } = this.#sets.of(id).judging;
+    if (header.producer !== current.producers[header.view % current.producers.length]) fail("not of the leader");
+    const opening = this.#openingFault(id, header, parent, body);
     if (opening !== undefined) fail(opening);
     const unproven = this.#proofFault(header, parent, body);
     if (unproven !== undefined) fail(unproven);
     this.#headers.set(id, header);
   }
 
-  #openingFault(header: WireFullHeader, parent: WireFullHeader, body: Uint8Array): string | undefined {
+  #openingFault(id: string, header: WireFullHeader, parent: WireFullHeader, body: Uint8Array): string | undefined {
     const entry = readEntry(body);
     if (header.view === parent.view) {
       if (parent.closing) return "follows a block that closes its view [B1]";
@@ -56,7 +57,8 @@ export class OpeningOracle {
         : "a handoff without its certificate";
     }
     if (timeout === undefined || timeout.view !== header.view) return "a timeout certificate of another view";
-    if (new Set(timeout.reports.map(({ signer }) => signer)).size < this.#quorum) return "too few view changes";
+    const reporters = timeout.reports.map(({ signer }) => signer);
+    if (!isQuorumOf(this.#sets.of(id).judging, reporters)) return "too few view changes [S10]";
     const { highest } = timeout;
     if (highest !== "genesis" && !this.#isQuorum(highest, false)) return "a report without its certificate";
     const top = highest === "genesis" ? { view: 0, height: 0, id: this.#genesis } : highest;
@@ -76,8 +78,8 @@ export class OpeningOracle {
       : `says ${header.irreversibleHeight} is irreversible and does not prove it [S9]`;
   }
 
-  #isQuorum({ commit, signers }: WireCertificate, commits: boolean): boolean {
-    return commit === commits && new Set(signers).size >= this.#quorum;
+  #isQuorum({ commit, signers, id }: WireCertificate, commits: boolean): boolean {
+    return commit === commits && isQuorumOf(this.#sets.of(id).judging, signers);
   }
 
   #idAt(id: string, height: number): string | undefined {
@@ -88,4 +90,14 @@ export class OpeningOracle {
     }
     return at;
   }
+}
+
+/** Signers are told by their places among the members of all sets. */
+function isQuorumOf({ current, next, members }: ProducerSets, signers: readonly number[]): boolean {
+  const keys = new Set(signers.map((signer) => members[signer]));
+  return [current, next?.configuration].every((set) => {
+    if (set === undefined) return true;
+    const counted = set.producers.filter((key) => keys.has(key)).length;
+    return counted >= Math.floor((2 * set.producers.length) / 3) + 1;
+  });
 }

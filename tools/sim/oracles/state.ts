@@ -7,6 +7,7 @@ import { elementAt } from "../../../chain/byteList.ts";
 import type { Block } from "../../../chain/block.ts";
 import { decodeTransaction } from "../../../chain/transaction.ts";
 import { decodeKvPayload, encodeKvValue } from "../../../src/node/applications/kvPayload.ts";
+import { proposalOf } from "../changes.ts";
 import { RuleBroken } from "../violation.ts";
 
 /** Binary strings as keys, as the ledger has them. */
@@ -18,6 +19,7 @@ export function modelState(blocks: Iterable<Block>): Entries {
   for (const block of blocks) {
     for (let i = 0; i < block.transactions.count; i++) {
       const transaction = decodeTransaction(elementAt(block.transactions, i));
+      if (transaction.ok && proposalOf(transaction.value.payload) !== undefined) continue;
       const operations = transaction.ok ? decodeKvPayload(transaction.value.payload) : transaction;
       if (!operations.ok) throw new Error(`transaction ${i} of block ${block.header.height} does not decode`);
       for (const operation of operations.value) {

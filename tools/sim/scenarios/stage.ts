@@ -22,6 +22,8 @@ import { Puppet } from "./puppet.ts";
 const ELECTION_MS = 3_000;
 /** A transaction becomes irreversible within this where a quorum is there. */
 const COMMIT_MS = 5_000;
+/** A change of the producer set has ended, and the new set has decided a block, within this. */
+const CHANGE_MS = 10_000;
 /** Peers have been told of a crash that the kernel tells of. */
 const NOTICED_MS = 20;
 /** How often a stage is looked at while it settles. */
@@ -177,6 +179,31 @@ export class Stage {
     this.submit(index, count);
     this.until("transactions become irreversible", () => workload.counts.irreversible >= before + count, COMMIT_MS);
   }
+  // Producer sets
+
+  /** Proposes these nodes, in their order, as the producers. */
+  propose(at: number, producers: readonly number[]): void {
+    this.simulation.propose(at, producers);
+  }
+  /** Indices of those who decide about what follows a node's head; of a change under way, those of the set that is left. */
+  producers(index: number): number[] {
+    return this.head(index).setsAfter.current.producers.map((key) => this.simulation.indexOf(key));
+  }
+  /** Proposes and waits until all that are up know of these producers alone, irreversibly. @returns ms that it took */
+  change(at: number, producers: readonly number[], boundMs = CHANGE_MS): number {
+    this.propose(at, producers);
+    return this.changed(producers, boundMs);
+  }
+  changed(producers: readonly number[], boundMs = CHANGE_MS): number {
+    const isChanged = (index: number): boolean => {
+      const { bottom } = this.node(index).replica.ledger;
+      const { current, next } = bottom.sets;
+      const indices = current.producers.map((key) => this.simulation.indexOf(key));
+      return next === undefined && indices.join() === producers.join();
+    };
+    return this.until(`${producers.join(" ")} produce`, () => this.up.every(isChanged), boundMs);
+  }
+
   /** Where in the chain a transaction is; undefined: nowhere. */
   placeOf(id: string): { readonly height: number; readonly index: number } | undefined {
     return this.simulation.watch.transactions.placeOf(id);
