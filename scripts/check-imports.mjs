@@ -39,6 +39,12 @@ const LAYERS = [
   { folder: "src/replica", deterministic: true, may: CORE.filter((f) => f !== "net/link"), types: ["net/link"] },
   { folder: "src/client/light", may: ["src/base", "chain", "consensus", "src/client"] },
   { folder: "src/client", may: ["src/base", "chain", "src/node/applications"], types: ["src/node"] },
+  {
+    folder: "src/explorer",
+    packages: [],
+    may: ["src/base", "chain", "src/client", "src/client/light", "src/node/applications"],
+    types: ["src/node"],
+  },
   { folder: "src/node/applications", deterministic: true, may: ["src/base", "chain"] },
   { folder: "src/node", packages: "any", may: [...CORE, "package.json"] },
   {

@@ -15,6 +15,7 @@ import { addBlockRoutes } from "./blockRoutes.ts";
 import { Closing } from "./closing.ts";
 import type { HttpContext } from "./context.ts";
 import { answerClientError, answerFrameworkError, answerUnusual, HttpError, installErrors } from "./errors.ts";
+import { addExplorerRoutes } from "./explorerRoutes.ts";
 import { addKvRoutes } from "./kvRoutes.ts";
 import {
   BACKLOG,
@@ -124,6 +125,7 @@ export async function makeHttpApp(
   addBatchRoutes(app, context);
   addKvRoutes(app, context);
   addOpenApi(app);
+  addExplorerRoutes(app);
   await app.ready();
   return app;
 }
