@@ -12,6 +12,7 @@ import { initialBftRecord } from "./bft/heldRecord.ts";
 import { bftRecordMessage } from "./bft/messages.ts";
 import { quorumOf } from "./bft/rules.ts";
 import { raftRecordMessage } from "./raft/messages.ts";
+import { vsrRecordMessage } from "./vsr/messages.ts";
 
 /** What a disk still tells. */
 export interface KnownOfLost {
@@ -22,8 +23,8 @@ export interface KnownOfLost {
 }
 
 export interface LossRefusal {
-  /** The others' answers are enough under this engine; or they cannot decide anything without this producer. */
-  readonly code: "RECOVERS_BY_ITSELF" | "OTHERS_ARE_TOO_FEW";
+  /** They cannot decide anything without this producer. */
+  readonly code: "OTHERS_ARE_TOO_FEW";
   readonly producers: number;
 }
 
@@ -34,7 +35,11 @@ export function recordAfterLoss(
   { view, head, genesis }: KnownOfLost,
 ): Result<Uint8Array, LossRefusal> {
   const producers = configuration.producers.length;
-  if (engine === "vsr") return err({ code: "RECOVERS_BY_ITSELF", producers });
+  // Here the others' answers are enough, but where some of them have lost theirs as well.
+  if (engine === "vsr") {
+    const lostWithOthers = producers > 1 || undefined;
+    return ok(vsrRecordMessage.encode({ view, ackedHead: head, incarnations: [], lostWithOthers }));
+  }
   const quorum = engine === "bft" ? quorumOf(configuration) : majorityOf(configuration);
   // Who is alone has promised nobody anything.
   const isAlone = producers === 1;

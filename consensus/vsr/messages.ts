@@ -59,6 +59,8 @@ export const vsrRecordMessage = message("VsrRecord", {
   incarnations: repeated(nested(4, incarnationMessage), INCARNATIONS_MAX),
   /** The primary for whom `view` was left: where replicas know of different producer sets, two may want to open it. */
   departedTo: optional(hash(5)),
+  /** It is lost, and the operator has confirmed that so are those of others: what the rest tells is all that there is. */
+  lostWithOthers: optional(bool(6)),
 });
 export type VsrRecord = Decoded<typeof vsrRecordMessage>;
 

@@ -6,10 +6,12 @@
  * would open a view without what was acknowledged since. So the nonce is an incarnation that grows, who answers keeps it
  * on disk, and departures tell of it (Michael et al., "Recovering Shared Objects Without Stable Storage", 2017).
  */
+import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
 import type { Ledger } from "../../chain/ledger.ts";
 import { configurationsOf, type ProducerSets } from "../../chain/producerSets.ts";
 import type { EngineHost } from "../engine.ts";
+import { refOf } from "../leading/messages.ts";
 import type { Incarnation, RecoveryResponse } from "./messages.ts";
 
 /** Which incarnation of each replica counts; 0: it never lost its record. */
@@ -48,16 +50,27 @@ export interface Told {
 }
 
 export class RecoveryExchange {
-  readonly #ledger: Pick<Ledger, "get">;
+  readonly #ledger: Pick<Ledger, "get" | "head">;
   readonly #self: string;
   #nonce: number;
   readonly #answers = new Map<string, RecoveryResponse>();
+  /** Who is recovering itself, where the operator has confirmed that others may be. */
+  readonly #lost: Set<string> | undefined;
 
-  /** @param nonce the clock, ms: greater than any used before, unless the others say otherwise */
-  constructor(ledger: Pick<Ledger, "get">, self: string, nonce: number) {
+  /**
+   * @param nonce the clock, ms: greater than any used before, unless the others say otherwise
+   * @param withOthers the operator has confirmed that others have lost their records, too
+   */
+  constructor(ledger: Pick<Ledger, "get" | "head">, self: string, nonce: number, withOthers = false) {
     this.#ledger = ledger;
     this.#self = self;
     this.#nonce = nonce;
+    if (withOthers) this.#lost = new Set();
+  }
+
+  /** Another producer asks, too. */
+  asked(producer: string): void {
+    this.#lost?.add(producer);
   }
 
   get nonce(): number {
@@ -85,9 +98,26 @@ export class RecoveryExchange {
   /** What a majority of the others has told; undefined: not known yet. */
   told(): Told | undefined {
     const newest = this.#newest;
-    const node = newest && this.#ledger.get(newest.head.id);
-    if (newest === undefined || node === undefined) return undefined;
-    return [node.sets, node.setsAfter].every((sets) => this.#isMajority(sets)) ? newest : undefined;
+    if (newest === undefined) return this.#toldByRest();
+    const node = this.#ledger.get(newest.head.id);
+    if (node === undefined) return undefined;
+    const isMajority = [node.sets, node.setsAfter].every((sets) => this.#isMajority(sets));
+    return isMajority || this.#isRest(node) ? newest : undefined;
+  }
+
+  /** No primary is left to tell of its head: this replica has promised no more than it holds, as its operator has confirmed. */
+  #toldByRest(): Told | undefined {
+    const { head } = this.#ledger;
+    if (this.#answers.size === 0 || !this.#isRest(head)) return undefined;
+    return { view: Math.max(...[...this.#answers.values()].map((each) => each.view)), head: refOf(head) };
+  }
+
+  /** Whoever has not lost its record has answered. */
+  #isRest({ sets, setsAfter }: Pick<BlockNode, "sets" | "setsAfter">): boolean {
+    const lost = this.#lost;
+    if (lost === undefined) return false;
+    const producers = [sets, setsAfter].flatMap(configurationsOf).flatMap((each) => each.producers);
+    return producers.every((key) => key === this.#self || this.#answers.has(key) || lost.has(key));
   }
 
   /** Of the primary of the highest view, who alone tells of its head. */
@@ -116,11 +146,14 @@ interface RecoveryHost extends EngineHost {
 export class Recovery {
   readonly #host: RecoveryHost;
   readonly incarnations: Incarnations;
+  #withOthers: boolean;
   /** While this replica cannot know what it promised. */
   #exchange: RecoveryExchange | undefined;
 
-  constructor(host: RecoveryHost, incarnations: readonly Incarnation[]) {
+  /** @param withOthers see {@link RecoveryExchange} */
+  constructor(host: RecoveryHost, incarnations: readonly Incarnation[], withOthers: boolean) {
     this.#host = host;
+    this.#withOthers = withOthers;
     this.incarnations = new Incarnations(incarnations);
   }
 
@@ -130,12 +163,17 @@ export class Recovery {
 
   begin(): void {
     const { ledger, self } = this.#host;
-    this.#exchange = new RecoveryExchange(ledger, self, this.#host.now());
+    this.#exchange = new RecoveryExchange(ledger, self, this.#host.now(), this.#withOthers);
   }
 
   ask(): void {
     if (this.#exchange === undefined) return;
     this.#host.multicast({ kind: "recovery", content: { nonce: this.#exchange.nonce } }, { durable: false });
+  }
+
+  /** Another producer has lost its record. */
+  asked(producer: string): void {
+    this.#exchange?.asked(producer);
   }
 
   /** @returns when the exchange ends with this answer: what to go on with; the record is the caller's to write */
@@ -157,6 +195,7 @@ export class Recovery {
     }
     this.incarnations.raise(this.#host.self, this.#exchange.nonce);
     this.#exchange = undefined;
+    this.#withOthers = false;
     return told;
   }
 

@@ -73,9 +73,10 @@ export class Vsr implements Engine {
     this.lead = new Lead(host);
     const { head } = host.ledger;
     const blank = { view: head.view, ackedHead: refOf(head) };
-    this.#record = new VoteRecord<OwnRecord>(host, record, blank, { isPromise, isAbove });
+    const isLost = record === undefined || record.lostWithOthers === true;
+    this.#record = new VoteRecord<OwnRecord>(host, isLost ? undefined : record, blank, { isPromise, isAbove });
     this.#wasMember = this.#record.isMember;
-    this.#recovery = new Recovery(host, record?.incarnations ?? []);
+    this.#recovery = new Recovery(host, record?.incarnations ?? [], record?.lostWithOthers === true);
     if (!this.#record.takesPart) this.#recovery.begin();
   }
 
@@ -382,8 +383,9 @@ export class Vsr implements Engine {
 
   /** Answered in an open view only: who is on its way to another may let the asker forget what it has promised there. */
   #onRecovery(signer: string, { nonce }: RecoveryMessage): void {
+    this.#recovery.asked(signer);
     if (!this.#record.takesPart || this.#record.isRecovering || !this.#isNormal || this.#record.view === 0) return;
-    if (this.#isMine() && this.lead.term === undefined) return;
+    // A primary that leads no more may have forgotten blocks in a crash: it does not say that these are all.
     const head = this.lead.term && refOf(this.#host.ledger.head);
     this.#recovery.answer(signer, nonce, this.#record.view, head);
   }

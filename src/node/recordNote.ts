@@ -21,13 +21,19 @@ export function recordNote(
   const what = `the vote record in ${file} is ${how}: this node cannot know what it promised, so it follows and never votes (status: recovering)`;
   const remedy =
     engine === "vsr"
-      ? "It takes part again when the others have told it what they know"
+      ? "It takes part again when the others have told it what they know; where others have lost theirs as well, see: cairn producers confirm-lost-record --help"
       : "Give this producer a new key, or, when you are sure that its record is lost, see: cairn producers confirm-lost-record --help. " +
         "An older copy of the directory may have forgotten a vote";
   return { level: "error", message: `${what}. ${remedy}` };
 }
 
 function confirmedNote(record: EngineRecord["content"]): RecordNote | undefined {
+  if ("lostWithOthers" in record && record.lostWithOthers === true)
+    return {
+      level: "warn",
+      message:
+        "the operator has confirmed that this vote record was lost, and others with it: this node takes part when each other producer has answered, or is recovering itself",
+    };
   if (!("unknownUpTo" in record) || record.unknownUpTo === undefined) return undefined;
   return {
     level: "warn",

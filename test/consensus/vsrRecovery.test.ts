@@ -12,9 +12,12 @@ const { configuration } = testGenesis();
 const [A, B, C] = configuration.producers as [string, string, string];
 const [D, E] = KEYS.slice(3) as [string, string];
 const SETS = singleSet(configuration);
-/** Knows every block, of this producer set. */
-const LEDGER = { get: () => ({ sets: SETS, setsAfter: SETS }) } as unknown as Pick<Ledger, "get">;
 const ref = (view: number, height: number) => ({ view, height, id: "00".repeat(32) });
+/** Knows every block, of this producer set. */
+const LEDGER = {
+  get: () => ({ sets: SETS, setsAfter: SETS }),
+  head: { ...ref(2, 7), sets: SETS, setsAfter: SETS },
+} as unknown as Pick<Ledger, "get" | "head">;
 const NEVER = new Incarnations([]);
 
 describe("asks for another view", () => {
@@ -97,6 +100,17 @@ describe("the recovery exchange [V2]", () => {
     expect(exchange.answered(B, answer(viewOf(B), 9, 4))).toBeUndefined();
     expect(exchange.answered(B, answer(viewOf(B), 9, 5, C))).toBeUndefined();
     expect(exchange.answered(C, answer(viewOf(B)))).toBeUndefined();
+  });
+
+  it("others have lost theirs, too, as the operator confirms: whoever has not has to answer, and what nobody knows is what it holds itself", () => {
+    const alone = new RecoveryExchange(LEDGER, A, 5);
+    alone.asked(C);
+    expect(alone.answered(B, answer(viewOf(C)))).toBeUndefined();
+    const confirmed = new RecoveryExchange(LEDGER, A, 5, true);
+    expect(confirmed.answered(B, answer(viewOf(C)))).toBeUndefined();
+    confirmed.asked(C);
+    expect(confirmed.answered(B, answer(viewOf(C)))).toEqual({ view: viewOf(C), head: ref(2, 7) });
+    expect(confirmed.answered(B, answer(viewOf(B), 9))).toEqual({ view: viewOf(B), head: ref(viewOf(B), 9) });
   });
 
   it("a clock that went back: who asked with a greater nonce before asks with one above that", () => {

@@ -16,7 +16,7 @@ const SOURCES = [
   "net/link/types.ts",
   "src/base",
   "src/replica",
-  "src/node/applications",
+  "src/node",
   "tools/sim",
   "test/fixtures",
   "test/model",

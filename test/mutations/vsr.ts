@@ -43,6 +43,34 @@ export const VSR: readonly Mutation[] = [
     "if (primary?.head === undefined) return { view, head: { view: 0, height: 0, id: this.#self } };",
     "forgetful",
   ),
+  swept(
+    "V2",
+    "vsr: start makes the record that is lost",
+    "consensus/engines.ts",
+    "new Vsr(host, held(record, vsrRecordMessage))",
+    "new Vsr(host, held(record, vsrRecordMessage) ?? { view: 0, ackedHead: root, incarnations: [] })",
+    "forgetful",
+  ),
+  mutation(
+    "V2",
+    "vsr: a restored old backup is not noticed",
+    [
+      {
+        file: VOTE_RECORD,
+        find: "if (!this.takesPart || !this.#rules.isAbove(message, this.#content)) return false;",
+        replace: "if (message.kind.length > 0) return false;",
+      },
+    ],
+    { check: "tests", tests: ["test/sim/conformance.test.ts"] },
+  ),
+  swept(
+    "V1",
+    "vsr: who has left its view asks for no other when that one is not opened",
+    ENGINE,
+    "else this.#askFor(this.#nextView());",
+    "else if (this.#isNormal) this.#askFor(this.#nextView());\n    else this.#timer.reset();",
+    "crashing",
+  ),
   mutation(
     "V2",
     "what an earlier incarnation has said counts",

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { EngineName } from "../../chain/genesis.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { engineKit } from "../../consensus/engines.ts";
+import { type VsrRecord, vsrRecordMessage } from "../../consensus/vsr/messages.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { ChainDirectory } from "../../src/node/chainDirectory.ts";
 import { confirmLostRecordCommand } from "../../src/node/cli/confirmLostRecord.ts";
@@ -105,14 +106,25 @@ function kitOf(dir: string): ReturnType<typeof engineKit> {
   return engineKit(genesis, makeGenesisBlock(genesis, createKvApplication()).block.id);
 }
 
+describe("vsr: a lost record", () => {
+  test("comes back by itself; where others have lost theirs, the confirmed one counts the rest for all there is", async () => {
+    const dir = directory("vsr", 3);
+    edit(dir, LOSE);
+    expect(await confirmLostRecordCommand(dir, { confirm: true, json: true })).toBe(0);
+    expect(recordOf(dir)).toMatchObject({
+      verdict: "ok",
+      record: { engine: "vsr", content: { lostWithOthers: true } },
+    });
+    expect(await refusal(dir)).toBe("RECORD_IS_WHOLE");
+    const { record } = recordOf(dir) as Extract<ReturnType<typeof recordOf>, { verdict: "ok" }>;
+    const bytes = vsrRecordMessage.encode(record.content as VsrRecord);
+    expect(recordNote(kitOf(dir), "vsr", "chain.db", bytes)?.message).toMatch(/others with it/);
+  });
+});
+
 describe("refused is", () => {
   test("a whole record", async () => {
     expect(await refusal(directory("raft", 3))).toBe("RECORD_IS_WHOLE");
-  });
-  test("VSR, where the others' answers are enough", async () => {
-    const dir = directory("vsr", 3);
-    edit(dir, LOSE);
-    expect(await refusal(dir)).toBe("RECOVERS_BY_ITSELF");
   });
   test.each([
     ["raft", 2],
@@ -144,7 +156,9 @@ describe("what a start says of the record", () => {
     for (const verdict of ["missing", "damaged"] as const)
       expect(said(verdict)).toMatch(new RegExp(`is ${verdict}: .*recovering.*new key.*confirm-lost-record`));
     expect(said(new Uint8Array([255]))).toMatch(/not readable/);
-    expect(said("missing", "vsr")).not.toMatch(/confirm-lost-record|new key/);
+    expect(said("missing", "vsr")).toMatch(
+      /when the others have told.*others have lost theirs as well.*confirm-lost-record/,
+    );
   });
   test("of a whole one: nothing", () => {
     expect(said(kit.initialRecord())).toBeUndefined();

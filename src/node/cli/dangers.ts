@@ -12,4 +12,8 @@ Do it only if
   - no other copy of this directory runs, or will ever run: two with one key vote against each other;
   - the other producers run: they hold what this one said, until they are restarted. Do not restart them meanwhile.
 
+Under VSR a lost record comes back by itself from the answers of a majority of the others, so this is for one case only:
+others have lost theirs as well, and too few are left. The record then counts what is left for all there is. Confirm it
+for one producer after another, until the rest comes back by itself; what only those had that have lost it is gone.
+
 The safe way is another one: take this producer out of the set and bring the machine back under a new key.`;

@@ -85,6 +85,37 @@ export const DISKS: readonly Scenario[] = [
     },
   },
   {
+    name: "records lost beyond what is borne",
+    demand:
+      "one producer more than may fail has lost its record: nothing is decided until an operator confirms it for that one; then it goes on, with everything",
+    notFor: {
+      raft: "each comes back by a confirmation, and needs the others to open a view without it: with too few of them it is a new chain (decision 074)",
+      bft: "as under Raft",
+    },
+    run: (subject) => {
+      const stage = open(subject, 1);
+      for (let i = 0; i < 5; i++) decide(stage, stage.leader, 1_000);
+      for (const withLeader of [false, true]) {
+        const victims = withLeader
+          ? [stage.leader, stage.others(stage.leader)[0] as number]
+          : stage.others(stage.leader);
+        crash(stage, ...victims);
+        for (const victim of victims) damage(stage, victim, "record");
+        stage.startAll();
+        demandStandstill(stage, 6_000);
+        for (const victim of victims)
+          demand(stage.status(victim).engine.status === "recovering", "they say that they are recovering");
+        const [first] = victims as [number];
+        crash(stage, first);
+        damage(stage, first, "confirmed");
+        stage.start(first);
+        for (const victim of victims) demandBack(stage, victim, subject);
+        decide(stage, first, 1_000);
+        stage.settle();
+      }
+    },
+  },
+  {
     name: "restored backup",
     demand:
       "a producer that comes back from an old backup is told what it promised, and counts for no quorum from then on",
