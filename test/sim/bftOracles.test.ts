@@ -1,6 +1,9 @@
 /** Oracles of BFT, each shown a history that breaks its rule and the nearest lawful one. */
 import { describe, expect, it } from "vitest";
 import { BftPromiseOracle } from "../../tools/sim/oracles/bftPromises.ts";
+import { assertShare } from "../../tools/sim/oracles/shares.ts";
+import { decideOnceMore } from "../../tools/sim/run.ts";
+import { Stage } from "../../tools/sim/scenarios/stage.ts";
 import type { DurableBlocks } from "../../tools/sim/oracles/promises.ts";
 import type { WireBftRecord, WireMessage, WireRef } from "../../tools/sim/wire.ts";
 
@@ -63,5 +66,42 @@ describe("promises: an own vote counts only when it is on disk [S5]", () => {
     const promises = oracle({ prepared: ref(1, 3) });
     promises.lost(0);
     promises.sent(0, certificate(false, ref(1, 2), [0, 1]), disk);
+  });
+});
+
+describe("shares: correct leaders have at least (n - f) / n of the views that decide", () => {
+  const turn = (decided: readonly number[], to = 12): number =>
+    assertShare({ producers: 4, isCorrect: (index) => index !== 3, decided: new Set(decided), from: 4, to });
+
+  it("takes turns in which all but the faulty decide, whatever becomes of the views of those", () => {
+    expect(turn([4, 5, 6, 8, 9, 10, 11])).toBe(2);
+  });
+  it("judges whole turns only", () => {
+    expect(turn([], 7)).toBe(0);
+  });
+  it("fires on a turn in which a correct leader decides nothing", () => {
+    expect(() => turn([4, 5, 6, 7, 8, 9, 11])).toThrow(
+      "of views 8 to 11 correct leaders decided in 8, 9; 3 is the least",
+    );
+  });
+});
+
+describe("liveness: a network at rest", () => {
+  it("fires when what is submitted to it is not decided, though nothing was open", () => {
+    const stage = Stage.open(4, { engine: "bft" });
+    stage.advance(1_000);
+    expect(stage.simulation.whyNotConverged()).toBeUndefined();
+    const core = stage.simulation.nodes;
+    stage.part([0, 1], [2, 3]);
+    expect(() => decideOnceMore(stage.simulation, core)).toThrow("a network at rest decides what is submitted to it");
+  });
+  it("fires when producers that ask for nothing are in different views", () => {
+    const stage = Stage.open(4, { engine: "bft" });
+    stage.commit(0);
+    stage.advance(1_000);
+    const { replica } = stage.node(2);
+    const status = replica.status.bind(replica);
+    Object.assign(replica, { status: () => ({ ...status(), engine: { ...status().engine, view: 9 } }) });
+    expect(stage.simulation.whyNotConverged()).toContain("views differ: 1, 1, 9, 1");
   });
 });

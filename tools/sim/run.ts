@@ -1,4 +1,5 @@
 /** A whole run: faults and workload at first, then everything heals and must come to rest within a bound. */
+import { assertShare } from "./oracles/shares.ts";
 import type { FaultProfile } from "./profile.ts";
 import type { ScheduledFault } from "./schedule.ts";
 import type { SimulatedNode } from "./simulatedNode.ts";
@@ -46,6 +47,11 @@ export const IDLE_MS = 12_000;
 const AFTERMATH_MS = 2_000;
 /** More than f lie: two chains that were decided are found out within this of the heal, ms. */
 const FOUND_OUT_MS = 20_000;
+/** Shares of leaders are judged over this time with a workload, begun so long after the heal, ms. */
+const SHARE_MS = 6_000;
+const SHARE_SETTLES_MS = 4_000;
+/** ... where tenures are so short. */
+const SHARE_TENURE_BLOCKS = 12;
 /** How often convergence is looked at, ms. */
 const LOOK_EVERY_MS = 100;
 
@@ -97,10 +103,12 @@ function runPhases(simulation: Simulation, durationMs: number, schedule?: readon
     return simulation.assertFoundOut();
   }
   const core = simulation.honest.filter((node) => !broken.includes(node));
-  if (afterHealMs > 0) {
-    simulation.advance(afterHealMs);
-    simulation.endWorkload();
+  if (isHandedOn(simulation)) {
+    if (afterHealMs === 0) simulation.beginWorkload();
+    goThroughViews(simulation, core);
   }
+  if (afterHealMs > 0) simulation.advance(afterHealMs);
+  simulation.endWorkload();
   if (simulation.liars.length > 0) {
     // They lie on, and cannot keep the others from deciding what was submitted to them.
     const indices = new Set(core.map((node) => node.index));
@@ -111,6 +119,42 @@ function runPhases(simulation: Simulation, durationMs: number, schedule?: readon
   }
   comeToRest(simulation, core);
   simulation.assertEvidence(core);
+  if (simulation.engine === "bft") decideOnceMore(simulation, core);
+}
+
+/** Throws RuleBroken when nodes at rest do not decide what is submitted to one of them: under BFT nobody need lead there. */
+export function decideOnceMore(simulation: Simulation, core: readonly SimulatedNode[]): void {
+  const { dice, workload } = simulation;
+  const { index } = dice.pick(core);
+  workload.submitNew(simulation.node(index), 1);
+  const isOpen = ({ node }: { node: number }): boolean => node === index;
+  const rule = "a network at rest decides what is submitted to it";
+  simulation.until(rule, () => !workload.unresolved.some(isOpen), CONVERGENCE_MS);
+  converge(simulation, core);
+}
+
+/** Under BFT, with tenures so short that all have their turn, one is faulty, or could be. */
+function isHandedOn({ engine, settings, workloadProfile, changes }: Simulation): boolean {
+  if (changes) return false;
+  return engine === "bft" && settings.tenureBlocks <= SHARE_TENURE_BLOCKS && workloadProfile.transactionsPerSecond > 0;
+}
+
+/** Throws RuleBroken where correct leaders do not get through. */
+function goThroughViews(simulation: Simulation, core: readonly SimulatedNode[]): void {
+  const { watch, nodes } = simulation;
+  simulation.advance(SHARE_SETTLES_MS);
+  const from = Math.max(...core.map(({ replica }) => replica.status().engine.view)) + 1;
+  const height = watch.finality.height;
+  simulation.advance(SHARE_MS);
+  const decided = watch.decidedBlocks(watch.finality.height).slice(height);
+  const correct = core.filter(({ replica }) => replica.status().engine.status !== "recovering");
+  assertShare({
+    producers: nodes.filter((node) => node.isProducer).length,
+    isCorrect: (index) => correct.some((node) => node.index === index),
+    decided: new Set(decided.map(({ header }) => header.view)),
+    from,
+    to: decided.at(-1)?.header.view ?? from,
+  });
 }
 
 /** Throws RuleBroken when these nodes do not agree in time, or do not rest then. */
@@ -118,12 +162,7 @@ export function comeToRest(simulation: Simulation, core: readonly SimulatedNode[
   const everyone = core.map((node) => node.index);
   const [first] = core as readonly [SimulatedNode];
   const bound = simulation.nowMs + CONVERGENCE_MS;
-  for (let why = simulation.whyNotConverged(core); why !== undefined; why = simulation.whyNotConverged(core)) {
-    if (simulation.nowMs >= bound)
-      throw new RuleBroken("liveness", `converges within ${CONVERGENCE_MS} ms`, why, everyone);
-    simulation.advance(LOOK_EVERY_MS);
-  }
-  simulation.assertStates();
+  converge(simulation, core);
   const converged = first.replica.ledger.head.height;
   simulation.advance(AFTERMATH_MS);
   // An election that the faults set off opens one view more; after that nothing grows.
@@ -135,6 +174,19 @@ export function comeToRest(simulation: Simulation, core: readonly SimulatedNode[
     throw new RuleBroken("liveness", "an idle network does not grow", `from ${height} to ${grown}`, everyone);
   const why = simulation.whyNotConverged(core);
   if (why !== undefined) throw new RuleBroken("liveness", "an idle network stays as it is", why, everyone);
+}
+
+/** Throws RuleBroken when they do not agree in time. */
+function converge(simulation: Simulation, core: readonly SimulatedNode[]): void {
+  const bound = simulation.nowMs + CONVERGENCE_MS;
+  for (let why = simulation.whyNotConverged(core); why !== undefined; why = simulation.whyNotConverged(core)) {
+    if (simulation.nowMs >= bound) {
+      const everyone = core.map((node) => node.index);
+      throw new RuleBroken("liveness", `converges within ${CONVERGENCE_MS} ms`, why, everyone);
+    }
+    simulation.advance(LOOK_EVERY_MS);
+  }
+  simulation.assertStates();
 }
 
 function violationOf(error: unknown): Violation {

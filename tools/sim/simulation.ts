@@ -9,6 +9,7 @@ import { GENESIS_DEFAULTS } from "../../chain/constants.ts";
 import type { EngineName, Genesis } from "../../chain/genesis.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { CONSENSUS_DEFAULTS, type ConsensusSettings } from "../../consensus/constants.ts";
+import type { EngineStatus } from "../../consensus/engine.ts";
 import { engineKit } from "../../consensus/engines.ts";
 import { SYNC_LIMITS, type SyncLimits } from "../../consensus/sync/constants.ts";
 import { utf8 } from "../../src/base/bytes.ts";
@@ -78,6 +79,9 @@ export interface SimulationOptions {
 
 /** A change of the producer set is proposed about so often, ms. */
 const CHANGE_EVERY_MS = 1_500;
+
+/** Statuses of a producer under BFT that takes part and asks for nothing. */
+const CALM: ReadonlySet<EngineStatus> = new Set(["leader", "follower"] as const);
 
 /** Blocks that a light client asks each node for at the end of a run. */
 const PROVEN_BLOCKS = 6;
@@ -437,6 +441,10 @@ export class Simulation implements World {
     const asking = nodes.filter(({ replica }) => replica.status().engine.status === "candidate");
     const bearable = this.bears((nodes[0] as SimulatedNode).replica.ledger.head.setsAfter.current.producers.length);
     if (asking.length > bearable) return "a view change is under way";
+    // All others that take part are in one view.
+    const calm = nodes.filter(({ isProducer, replica }) => isProducer && CALM.has(replica.status().engine.status));
+    const views = calm.map(({ replica }) => replica.status().engine.view);
+    if (new Set(views).size > 1) return `views differ: ${views.join(", ")}`;
     // Followers keep what was forwarded, to see that it comes into a block: also what its submitter died with.
     const keeping = nodes.find(
       ({ replica: { mempool, ledger } }) =>
