@@ -12,6 +12,8 @@ export interface ConsensusSettings {
   readonly viewTimeoutMs: number;
   /** BFT: a leader closes its view after so many blocks of its own. */
   readonly tenureBlocks: number;
+  /** BFT: ... or after so long with something to decide. */
+  readonly tenureMs: number;
   /** Not for operators: the paper's timeouts need others than the 1 that its authors, and this project, recommend. */
   readonly electionSpread: number;
   /** After the link to the leader breaks: the pre-vote starts after a random delay up to this. */
@@ -32,6 +34,7 @@ export const CONSENSUS_DEFAULTS: ConsensusSettings = {
   electionTimeoutMs: 600,
   viewTimeoutMs: 1_000,
   tenureBlocks: 10_000,
+  tenureMs: 600_000,
   electionSpread: 1,
   brokenLinkJitterMs: 50,
   windowBlocks: WINDOW_BLOCKS,

@@ -28,6 +28,7 @@ import {
   reportOf,
   viewToJoin,
 } from "./rules.ts";
+import { Tenure } from "./tenure.ts";
 import { type HeldViewChange, type OpeningPermit, ViewChanges } from "./viewChanges.ts";
 import { Voting } from "./voting.ts";
 
@@ -44,6 +45,7 @@ export class Bft implements Engine, EngineLead {
   readonly #voting: Voting;
   readonly #viewChanges: ViewChanges;
   readonly #pacemaker: Pacemaker;
+  readonly #tenure: Tenure;
   readonly #newest = new NewestPromises();
   /**
    * No votes until what was prepared before the restart is here again [S6], and a quorum was heard, which gives back first
@@ -69,6 +71,7 @@ export class Bft implements Engine, EngineLead {
     this.#judgement = judgement;
     this.#record = new HeldRecord(record, judgement.genesis, host.ledger.head);
     this.#viewChanges = new ViewChanges();
+    this.#tenure = new Tenure(host.settings);
     this.#pacemaker = new Pacemaker({
       self: host.self,
       settings: host.settings,
@@ -141,6 +144,7 @@ export class Bft implements Engine, EngineLead {
     if (!this.#takesPart()) return;
     const now = this.#host.now();
     if (now >= this.#pacemaker.at) this.#suspect();
+    if (this.#isOverstayed()) this.#changeView(this.#record.view + 1);
     if (now < this.#repeatAt) return;
     this.#repeatAt = now + REPEAT_HEARTBEATS * this.#host.settings.heartbeatMs;
     this.#sendSummary();
@@ -295,7 +299,7 @@ export class Bft implements Engine, EngineLead {
     }
     if (head.view !== view || head.block.header.closing) return undefined;
     if (head.height - ledger.root.height >= settings.windowBlocks) return undefined;
-    const closing = this.#isLeaving || ends || head.height - this.#opener.height >= settings.tenureBlocks;
+    const closing = this.#isLeaving || ends || this.#tenure.isOver(head.height - this.#opener.height);
     return { view, opening: closing, closing, irreversible };
   }
 
@@ -306,7 +310,10 @@ export class Bft implements Engine, EngineLead {
   /** At the end of every step. */
   proceed(): void {
     this.#voting.flush();
-    if (this.#takesPart()) this.#pacemaker.update(this.#record.view, this.#hasWork());
+    if (!this.#takesPart()) return;
+    const hasWork = this.#hasWork();
+    this.#pacemaker.update(this.#record.view, hasWork);
+    this.#tenure.update(this.#record.view, hasWork && this.#opener !== undefined, this.#host.now());
   }
 
   // Views
@@ -418,6 +425,13 @@ export class Bft implements Engine, EngineLead {
       const join = viewToJoin(this.#viewChanges.viewsOfOthers(set, self), this.#record.view, faultsOf(set));
       if (join !== undefined) this.#changeView(join);
     }
+  }
+
+  /** Its leader does not give up the view, though its tenure is over. */
+  #isOverstayed(): boolean {
+    const { head } = this.#host.ledger;
+    if (this.#opener === undefined || head.view !== this.#record.view || this.#leads()) return false;
+    return !head.block.header.closing && this.#tenure.isOverstayed(head.height - this.#opener.height);
   }
 
   // Leading

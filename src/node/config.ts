@@ -277,6 +277,7 @@ function configOf(values: ReadonlyMap<SettingName, SettingValue>): Config {
       electionTimeoutMs: count("consensus.electionTimeoutMs"),
       viewTimeoutMs: count("consensus.viewTimeoutMs"),
       tenureBlocks: count("consensus.tenureBlocks"),
+      tenureMs: count("consensus.tenureMs"),
       electionSpread: CONSENSUS_DEFAULTS.electionSpread,
       brokenLinkJitterMs: count("consensus.brokenLinkJitterMs"),
       windowBlocks: count("consensus.windowBlocks"),

@@ -150,6 +150,12 @@ export const SETTINGS = [
     about: "bft: a leader hands over after so many blocks of its own.",
   },
   {
+    name: "consensus.tenureMs",
+    schema: milliseconds(),
+    default: CONSENSUS_DEFAULTS.tenureMs,
+    about: "bft: a leader hands over after so long in which there was something to decide.",
+  },
+  {
     name: "consensus.brokenLinkJitterMs",
     schema: milliseconds(0),
     default: CONSENSUS_DEFAULTS.brokenLinkJitterMs,

@@ -334,10 +334,12 @@ export function drawSyncLimits(dice: Dice): SyncLimits {
   };
 }
 
-/** Half of all BFT runs have tenures so short that views are handed over. */
+/** More than half of all BFT runs have tenures so short that views are handed over, by blocks, time, or both. */
 export function drawSettings({ seed, engine }: { seed: number; engine?: EngineName }): Partial<ConsensusSettings> {
   const dice = new Dice(seed ^ 0x7e9);
-  return engine === "bft" && dice.chance(0.5) ? { tenureBlocks: dice.integer(2, 40) } : {};
+  if (engine !== "bft") return {};
+  const blocks = dice.chance(0.5) ? { tenureBlocks: dice.integer(2, 40) } : {};
+  return { ...blocks, ...(dice.chance(0.2) && { tenureMs: dice.integer(200, 4_000) }) };
 }
 
 function drawUrgent(dice: Dice, most: number): FaultProfile["urgent"] {

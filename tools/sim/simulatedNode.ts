@@ -36,7 +36,7 @@ export interface World {
   readonly genesis: Genesis;
   readonly genesisBlock: Block;
   readonly application: () => Application;
-  readonly settings: ConsensusSettings;
+  readonly settingsOf: (index: number) => ConsensusSettings;
   readonly syncLimits: SyncLimits;
   readonly floods: boolean;
   readonly nodes: readonly SimulatedNode[];
@@ -146,7 +146,7 @@ export class SimulatedNode implements Station {
   start(): void {
     if (this.isUp) throw new Error(`node ${this.index} is up already`);
     const { world, disk } = { world: this.#world, disk: this.disk };
-    const { genesis, application, settings, keys, dice } = world;
+    const { genesis, application, settingsOf, keys, dice } = world;
     this.life++;
     this.pausedUntil = 0;
     this.dying = undefined;
@@ -172,7 +172,7 @@ export class SimulatedNode implements Station {
       {
         genesis,
         application: application(),
-        settings,
+        settings: settingsOf(this.index),
         self: this.key,
         sign: (digest) => keys.sign(this.key, digest),
         verify: (claim) => keys.verify(claim),

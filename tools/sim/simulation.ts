@@ -59,6 +59,8 @@ export interface SimulationOptions {
   /** "default" draws one from the seed. */
   readonly workload?: "default" | WorkloadProfile;
   readonly settings?: Partial<ConsensusSettings>;
+  /** What single nodes have set otherwise. */
+  readonly settingsOf?: (index: number) => Partial<ConsensusSettings>;
   /** "default" draws them from the seed: small ones, so that pulls happen in short runs. Default: the product's. */
   readonly syncLimits?: "default" | SyncLimits;
   /** Nodes keep backups, so that they can be restored. Default: when the faults want it. */
@@ -100,6 +102,7 @@ export class Simulation implements World {
   readonly genesis: Genesis;
   readonly genesisBlock: Block;
   readonly settings: ConsensusSettings;
+  readonly settingsOf: (index: number) => ConsensusSettings;
   readonly syncLimits: SyncLimits;
   readonly floods: boolean;
   readonly nodes: readonly SimulatedNode[];
@@ -139,6 +142,7 @@ export class Simulation implements World {
     const workloadDice = this.dice.split();
     this.workloadProfile = workload === "default" ? drawWorkload(workloadDice) : workload;
     this.settings = { ...CONSENSUS_DEFAULTS, ...options.settings };
+    this.settingsOf = (index) => ({ ...this.settings, ...options.settingsOf?.(index) });
     const { syncLimits = SYNC_LIMITS } = options;
     this.syncLimits = syncLimits === "default" ? drawSyncLimits(new Dice(~options.seed)) : syncLimits;
     this.floods = options.floods === true;

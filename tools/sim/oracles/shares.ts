@@ -9,7 +9,7 @@ export interface LedViews {
   /** Of the view: its place in the set is `view mod n`. */
   readonly producers: number;
   /** By place. */
-  isCorrect(producer: number): boolean;
+  readonly isCorrect: (producer: number) => boolean;
   /** Views of which a block is irreversible. */
   readonly decided: ReadonlySet<number>;
   /** Whole ones: from the first up to the last, that one not. */
