@@ -45,8 +45,11 @@ export interface EngineKit {
   attachmentClaims(block: Block): Claims;
   /** The certificate by which a block proves an ancestor irreversible. */
   proofOf(block: Block): Certificate | undefined;
-  /** Everything of a piece of evidence but its signatures is checked. */
-  decodeEvidence(encoded: Uint8Array): Result<Evidence, EvidenceError>;
+  /**
+   * Everything of a piece of evidence but its signatures is checked.
+   * @param isProducer default: as far as the chain is known here. Evidence that was kept may be older than that.
+   */
+  decodeEvidence(encoded: Uint8Array, isProducer?: ProducerLookup["isProducer"]): Result<Evidence, EvidenceError>;
   /** Signatures beside the signer's own. */
   messageClaims(message: ConsensusMessage): Claims;
   /** The first record of a producer. */
@@ -125,7 +128,7 @@ function bftKit({ chainId }: Genesis, root: BlockRef, lookup: ProducerLookup): E
     decodeCertificate: decode,
     attachmentClaims: (block) => attachmentClaims(block, judgement),
     proofOf: (block) => proofIn(block, decode),
-    decodeEvidence: (encoded) => decodeEvidence(encoded, chainId, lookup),
+    decodeEvidence: (encoded, isProducer = lookup.isProducer) => decodeEvidence(encoded, chainId, { isProducer }),
     messageClaims: ({ attachment }) => {
       const certificate = preparedBy(attachment, judgement);
       return certificate.ok ? ok(certificate.value?.claims ?? []) : certificate;

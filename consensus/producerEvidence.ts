@@ -2,7 +2,7 @@
  * Evidence against a producer as JSON that stands for itself (docs/proofs.md): whoever has the genesis can check it, with no
  * node. `evidence` is all of it; what stands beside is for people and for other programs, and has to agree with it.
  */
-import { lookupOf } from "../chain/producerSets.ts";
+import { lookupOf, type ProducerLookup } from "../chain/producerSets.ts";
 import { sha256Hex } from "../src/base/hash.ts";
 import { headerMessage } from "../chain/header.ts";
 import { toBase64Url } from "../src/base/base64url.ts";
@@ -60,8 +60,15 @@ export function producerEvidence(chainId: string, evidence: Evidence): ProducerE
 
 const MEMBERS = ["format", "chainId", "kind", "producer", "view", "height", "first", "second", "evidence"] as const;
 
-/** Checks a piece, as JSON gives it, up to the signatures of its `claims`. */
-export function checkProducerEvidence(value: unknown, genesis: TrustedGenesis): Result<Evidence, ProofError> {
+/**
+ * Checks a piece, as JSON gives it, up to the signatures of its `claims`.
+ * @param isProducer of whom it may be; default: the producers that the genesis names
+ */
+export function checkProducerEvidence(
+  value: unknown,
+  genesis: TrustedGenesis,
+  isProducer: ProducerLookup["isProducer"] = lookupOf(genesis.configuration).isProducer,
+): Result<Evidence, ProofError> {
   return outcomeOf(() => {
     const members = new Members(value, "", MEMBERS);
     if (members.text("format") !== PRODUCER_EVIDENCE_FORMAT)
@@ -69,7 +76,7 @@ export function checkProducerEvidence(value: unknown, genesis: TrustedGenesis): 
     if (members.text("chainId") !== genesis.chainId)
       throw new Wrong("chainId", "is another chain's than the genesis is of");
     if (genesis.engine !== "bft") throw new Wrong("format", `is no evidence under ${genesis.engine}`);
-    const decoded = decodeEvidence(members.bytes("evidence"), genesis.chainId, lookupOf(genesis.configuration));
+    const decoded = decodeEvidence(members.bytes("evidence"), genesis.chainId, { isProducer });
     if (!decoded.ok) throw new Wrong("evidence", decoded.error.detail);
     const told = producerEvidence(genesis.chainId, decoded.value);
     for (const name of MEMBERS) {

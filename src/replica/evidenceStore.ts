@@ -15,8 +15,8 @@ import type { Result } from "../base/result.ts";
 import type { LogLevel } from "./types.ts";
 
 export interface EvidenceHost {
-  /** Checks everything but the signatures. */
-  decode(bytes: Uint8Array): Result<Evidence, EvidenceError>;
+  /** Checks everything but the signatures; of what was `kept` also not whether it is against a producer, which it was. */
+  decode(bytes: Uint8Array, kept: boolean): Result<Evidence, EvidenceError>;
   /** To everyone but `from`. */
   spread(evidence: Uint8Array, from: PeerKey | undefined): void;
   isSigned(claim: SignatureClaim): boolean;
@@ -37,7 +37,7 @@ export class EvidenceStore {
   /** What this node's disk holds. It is checked again: whatever has become of the disk, nobody is accused falsely. */
   restore(kept: readonly Uint8Array[]): void {
     for (const bytes of kept) {
-      const evidence = this.#host.decode(bytes);
+      const evidence = this.#host.decode(bytes, true);
       const fault = !evidence.ok
         ? evidence.error.detail
         : evidence.value.claims.every((claim) => this.#host.isSigned(claim))
@@ -61,7 +61,9 @@ export class EvidenceStore {
 
   /** Of this node's own engine. */
   found(bytes: Uint8Array): void {
-    const evidence = this.#host.decode(bytes);
+    const evidence = this.#host.decode(bytes, false);
+    // It has left the set, so long ago that it is not known any more.
+    if (!evidence.ok && evidence.error.code === "PRODUCERS_UNKNOWN") return;
     if (!evidence.ok) throw new Error(`evidence that is none: ${evidence.error.detail}`);
     this.received(evidence.value, undefined);
   }

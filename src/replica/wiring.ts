@@ -370,7 +370,7 @@ function watch({ self, sign, genesis }: ReplicaStart, core: Core, parts: Parts):
 function evidence({ verify }: ReplicaStart, core: Core, parts: Parts): EvidenceStore {
   const { kit, transport, outbox } = parts;
   return new EvidenceStore({
-    decode: (bytes) => kit.decodeEvidence(bytes),
+    decode: (bytes, kept) => kit.decodeEvidence(bytes, kept ? () => true : undefined),
     spread: (bytes, from) => transport.broadcast("urgent", encodeEvidencePayload(bytes), from),
     isSigned: (claim) => verify(claim),
     keep: (each) => {

@@ -22,16 +22,22 @@ function piece(signer: string, of = signer): Uint8Array {
   return evidenceOfVotes(of, first, second, []);
 }
 
-function restored(...kept: readonly Uint8Array[]) {
+function open() {
   const done = { accused: [] as string[], said: [] as string[], other: [] as string[] };
   const store = new EvidenceStore({
-    decode: (bytes) => decodeEvidence(bytes, CHAIN_ID, lookupOf(configuration)),
+    decode: (bytes, kept) =>
+      decodeEvidence(bytes, CHAIN_ID, kept ? { isProducer: () => true } : lookupOf(configuration)),
     isSigned: (claim) => keys.verify(claim),
     keep: () => done.other.push("keep"),
     spread: () => done.other.push("spread"),
     accuse: (producer) => done.accused.push(producer),
     log: (level, message) => done.said.push(`${level} ${message}`),
   });
+  return { store, done };
+}
+
+function restored(...kept: readonly Uint8Array[]) {
+  const { store, done } = open();
   store.restore(kept);
   return { ...done, held: store.all.map(({ producer }) => producer) };
 }
@@ -44,10 +50,29 @@ describe("what a disk gives back", () => {
   it.each<[string, Uint8Array]>([
     ["whose signatures are another's", piece(liar, honest)],
     ["that does not decode", utf8("evidence")],
-    ["of a producer that is none", piece(keys.makeKey("stranger"))],
   ])("accuses nobody by a piece %s, and says so", (_, bytes) => {
     const said = ["error evidence on disk is not valid"];
     expect(restored(bytes)).toEqual({ accused: [], held: [], said, other: [] });
     expect(restored(bytes, piece(liar)).accused).toEqual([liar]);
+  });
+
+  it("names who has left the set of producers, too: it was one when it was found out", () => {
+    const gone = keys.makeKey("gone");
+    expect(restored(piece(gone)).accused).toEqual([gone]);
+  });
+});
+
+describe("what the engine finds", () => {
+  it("is held, written and told, once", () => {
+    const { store, done } = open();
+    for (let i = 0; i < 2; i++) store.found(piece(liar));
+    expect(done).toMatchObject({ accused: [liar], other: ["keep", "spread"] });
+  });
+
+  it("is nothing where the accused is no producer that is known any more, and a bug where it is no evidence", () => {
+    const { store, done } = open();
+    store.found(piece(keys.makeKey("gone")));
+    expect(done).toEqual({ accused: [], said: [], other: [] });
+    expect(() => store.found(utf8("evidence"))).toThrow("evidence that is none");
   });
 });

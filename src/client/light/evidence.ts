@@ -31,9 +31,16 @@ export type EvidenceVerdict =
 export type ProducerVerdict =
   { readonly ok: true; readonly evidence: Evidence } | { readonly ok: false; readonly why: string };
 
-/** Checks evidence against a producer, `cairn-producer-evidence-1`, as JSON gives it: it needs no node. */
-export async function checkProducerEvidence(value: unknown, genesis: TrustedGenesis): Promise<ProducerVerdict> {
-  const checked = checkUpToSignatures(value, genesis);
+/**
+ * Checks evidence against a producer, `cairn-producer-evidence-1`, as JSON gives it: it needs no node.
+ * @param isProducer who is known to be, or have been, one; default: whom the genesis names
+ */
+export async function checkProducerEvidence(
+  value: unknown,
+  genesis: TrustedGenesis,
+  isProducer?: (key: string) => boolean,
+): Promise<ProducerVerdict> {
+  const checked = checkUpToSignatures(value, genesis, isProducer);
   if (!checked.ok) return { ok: false, why: `${checked.error.field} ${checked.error.detail}` };
   if (await areSigned(checked.value.claims)) return { ok: true, evidence: checked.value };
   return { ok: false, why: "a signature is not the producer's" };

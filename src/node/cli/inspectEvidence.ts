@@ -21,9 +21,10 @@ interface Checked {
 export async function inspectEvidence(source: Source, flags: EvidenceFlags): Promise<ExitStatus> {
   const told = await source.genesis();
   const genesis = trusted(flags.genesis === undefined ? told : readJson(flags.genesis), flags.genesis ?? "its genesis");
+  const isProducer = source.wasProducer && ((key: string) => source.wasProducer?.(key) === true);
   const checked: Checked[] = [];
   for (const each of await source.evidence()) {
-    const verdict = await checkProducerEvidence(each, genesis);
+    const verdict = await checkProducerEvidence(each, genesis, isProducer);
     checked.push({ piece: shapeOf(each), fault: verdict.ok ? undefined : verdict.why });
   }
   const invalid = checked.filter(({ fault }) => fault !== undefined);

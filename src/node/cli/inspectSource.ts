@@ -61,6 +61,8 @@ export interface Source {
   genesis(): Promise<unknown>;
   /** Against producers, `cairn-producer-evidence-1`: unchecked. */
   evidence(): Promise<readonly unknown[]>;
+  /** Is it, or was it ever, a producer? Undefined where only the genesis can tell. */
+  wasProducer?(key: string): boolean;
   /** Undefined where only the directory knows. */
   voteRecord(): VoteRecord | undefined;
   close(): void;
@@ -142,6 +144,10 @@ class DirectorySource implements Source {
 
   async evidence(): Promise<readonly unknown[]> {
     return this.#chain.evidence();
+  }
+
+  wasProducer(key: string): boolean {
+    return this.#chain.wasProducer(key);
   }
 
   voteRecord(): VoteRecord {
