@@ -134,7 +134,8 @@ export function decodeEvidence(
   if (!judged.ok) return judged;
   if (judged.value.view > VIEW_MAX) return invalid("view out of range");
   const { producer } = judged.value;
-  if (!isProducer(producer)) return err({ code: "PRODUCERS_UNKNOWN", detail: `against ${producer}, no producer that is known` });
+  if (!isProducer(producer))
+    return err({ code: "PRODUCERS_UNKNOWN", detail: `against ${producer}, no producer that is known` });
   return ok({ ...judged.value, bytes: encoded });
 }
 
