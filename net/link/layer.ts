@@ -11,6 +11,7 @@
  */
 
 import type { Connection, Libp2p, Stream } from "@libp2p/interface";
+import { abortConnection } from "./abort.ts";
 import { dialable, keyOfPeerId, parseAddress } from "./address.ts";
 import { Dialer } from "./dialer.ts";
 import type { Target } from "./dialer.ts";
@@ -221,7 +222,7 @@ export class LinkLayer {
   #inbound(connection: Connection): void {
     if (this.#stopping.signal.aborted || this.#inboundHandshakes() >= this.#limits.maxHandshakes) {
       this.#counters.connectionsShed += 1;
-      connection.abort(new Error("too many connections in the handshake"));
+      abortConnection(connection, new Error("too many connections in the handshake"));
       return;
     }
     this.#session(connection);
@@ -244,7 +245,7 @@ export class LinkLayer {
   #session(connection: Connection): Session | undefined {
     const peer = keyOfPeerId(connection.remotePeer);
     if (peer === undefined || connection.status !== "open") {
-      connection.abort(new Error("closed, or not an Ed25519 identity"));
+      abortConnection(connection, new Error("closed, or not an Ed25519 identity"));
       return undefined;
     }
     const session = new Session({

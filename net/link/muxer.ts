@@ -7,6 +7,7 @@
 
 import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
 import { yamux } from "@libp2p/yamux";
+import { abortConnection } from "./abort.ts";
 import { guardStreams } from "./negotiation.ts";
 import { LANES, protocolOf } from "./types.ts";
 
@@ -63,7 +64,7 @@ function guard(connection: MessageStream, maxDataBytes: number): void {
   connection.addEventListener("message", ({ data }) => {
     if (data instanceof Uint8Array) scanner.push(data);
     else for (const piece of data) scanner.push(piece);
-    if (scanner.fault !== undefined) connection.abort(new Error(scanner.fault));
+    if (scanner.fault !== undefined) abortConnection(connection, new Error(scanner.fault));
   });
 }
 

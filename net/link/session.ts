@@ -13,6 +13,7 @@
  */
 
 import type { Connection, Stream } from "@libp2p/interface";
+import { abortConnection } from "./abort.ts";
 import { encodeCredit, encodePing, maxPayloadBytes, PACED_LANES, readCredit, readPing } from "./control.ts";
 import { CreditGrants, CreditWindow } from "./credit.ts";
 import { FRAME, FrameReader } from "./frame.ts";
@@ -209,7 +210,7 @@ export class Session {
     const canTell = urgent !== undefined && this.connection.status === "open";
     this.#ended(reason, detail, "us");
     if (!canTell) {
-      this.connection.abort(new Error(reason));
+      abortConnection(this.connection, new Error(reason));
       return;
     }
     this.phase = "closing";
@@ -217,7 +218,10 @@ export class Session {
     this.#control(FRAME.close, encodeClose(reason, detail));
     this.#pump();
     // Closing here at once could make the kernel reset the connection and lose the frame: the peer hangs up.
-    this.#lingerTimer = setTimeout(() => this.connection.abort(new Error(reason)), this.#limits.closeLingerMs);
+    this.#lingerTimer = setTimeout(
+      () => abortConnection(this.connection, new Error(reason)),
+      this.#limits.closeLingerMs,
+    );
   }
 
   /** The other end of the TCP connection, as a multiaddr. */
@@ -466,14 +470,14 @@ export class Session {
     this.#pinger.stop();
     if (by !== "us") for (const lane of LANES) this.#lanes[lane]?.reader.stop();
     this.#events.ended(this, wasUp, reason, detail, by);
-    if (by === "network" && this.connection.status === "open") this.connection.abort(new Error(detail));
+    if (by === "network" && this.connection.status === "open") abortConnection(this.connection, new Error(detail));
   }
 
   /** The peer sent its close frame: nothing more to say. */
   #hangUp(): void {
     const signal = AbortSignal.timeout(this.#limits.closeLingerMs);
     this.connection.close({ signal }).catch((error: unknown) => {
-      this.connection.abort(error instanceof Error ? error : new Error(String(error)));
+      abortConnection(this.connection, error instanceof Error ? error : new Error(String(error)));
     });
   }
 }
