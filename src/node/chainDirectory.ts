@@ -10,21 +10,23 @@ import { decodeList, elementAt } from "../../chain/byteList.ts";
 import { HARD_LIMITS } from "../../chain/constants.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { type BlockRef, compareRefs } from "../../chain/header.ts";
-import { decodeSetsHistory, isMember } from "../../chain/producerSets.ts";
+import { PRODUCER_SET_KEY, type ProducerEntry, readProducerSetRecord } from "../../chain/producerChange.ts";
+import { isMember, setsAt, type SetsFrom } from "../../chain/producerSets.ts";
 import { type EngineKit, engineKit, type EngineRecord } from "../../consensus/engines.ts";
 import { PRODUCER_EVIDENCE_FORMAT, type ProducerEvidence, producerEvidence } from "../../consensus/producerEvidence.ts";
 import { toBase64Url } from "../base/base64url.ts";
-import { equalBytes, hexBytes } from "../base/bytes.ts";
+import { equalBytes, fromBinaryString, hexBytes } from "../base/bytes.ts";
 import type { BlockView, ForkView } from "./api.ts";
 import { applicationByName } from "./applicationByName.ts";
 import { NODE_FILES } from "./directory.ts";
 import { type GenesisFile, readGenesisFile, toGenesis } from "./genesisFile.ts";
+import { producerEntryOf } from "./nodeProducers.ts";
 import { ChainReader } from "./storage/chainReader.ts";
 import { IndexReader } from "./storage/indexReader.ts";
 import { StateReader } from "./storage/stateReader.ts";
 import { ifThere } from "./storage/errors.ts";
 import { type AppliedBlock, StorageError, type StoredBlock } from "./storage/types.ts";
-import { decodeStored } from "./storedBlocks.ts";
+import { changesOf, decodeStored, decodeStoredSets } from "./storedBlocks.ts";
 
 /** A block above the irreversible one, or that one itself, without its transactions. */
 interface TreeNode {
@@ -55,7 +57,14 @@ export class ChainDirectory {
   private constructor(dir: string, genesis: GenesisFile, genesisBlock: Block, chain: ChainReader) {
     this.dir = dir;
     this.genesis = genesis;
-    this.#kit = engineKit(toGenesis(genesis), genesisBlock.id);
+    this.#kit = engineKit(toGenesis(genesis), genesisBlock.id, {
+      setsNamed: (hash, height) => {
+        const sets = setsAt(this.#sets(), height);
+        return sets.hash === hash ? sets : undefined;
+      },
+      isProducer: (key) => this.wasProducer(key),
+      inForce: () => [],
+    });
     this.#genesisBlock = genesisBlock;
     this.#chain = chain;
     this.#state = ifThere(() => StateReader.open(dir, genesis.chainId));
@@ -148,6 +157,27 @@ export class ChainDirectory {
     return view(root);
   }
 
+  /** Producer sets of the irreversible chain. Throws DAMAGED. */
+  #sets(): readonly SetsFrom[] {
+    return decodeStoredSets(this.#chain.file, toGenesis(this.genesis), this.#chain.producerSets());
+  }
+
+  /** Keys that decided about an irreversible block, in the order in which certificates name them. Throws DAMAGED. */
+  membersAt(height: number): readonly string[] {
+    return setsAt(this.#sets(), height).members;
+  }
+
+  /** Who decides after the irreversible block, with the names that the state holds. Throws DAMAGED. */
+  producers(): ProducerEntry[] {
+    const record = readProducerSetRecord(this.#state?.get(fromBinaryString(PRODUCER_SET_KEY)));
+    return this.membersAt(this.#irreversible().height + 1).map((key) => producerEntryOf(key, record, this.genesis));
+  }
+
+  /** Heights of the irreversible blocks that began to change the set, and of those that ended it. Throws DAMAGED. */
+  changes(): ReturnType<typeof changesOf> {
+    return changesOf(this.#chain.producerSets());
+  }
+
   /** Height of the lowest block that is kept. */
   firstHeight(): number {
     return this.#chain.meta().firstHeight === 1 ? 0 : (this.#chain.meta().firstHeight ?? 0);
@@ -162,9 +192,7 @@ export class ChainDirectory {
 
   /** Is it, or was it ever, a producer of the irreversible chain? Throws DAMAGED. */
   wasProducer(key: string): boolean {
-    const history = decodeSetsHistory(toGenesis(this.genesis).configuration, this.#chain.producerSets());
-    if (!history.ok) throw this.#damaged(`the producer sets from height ${history.error} on are damaged`);
-    return history.value.some(({ sets }) => isMember(sets, key));
+    return this.#sets().some(({ sets }) => isMember(sets, key));
   }
 
   /** Against producers, as their rows say. A piece that its bytes do not bear out is given, too: who checks it finds out. Throws DAMAGED. */

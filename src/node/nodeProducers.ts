@@ -19,6 +19,17 @@ export interface Targets {
   removeTarget(address: string): void;
 }
 
+/** Name and address of a producer: as a change told them last, or the genesis; empty where neither does. */
+export function producerEntryOf(
+  key: PeerKey,
+  { producers, left }: ProducerSetRecord,
+  genesis: Pick<GenesisFile, "producers">,
+): ProducerEntry {
+  const told = producers.find((each) => each.key === key) ?? left.find((each) => each.key === key);
+  const first = genesis.producers.find((each) => each.key === key);
+  return { key, name: told?.name || (first?.name ?? ""), address: told?.address || (first?.address ?? "") };
+}
+
 export class NodeProducers {
   readonly #genesis: GenesisFile;
   readonly #self: PeerKey;
@@ -111,10 +122,8 @@ export class NodeProducers {
     this.#dialed = wanted;
   }
 
-  #entryOf(key: PeerKey, { producers, left }: ProducerSetRecord): ProducerEntry {
-    const told = producers.find((each) => each.key === key) ?? left.find((each) => each.key === key);
-    const first = this.#genesis.producers.find((each) => each.key === key);
-    return { key, name: told?.name || (first?.name ?? ""), address: told?.address || (first?.address ?? "") };
+  #entryOf(key: PeerKey, record: ProducerSetRecord): ProducerEntry {
+    return producerEntryOf(key, record, this.#genesis);
   }
 
   /** The first block that the set in force decides about alone. */

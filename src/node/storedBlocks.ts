@@ -124,6 +124,18 @@ export function decodeStoredSets(
   throw new StorageError("DAMAGED", file, `${file}: the producer sets from height ${history.error} on are damaged`);
 }
 
+/** Where the changes of an irreversible chain began and ended: heights of blocks. */
+export function changesOf(
+  stored: readonly StoredSets[],
+): { readonly began: number; readonly ended: number | undefined }[] {
+  return stored.flatMap(({ from, provenHeight }, index) => {
+    // Joint sets begin a change, and are followed by those that end it.
+    if (provenHeight > 0) return [];
+    const end = stored[index + 1];
+    return [{ began: from - 1, ended: end === undefined ? undefined : end.from - 1 }];
+  });
+}
+
 function rawOfBlock(block: Block): RawBlock {
   return { ...block, height: block.header.height, view: block.header.view };
 }

@@ -167,10 +167,9 @@ class Bench {
 
   #make(): BlockNode {
     this.#now += BLOCK_INTERVAL_MS;
-    const { leader } = this.#producers;
-    const producer = leader.publicKey;
     const { head } = this.#ledger;
-    this.#ledger.startBlock({ ...this.#producers.place(head), view: 1, time: this.#now, producer, closing: false });
+    const { leader, ...place } = this.#producers.place(head);
+    this.#ledger.startBlock({ ...place, time: this.#now, producer: leader.publicKey, closing: false });
     const { chainId } = this.#genesis;
     const node = this.#ledger.finishBlock((id) => leader.sign(signingDigest("block", chainId, hexBytes(id))));
     this.#ledger.work(Number.POSITIVE_INFINITY);

@@ -138,14 +138,22 @@ export class ChainVerifier {
     return sets.hash === hash ? sets : undefined;
   }
 
-  /** The producer's signature, those of the authors, and those in what the engine attached. */
-  addSignatures(block: Block): void {
+  /** Of any set of the chain so far. */
+  isProducer(key: string): boolean {
+    return this.#lookup.isProducer(key);
+  }
+
+  /**
+   * The producer's signature, those of the authors, and those in what the engine attached.
+   * @param isReversible above the chain: what it attaches may be signed by producers that came later
+   */
+  addSignatures(block: Block, isReversible = false): void {
     const { height } = block.header;
     const { chainId } = this.genesis;
     const attached = this.kit.attachmentClaims(block);
-    if (!attached.ok)
+    if (!attached.ok && !(isReversible && attached.error.code === "PRODUCERS_UNKNOWN"))
       throw new FaultFound({ kind: "header rule", detail: attached.error.detail, height, id: block.id });
-    for (const claim of attached.value) {
+    for (const claim of attached.ok ? attached.value : []) {
       this.#signatures.add(claim, () => ({
         kind: "signature",
         detail: `one in its entry or proof is not of producer ${claim.key}`,

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
+import { approvalDigest, encodeProducerChange } from "../../chain/producerChange.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { encodeTransaction } from "../../chain/transaction.ts";
 import { evidenceOfVotes } from "../../consensus/bft/evidence.ts";
@@ -34,6 +35,14 @@ export interface ChainShape {
   readonly signed: boolean;
   /** Default raft. */
   readonly engine?: "raft" | "bft";
+  /** Changes of the producer set, each in the first block of a run of `blocksPerCertificate`. */
+  readonly changes?: readonly SetChange[];
+}
+
+/** Keys of the new set, by their place in {@link ALL_KEYS}; the height has to be that of a run's first block. */
+export interface SetChange {
+  readonly height: number;
+  readonly producers: readonly number[];
 }
 
 export const SMALL_CHAIN: ChainShape = {
@@ -50,9 +59,12 @@ const BLOCK_INTERVAL_MS = 100;
 /** Under BFT block 0 hands over to view 1. */
 const VIEW = { raft: 3, bft: 1 } as const;
 
-const KEYS: readonly NodeKey[] = [1, 2, 3, 4].map((seed) => nodeKeyFromSeed(new Uint8Array(32).fill(seed)));
-/** Keys of the producers: of the same shape, the same chain. */
-export const PRODUCER_KEYS = { raft: KEYS.slice(0, 3), bft: KEYS } as const;
+/** Of all who are ever producers. */
+export const ALL_KEYS: readonly NodeKey[] = [1, 2, 3, 4, 5, 6].map((seed) =>
+  nodeKeyFromSeed(new Uint8Array(32).fill(seed)),
+);
+/** Keys of the first producers: of the same shape, the same chain. */
+export const PRODUCER_KEYS = { raft: ALL_KEYS.slice(0, 3), bft: ALL_KEYS.slice(0, 4) } as const;
 const AUTHOR = nodeKeyFromSeed(new Uint8Array(32).fill(9));
 
 export function chainGenesis(engine: "raft" | "bft" = "raft"): GenesisFile {
@@ -83,13 +95,13 @@ export async function makeChain(dir: string, shape: ChainShape): Promise<void> {
   const filler = await ChainFiller.open({
     dir,
     genesis: file,
-    keys: PRODUCER_KEYS[engine],
+    keys: shape.changes === undefined ? PRODUCER_KEYS[engine] : ALL_KEYS,
     view: VIEW[engine],
     blockIntervalMs: BLOCK_INTERVAL_MS,
     transaction: (name, time) => transactionOf(name, shape, file.chainId, time),
   });
   const makeRun = (blocks: number): BlockNode[] =>
-    Array.from({ length: blocks }, () => filler.make(shape.transactionsPerBlock));
+    Array.from({ length: blocks }, () => filler.make(shape.transactionsPerBlock, changesAt(shape, file.chainId)));
   for (let made = 0; made < shape.blocks;) {
     const run = makeRun(Math.min(shape.blocksPerCertificate, shape.blocks - made));
     made += run.length;
@@ -116,10 +128,45 @@ async function leaveEvidence(dir: string, chainId: string): Promise<void> {
   await store.close();
 }
 
+/** The transaction that begins a change, where the shape has one, approved by all of the set in force. */
+function changesAt({ changes = [], signed }: ChainShape, chainId: string) {
+  return (time: number, head: BlockNode): Uint8Array[] => {
+    const index = changes.findIndex(({ height }) => height === head.height + 1);
+    const change = changes[index];
+    if (change === undefined) return [];
+    const { current } = head.setsAfter;
+    const producers = change.producers.map((at) => ({
+      key: ALL_KEYS[at]?.publicKey ?? "",
+      name: `node${at}`,
+      address: "",
+    }));
+    const proposal = { base: current.hash, changesBefore: index, producers };
+    const approvers = ALL_KEYS.filter(({ publicKey }) => current.producers.includes(publicKey));
+    const payload = encodeProducerChange({
+      proposal,
+      approvals: approvers.map((key) => ({
+        producer: key.publicKey,
+        signature: Uint8Array.from(key.sign(approvalDigest(chainId, proposal))),
+      })),
+    });
+    return [signedTransaction(payload, sha256(utf8(`change ${index}`)), time, signed, chainId)];
+  };
+}
+
 function transactionOf(name: string, { valueBytes, signed }: ChainShape, chainId: string, time: number): Uint8Array {
   const key = utf8(`key ${name}`);
   const payload = encodeKvPayload([{ kind: "put", key, value: new Uint8Array(valueBytes).fill(name.length) }]);
-  const unsigned = { payload, nonce: sha256(key).subarray(0, 16), expiresAt: time + 30_000 };
+  return signedTransaction(payload, sha256(key), time, signed, chainId);
+}
+
+function signedTransaction(
+  payload: Uint8Array,
+  seed: Uint8Array,
+  time: number,
+  signed: boolean,
+  chainId: string,
+): Uint8Array {
+  const unsigned = { payload, nonce: seed.subarray(0, 16), expiresAt: time + 30_000 };
   if (!signed) return encodeTransaction(unsigned);
   const author = AUTHOR.publicKey;
   // The signature is the last field; what it covers is the encoding without it.

@@ -93,6 +93,8 @@ class DirectoryVerification {
   #stateIsHeld = false;
   #certificates: AsStored<StoredCertificate>[] = [];
   #nextCertificate = 0;
+  /** Keys that reversible blocks would make producers. */
+  readonly #proposed = new Set<string>();
   #done: {
     stateHeight?: number;
     stateRows?: number;
@@ -116,9 +118,6 @@ class DirectoryVerification {
   }
 
   async run(onProgress: OnProgress): Promise<void> {
-    checkVoteRecord(this.#rows, this.verifier.kit, this.verifier.genesis.configuration);
-    const evidence = checkStoredEvidence(this.#rows, this.verifier.kit);
-    if (evidence > 0) this.#done = { evidence };
     // What is derived first: chain.db is never behind what was made from it.
     this.#stateHeight = this.#state?.applied()?.height;
     this.#index = this.#indexReader && new StoredIndex(this.#indexReader);
@@ -132,6 +131,10 @@ class DirectoryVerification {
       onProgress({ ...this.verifier.counts, target: top });
     }
     this.#checkReversible();
+    // By the producers of the whole chain, of which nothing was known before.
+    checkVoteRecord(this.#rows, this.verifier.kit, (key) => this.#isProducer(key));
+    const evidence = checkStoredEvidence(this.#rows, this.verifier.kit);
+    if (evidence > 0) this.#done = { ...this.#done, evidence };
     await this.verifier.signaturesChecked();
     for (const each of [this.#rows, this.#state, this.#indexReader]) {
       const detail = each?.fileFault();
@@ -334,10 +337,16 @@ class DirectoryVerification {
         const detail = "the list of reversible blocks names a block that is not stored at that height";
         throw this.#fault("block row", detail, { height, ...(row === undefined ? {} : { id: row.id }) });
       }
-      this.verifier.addSignatures(this.#checked(row));
+      const block = this.#checked(row);
+      this.verifier.addSignatures(block, true);
+      for (const key of block.nextConfiguration?.producers ?? []) this.#proposed.add(key);
       reversible++;
     }
     this.#done = { ...this.#done, reversible };
+  }
+
+  #isProducer(key: string): boolean {
+    return this.verifier.isProducer(key) || this.#proposed.has(key);
   }
 
   #fault(kind: FaultKind, detail: string, rest: Partial<Fault>): FaultFound {

@@ -14,8 +14,9 @@ export class Load {
   #waiters: (() => boolean)[] = [];
   #newest = { submittedAt: 0, answeredAt: 0 };
 
-  constructor(nodes: readonly NodeProcess[]) {
-    this.#workers = nodes.map((node) => this.#work(node));
+  /** @param restMs of each node between two batches; default: none */
+  constructor(nodes: readonly NodeProcess[], restMs = 0) {
+    this.#workers = nodes.map((node) => this.#work(node, restMs));
   }
 
   /** Submits to a node that is about to be stopped, and waits only until it has accepted. */
@@ -54,7 +55,7 @@ export class Load {
     });
   }
 
-  async #work(node: NodeProcess): Promise<void> {
+  async #work(node: NodeProcess, restMs: number): Promise<void> {
     const client = new LoadClient(node.url);
     // What failed is submitted again with the same id: a node that was killed may have taken it or not.
     let batch: LoadTransaction[] = [];
@@ -80,6 +81,7 @@ export class Load {
       }
       batch = batch.filter(({ id }) => !done.has(id));
       this.#waiters = this.#waiters.filter((waiter) => !waiter());
+      if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
     }
     client.close();
   }

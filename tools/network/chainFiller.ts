@@ -7,7 +7,7 @@ import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { Ledger } from "../../chain/ledger.ts";
 import { encodeFrontier } from "../../chain/merkle.ts";
-import { firstSets } from "../../chain/producerSets.ts";
+import { firstSets, type ProducerLookup } from "../../chain/producerSets.ts";
 import { signingDigest } from "../../chain/signing.ts";
 import { transactionId } from "../../chain/transaction.ts";
 import { engineKit } from "../../consensus/engines.ts";
@@ -19,7 +19,7 @@ import { derivedWriteOf, stateReader } from "../../src/node/restoreFromDisk.ts";
 import { ChainStore } from "../../src/node/storage/chainStore.ts";
 import { DerivedStore } from "../../src/node/storage/derivedStore.ts";
 import { genesisFrontier } from "../../src/node/storedBlocks.ts";
-import { persistedBlock } from "../../src/replica/outbox.ts";
+import { persistedBlock, persistedSets } from "../../src/replica/outbox.ts";
 import { restore } from "../../src/replica/restore.ts";
 import { StateFlusher } from "../../src/replica/stateFlusher.ts";
 import { type ProducerKeys, producerKeys } from "./producerKeys.ts";
@@ -28,9 +28,9 @@ export interface Filling {
   /** Of a node that never ran: its chain.db is there, with the genesis' vote record alone. */
   readonly dir: string;
   readonly genesis: GenesisFile;
-  /** Of all producers, in their order. */
+  /** Of all producers in their order, then of those that a change brings. */
   readonly keys: readonly NodeKey[];
-  /** The only one. */
+  /** The first one, and the only one where the producer set is not changed. */
   readonly view: number;
   /** From one header's time to the next, ms. */
   readonly blockIntervalMs: number;
@@ -91,23 +91,30 @@ export class ChainFiller {
       await applied.at(step.value.height);
     }
     const bottom = { block, frontier: genesisFrontier(block), producerSets: firstSets(genesis.configuration) };
-    const ledger = new Ledger(step.value, bottom, engineKit(genesis, block.id).headerRule);
+    const lookup: ProducerLookup = {
+      setsNamed: (hash, height) => ledger.setsNamed(hash, height),
+      isProducer: (key) => ledger.isProducer(key),
+      inForce: () => ledger.setsInForce,
+    };
+    const ledger: Ledger = new Ledger(step.value, bottom, engineKit(genesis, block.id, lookup).headerRule);
     return new ChainFiller(filling, { chain, derived, applied }, ledger);
   }
 
-  /** Makes and executes the next block; nothing of it is written yet. */
-  make(transactions: number): BlockNode {
-    const { genesis, view, blockIntervalMs, transaction } = this.#filling;
-    const { leader } = this.#producers;
+  /**
+   * Makes and executes the next block; nothing of it is written yet.
+   * @param more transactions besides, encoded, for a block of a time
+   */
+  make(transactions: number, more: (time: number, head: BlockNode) => readonly Uint8Array[] = () => []): BlockNode {
+    const { genesis, blockIntervalMs, transaction } = this.#filling;
     const { head } = this.#ledger;
     const time = head.block.header.time + blockIntervalMs;
-    const place = this.#producers.place(head);
-    this.#ledger.startBlock({ ...place, view, time, producer: leader.publicKey, closing: false });
-    for (let index = 0; index < transactions; index++) {
-      const name = `${head.height + 1}.${index}`;
-      const bytes = transaction(name, time);
+    const { leader, ...place } = this.#producers.place(head);
+    this.#ledger.startBlock({ ...place, time, producer: leader.publicKey, closing: false });
+    const names = Array.from({ length: transactions }, (_, index) => `${head.height + 1}.${index}`);
+    for (const bytes of [...names.map((name) => transaction(name, time)), ...more(time, head)]) {
       const pushed = this.#ledger.production?.pushTransaction(bytes, transactionId(bytes));
-      if (pushed?.ok !== true) throw new Error(`transaction ${name} is refused: ${pushed?.error.code}`);
+      if (pushed?.ok !== true)
+        throw new Error(`a transaction of block ${head.height + 1} is refused: ${pushed?.error.code}`);
     }
     const node = this.#ledger.finishBlock((id) => leader.sign(signingDigest("block", genesis.chainId, hexBytes(id))));
     this.#ledger.work(Number.POSITIVE_INFINITY);
@@ -122,7 +129,8 @@ export class ChainFiller {
     this.#ledger.work(Number.POSITIVE_INFINITY);
     const { height, id, frontier } = last;
     const certificate = this.#producers.certificate(last);
-    this.#persist(run, { height, id, certificate, frontier: encodeFrontier(frontier) });
+    const producerSets = run.filter((each) => each.setsAfter !== each.sets).map(persistedSets);
+    this.#persist(run, { height, id, certificate, frontier: encodeFrontier(frontier), producerSets });
     this.#ledger.release(last);
     if (isLast) this.#flusher.stopping(0);
     this.#flusher.changed(0);

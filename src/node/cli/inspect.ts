@@ -2,7 +2,7 @@
 import { StorageError } from "../storage/types.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { drawForks } from "./forkTree.ts";
-import { openSource, type ShownBlock, type Source, type Summary } from "./inspectSource.ts";
+import { openSource, type ProducerChangeJson, type ShownBlock, type Source, type Summary } from "./inspectSource.ts";
 import { inspectEvidence } from "./inspectEvidence.ts";
 import { inspectExport } from "./inspectExport.ts";
 import { inspectCertificates, inspectTx, inspectVotes } from "./inspectRecords.ts";
@@ -124,6 +124,10 @@ function summaryText(summary: Summary): string {
     ["chain", `${printable(name)} (${chainId})`],
     ["engine", `${engine}, application ${printable(application)}`],
     ["producers", producers.map((producer) => `${printable(producer.name)} ${shortId(producer.key)}`).join(", ")],
+    ...(summary.changes ?? []).map(({ height, activeFrom }): [string, string] => [
+      "set changed",
+      `by block ${height}, ${activeFrom === null ? "both sets decide" : `new set alone from block ${activeFrom}`}`,
+    ]),
     ["head", `${head.height}  ${head.id}  view ${head.view}  ${timeText(head.time)}`],
     ["irreversible", `${irreversible.height}  ${irreversible.id}  ${timeText(irreversible.time)}`],
     ["branches", String(branches)],
@@ -173,12 +177,16 @@ function showBlock(block: ShownBlock | "ambiguous" | undefined, ref: string, fla
   return EXIT.ok;
 }
 
+function doesChange(change: ProducerChangeJson | undefined): unknown {
+  return change && { producers: change.producers.map(({ name, key }) => name || shortId(key)) };
+}
+
 function blockText(block: ShownBlock): string {
   const { header, transactions = [], receipts } = block;
-  const rows = transactions.map(({ id, index, operations, payload }) => [
+  const rows = transactions.map(({ id, index, operations, producerChange, payload }) => [
     String(index),
     shortId(id),
-    printable(JSON.stringify(operations ?? payload)).slice(0, 100),
+    printable(JSON.stringify(operations ?? doesChange(producerChange) ?? payload)).slice(0, 100),
     receipts === null || receipts === undefined ? "-" : JSON.stringify(receipts[index]),
   ]);
   const head = fields([

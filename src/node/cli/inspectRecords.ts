@@ -63,20 +63,21 @@ const LIMIT_MAX = 100_000;
 export async function inspectCertificates(source: Source, flags: RecordFlags): Promise<ExitStatus> {
   const limit = wholeNumber("--limit", flags.limit, 1, LIMIT_MAX);
   const { irreversible, producers, engine } = await source.summary();
-  const keys = producers.map(({ key }) => key);
   const newest = Math.max(0, irreversible.height - limit + 1);
   let from = flags.from === undefined ? newest : wholeNumber("--from", flags.from, 0, Number.MAX_SAFE_INTEGER);
   const certificates: ShownCertificate[] = [];
   while (certificates.length < limit && from <= irreversible.height) {
     const bytes = await source.certificate(from);
     if (bytes === undefined) break;
-    const shown = engine === "bft" ? shownQuorum(bytes, keys) : shownCertificate(bytes);
+    const shown = engine === "bft" ? await shownQuorum(bytes, source) : shownCertificate(bytes);
     if (shown === undefined || shown.height < from)
       throw new CliError(EXIT.no, `the certificate for height ${from} is damaged`);
     certificates.push(shown);
     from = shown.height + 1;
   }
-  const names = new Map(producers.map(({ key, name }) => [key, name]));
+  // Those who are producers no more have signed, too.
+  const { producers: first } = (await source.genesis()) as { readonly producers: typeof producers };
+  const names = new Map([...first, ...producers].map(({ key, name }) => [key, name]));
   if (flags.json) printJson({ certificates });
   else {
     const rows = certificates.map(({ height, id, view, signers, headers, bytes }) => [
@@ -111,12 +112,13 @@ function shownCertificate(bytes: Uint8Array): ShownCertificate | undefined {
 }
 
 /** As {@link shownCertificate}, of a commit certificate. */
-function shownQuorum(bytes: Uint8Array, producers: readonly string[]): ShownCertificate | undefined {
+async function shownQuorum(bytes: Uint8Array, source: Source): Promise<ShownCertificate | undefined> {
   const decoded = quorumCertificateMessage.decode(bytes);
   const header = decoded.ok ? headerMessage.decode(decoded.value.header) : undefined;
   if (!decoded.ok || header?.ok !== true || !decoded.value.commit) return undefined;
   const { height, view } = header.value;
-  const signers = decoded.value.signatures.map(({ signer }) => producers[signer] ?? `producer ${signer}`);
+  const members = await source.membersAt(height);
+  const signers = decoded.value.signatures.map(({ signer }) => members?.[signer] ?? `producer ${signer}`);
   return { height, id: sha256Hex(decoded.value.header), view, signers, headers: 1, bytes: bytes.length };
 }
 

@@ -2,6 +2,7 @@
 import { blockOfJson, type ReadBlock } from "../../../tools/inspect/blockOfJson.ts";
 import type { ExportedBlock } from "../../../tools/inspect/exportChain.ts";
 import { fromBase64Url } from "../../base/base64url.ts";
+import type { Producers } from "../../client/answers.ts";
 import { ChainDirectory, type VoteRecord } from "../chainDirectory.ts";
 import type { BlockView, ForkView, NodeStatus } from "../api.ts";
 import { blockJson } from "../http/blockJson.ts";
@@ -22,8 +23,13 @@ export interface ShownBlock {
     readonly index: number;
     readonly payload: string;
     readonly operations?: unknown;
+    readonly producerChange?: ProducerChangeJson;
   }[];
   readonly receipts?: readonly unknown[] | null;
+}
+
+export interface ProducerChangeJson {
+  readonly producers: readonly { readonly key: string; readonly name: string }[];
 }
 
 export interface Summary {
@@ -34,6 +40,8 @@ export interface Summary {
   readonly producers: readonly { readonly name: string; readonly key: string }[];
   readonly head: { readonly height: number; readonly id: string; readonly view: number; readonly time: number };
   readonly irreversible: { readonly height: number; readonly id: string; readonly time: number };
+  /** Of the producer set, by irreversible blocks: the first block of the new set alone, null while both decide. */
+  readonly changes?: readonly { readonly height: number; readonly activeFrom: number | null }[];
   /** Leaves of the tree above the irreversible block. */
   readonly branches: number;
   /** Null where only the directory knows. */
@@ -53,6 +61,8 @@ export interface Source {
   forks(): Promise<ForkView>;
   /** The block that holds a transaction, and the place there. */
   transaction(id: string): Promise<{ readonly block: ShownBlock; readonly index: number } | undefined>;
+  /** Keys that certificates of a height name by their place; undefined: not known here. */
+  membersAt(height: number): Promise<readonly string[] | undefined>;
   /** The certificate of the lowest height from one on that has any. */
   certificate(height: number): Promise<Uint8Array | undefined>;
   /** Blocks of the best chain with all that is known of them, for export and verification. */
@@ -86,14 +96,18 @@ class DirectorySource implements Source {
 
   async summary(): Promise<Summary> {
     const chain = this.#chain;
-    const { chainId, name, engine, application, producers } = chain.genesis;
+    const { chainId, name, engine, application } = chain.genesis;
     const { root, head } = chain.tree();
     return {
       chainId,
       name,
       engine,
       application: application.name,
-      producers,
+      producers: chain.producers(),
+      changes: chain.changes().map(({ began, ended }) => ({
+        height: began,
+        activeFrom: ended === undefined ? null : ended + 1,
+      })),
       head: { height: head.block.height, id: head.block.id, view: head.block.view, time: head.block.time },
       irreversible: { height: root.block.height, id: root.block.id, time: root.block.time },
       branches: leaves(root),
@@ -125,6 +139,10 @@ class DirectorySource implements Source {
   async transaction(id: string) {
     const found = this.#chain.transaction(id);
     return found && { block: this.#shown(found.view, true), index: found.index };
+  }
+
+  async membersAt(height: number): Promise<readonly string[]> {
+    return this.#chain.membersAt(height);
   }
 
   async certificate(height: number): Promise<Uint8Array | undefined> {
@@ -239,6 +257,11 @@ class UrlSource implements Source {
     if (blockId === undefined || index === undefined) return undefined; // in no block yet
     const block = await this.block(blockId);
     return typeof block === "object" ? { block, index } : undefined;
+  }
+
+  async membersAt(height: number): Promise<readonly string[] | undefined> {
+    const { producers, change, activeFrom } = await get<Producers>(this.#flags, "/v1/producers");
+    return change === null && height >= activeFrom ? producers.map(({ key }) => key) : undefined;
   }
 
   async certificate(height: number): Promise<Uint8Array | undefined> {

@@ -1,0 +1,18 @@
+/** Real processes whose producer set changes under load: docs/operate.md, "Changing the producers". */
+import { expect, test } from "vitest";
+import { runGrowShrink } from "../../tools/network/growShrink.ts";
+
+test.each([
+  ["raft", 24_100],
+  ["vsr", 24_300],
+  ["bft", 24_500],
+] as const)(
+  "%s: grows, replaces a dead producer, shrinks, restarts one by one: everything acknowledged is in all chains once, and they verify",
+  async (engine, basePort) => {
+    const report = await runGrowShrink({ engine, basePort, growTo: 5, shrinkTo: 3, note: () => undefined });
+    expect(report.faults).toEqual([]);
+    expect(Object.keys(report.pausesMs)).toHaveLength(4);
+    expect(report.acknowledged).toBeGreaterThan(500);
+  },
+  240_000,
+);
