@@ -2,7 +2,8 @@
  * Evidence against a producer as JSON that stands for itself (docs/proofs.md): whoever has the genesis can check it, with no
  * node. `evidence` is all of it; what stands beside is for people and for other programs, and has to agree with it.
  */
-import { lookupOf, type ProducerLookup } from "../chain/producerSets.ts";
+import { isProducer as isOfSet } from "../chain/configuration.ts";
+import type { ProducerLookup } from "../chain/producerSets.ts";
 import { sha256Hex } from "../src/base/hash.ts";
 import { headerMessage } from "../chain/header.ts";
 import { toBase64Url } from "../src/base/base64url.ts";
@@ -62,12 +63,12 @@ const MEMBERS = ["format", "chainId", "kind", "producer", "view", "height", "fir
 
 /**
  * Checks a piece, as JSON gives it, up to the signatures of its `claims`.
- * @param isProducer of whom it may be; default: the producers that the genesis names
+ * @param isProducer of whom it may be; default: the producers of the genesis, and of the changes that are known of it
  */
 export function checkProducerEvidence(
   value: unknown,
   genesis: TrustedGenesis,
-  isProducer: ProducerLookup["isProducer"] = lookupOf(genesis.configuration).isProducer,
+  isProducer: ProducerLookup["isProducer"] = (key) => everProducer(genesis, key),
 ): Result<Evidence, ProofError> {
   return outcomeOf(() => {
     const members = new Members(value, "", MEMBERS);
@@ -112,4 +113,8 @@ function blockIn(headerBytes: Uint8Array): Statement {
 
 function voteIn({ commit, vote: { view, height, id } }: SignedVote): Statement {
   return { what: commit ? "commit" : "prepare", view, height, id };
+}
+
+function everProducer({ configuration, changes = [] }: TrustedGenesis, key: string): boolean {
+  return [configuration, ...changes.map(({ next }) => next)].some((set) => isOfSet(set, key));
 }

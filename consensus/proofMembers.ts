@@ -9,18 +9,24 @@ import { err, ok, type Result } from "../src/base/result.ts";
 import type { Genesis } from "../chain/genesis.ts";
 import { type Header, headerMessage } from "../chain/header.ts";
 import { leafHash, verifyInclusion } from "../chain/merkle.ts";
-import { lookupOf } from "../chain/producerSets.ts";
 import type { Certificate } from "./certificate.ts";
 import { certificateDecoder } from "./engines.ts";
+import { newestSet, provenSets, type ProvenChange, type SetsNamed } from "./provenSets.ts";
 
 /** Siblings of a history of 2^53 blocks. */
 export const HISTORY_PATH_MAX = 53;
 
 /** What a proof is checked against. */
-export type TrustedGenesis = Pick<Genesis, "engine" | "chainId" | "configuration">;
+export interface TrustedGenesis extends Pick<Genesis, "engine" | "chainId" | "configuration"> {
+  /** Changes of the producer set that were proven, in their order. */
+  readonly changes?: readonly ProvenChange[];
+}
 
 export type ProofError = {
-  readonly code: "PROOF_INVALID";
+  readonly code:
+    | "PROOF_INVALID"
+    /** Its certificate is by producers that are not known: the set has changed, or somebody made them up. */
+    | "PRODUCERS_UNKNOWN";
   /** The member that is wrong. */
   readonly field: string;
   readonly detail: string;
@@ -31,7 +37,7 @@ export function outcomeOf<T>(check: () => T): Result<T, ProofError> {
   try {
     return ok(check());
   } catch (error) {
-    if (error instanceof Wrong) return err({ code: "PROOF_INVALID", field: error.field, detail: error.message });
+    if (error instanceof Wrong) return err({ code: error.code, field: error.field, detail: error.message });
     throw error;
   }
 }
@@ -49,8 +55,18 @@ export interface ProofFrame {
 const FRAME = ["format", "chainId", "historyPath", "certificate"] as const satisfies readonly (keyof ProofFrame)[];
 
 /** @param names of its members beside the frame's */
-export function membersOf(value: unknown, format: string, names: readonly string[], { chainId }: TrustedGenesis) {
-  const proof = new Members(value, "", [...FRAME, ...names]);
+export function membersOf(value: unknown, format: string, names: readonly string[], genesis: TrustedGenesis): Members {
+  return membersOfChain(value, format, [...FRAME, ...names], genesis);
+}
+
+/** As {@link membersOf}, of what has a frame of its own: `format` and `chainId` are among the names. */
+export function membersOfChain(
+  value: unknown,
+  format: string,
+  names: readonly string[],
+  { chainId }: TrustedGenesis,
+): Members {
+  const proof = new Members(value, "", names);
   if (proof.text("format") !== format) throw new Wrong("format", `is not ${format}`);
   if (proof.text("chainId") !== chainId) throw new Wrong("chainId", "is another chain's than the genesis is of");
   return proof;
@@ -65,8 +81,18 @@ export function headerOf(proof: Members, name: string): { readonly bytes: Uint8A
 
 /** The certificate of an irreversible block, its signatures left to the caller. */
 export function certificateOf(proof: Members, genesis: TrustedGenesis): Certificate {
-  const certificate = certificateDecoder(genesis, lookupOf(genesis.configuration))(proof.bytes("certificate"));
-  if (!certificate.ok) throw new Wrong("certificate", certificate.error.detail);
+  return certificateBy(proof, genesis, provenSets(genesis.configuration, genesis.changes ?? []));
+}
+
+/** As {@link certificateOf}, judged by other sets than those that are known. */
+export function certificateBy(proof: Members, genesis: TrustedGenesis, setsNamed: SetsNamed): Certificate {
+  const { configuration, changes = [] } = genesis;
+  const lookup = { setsNamed, isProducer: () => false, inForce: () => [newestSet(configuration, changes)] };
+  const certificate = certificateDecoder(genesis, lookup)(proof.bytes("certificate"));
+  if (!certificate.ok) {
+    const { code, detail } = certificate.error;
+    throw new Wrong("certificate", detail, code === "PRODUCERS_UNKNOWN" ? code : "PROOF_INVALID");
+  }
   if (!certificate.value.isFinal) throw new Wrong("certificate", "does not prove its block irreversible");
   return certificate.value;
 }
@@ -87,9 +113,11 @@ export function demandHistory(
 /** Ends a check; {@link outcomeOf} makes an error of it. */
 export class Wrong extends Error {
   readonly field: string;
-  constructor(field: string, detail: string) {
+  readonly code: ProofError["code"];
+  constructor(field: string, detail: string, code: ProofError["code"] = "PROOF_INVALID") {
     super(detail);
     this.field = field;
+    this.code = code;
   }
 }
 

@@ -10,6 +10,7 @@ import type { Lane, LaneInfo, PeerKey } from "../../net/link/types.ts";
 import type { BlockProof } from "../../consensus/blockProof.ts";
 import type { ProducerEvidence } from "../../consensus/producerEvidence.ts";
 import type { HeadProof } from "../../consensus/headProof.ts";
+import type { ProducersProof } from "../../consensus/producersProof.ts";
 import type { TransactionProof } from "../../consensus/transactionProof.ts";
 import type { ProofAnswer } from "./proofs.ts";
 import type { ReadVerdict } from "./readDesk.ts";
@@ -213,6 +214,8 @@ export interface NodeApi {
   blockProof(block: BlockView): Promise<ProofAnswer<BlockProof>>;
   /** Proof that the newest certified block goes on from an irreversible one. */
   headProof(from: BlockView): Promise<ProofAnswer<HeadProof>>;
+  /** Proof of all changes of the producer set that irreversible blocks above a height began. */
+  producersProof(above: number): Promise<ProofAnswer<ProducersProof>>;
   /** Waits until a read of the irreversible state is linearizable; one of this very turn is. Never rejects. */
   linearizable(): Promise<ReadVerdict>;
   /** State by key bytes. `irreversible`: as of the irreversible block; `head`: as of the head. */

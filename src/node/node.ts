@@ -567,6 +567,7 @@ class Node implements RunningNode {
       proof: (place) => this.#reads.proof(place),
       blockProof: (block) => this.#reads.blockProof(block),
       headProof: (from) => this.#reads.headProof(from),
+      producersProof: (above) => this.#reads.producersProof(above),
       linearizable: () => this.#readDesk.wait(),
       read: (key, at) => ledger.read(toBinaryString(key), at),
       readRange: (start, end, limit, at) =>

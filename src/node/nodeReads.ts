@@ -10,7 +10,8 @@ import type { TransactionProof } from "../../consensus/transactionProof.ts";
 import type { Replica } from "../replica/replica.ts";
 import type { TransactionPlace } from "../replica/types.ts";
 import type { BlockView, ForkView, TransactionState } from "./api.ts";
-import { decodeStored, idsFrom } from "./storedBlocks.ts";
+import type { ProducersProof } from "../../consensus/producersProof.ts";
+import { changesOf, decodeStored, idsFrom } from "./storedBlocks.ts";
 import { type ProofAnswer, Proofs } from "./proofs.ts";
 import type { ChainStore } from "./storage/chainStore.ts";
 import type { DerivedStore } from "./storage/derivedStore.ts";
@@ -34,6 +35,11 @@ export class NodeReads {
       idsFrom: (height, count) => idsFrom(chainStore, genesis, height, count),
       certificateFor: (height) => chainStore.certificateFor(height),
       newestCertificate: () => chainStore.newestCertificate(),
+      changes: () => changesOf(chainStore.producerSets()),
+      block: (height) => {
+        const stored = chainStore.byHeight(height);
+        return stored && decodeStored(chainStore.file, stored);
+      },
     });
   }
 
@@ -93,6 +99,10 @@ export class NodeReads {
 
   blockProof(view: BlockView): Promise<ProofAnswer<BlockProof>> {
     return this.#proofs.block(view);
+  }
+
+  producersProof(above: number): Promise<ProofAnswer<ProducersProof>> {
+    return this.#proofs.producers(above);
   }
 
   headProof(from: BlockView): Promise<ProofAnswer<HeadProof>> {

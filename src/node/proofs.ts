@@ -1,9 +1,16 @@
 /** Proofs (docs/proofs.md) out of what a node holds: its blocks, receipts, certificates and the ids of all blocks. */
 import { setImmediate as eventLoop } from "node:timers/promises";
+import type { Block } from "../../chain/block.ts";
 import { encodeList } from "../../chain/byteList.ts";
 import { HistoryTree, type IdsFrom } from "../../chain/historyTree.ts";
 import { type BlockProof, makeBlockProof } from "../../consensus/blockProof.ts";
 import { type HeadProof, makeHeadProof } from "../../consensus/headProof.ts";
+import {
+  type ChangeMaterial,
+  CHANGES_MAX,
+  makeProducersProof,
+  type ProducersProof,
+} from "../../consensus/producersProof.ts";
 import { makeTransactionProof, type TransactionProof } from "../../consensus/transactionProof.ts";
 import type { BlockView } from "./api.ts";
 import type { StoredCertificate } from "./storage/types.ts";
@@ -21,6 +28,10 @@ export interface ProofSource {
   /** The certificate of the lowest height from one on that has any. */
   certificateFor(height: number): StoredCertificate | undefined;
   newestCertificate(): StoredCertificate | undefined;
+  /** Heights of the irreversible blocks that began to change the producer set, ascending, each with that of its end. */
+  changes(): readonly { readonly began: number; readonly ended: number | undefined }[];
+  /** An irreversible block. */
+  block(height: number): Block | undefined;
 }
 
 const NOT_FINAL = { refused: "its block is not irreversible yet", lasting: false };
@@ -76,6 +87,28 @@ export class Proofs {
     if (historyPath === undefined || consistencyPath === undefined) return PRUNED;
     const material = { chainId: this.#chainId, from, fromHeaderBytes: block.headerBytes, historyPath, consistencyPath };
     return { proof: makeHeadProof({ ...material, certificate: newest.certificate }) };
+  }
+
+  /** All changes of the producer set above a height, oldest first, as many as fit. */
+  async producers(above: number): Promise<ProofAnswer<ProducersProof>> {
+    const changes: ChangeMaterial[] = [];
+    for (const { began, ended } of this.#source.changes().filter((each) => each.began > above)) {
+      const block = this.#source.block(began);
+      const next = block?.nextConfiguration;
+      if (block === undefined || next === undefined) return PRUNED;
+      // The end of a change proves a block at or above its beginning; before that, both sets sign together.
+      const end = ended === undefined ? undefined : this.#source.block(ended);
+      const proving =
+        end?.proof === undefined
+          ? this.#source.certificateFor(began)
+          : { height: end.header.irreversibleHeight, certificate: end.proof };
+      if (proving === undefined) return NO_CERTIFICATE;
+      const historyPath = await this.#pathOf(began, proving.height);
+      if (historyPath === undefined) return PRUNED;
+      changes.push({ headerBytes: block.headerBytes, next, historyPath, certificate: proving.certificate });
+      if (changes.length === CHANGES_MAX) break;
+    }
+    return { proof: makeProducersProof(this.#chainId, above, changes) };
   }
 
   /** From a block up to the historyRoot of the one of height `size`; empty when that is itself. */

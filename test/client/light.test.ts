@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { provenSets } from "../../consensus/provenSets.ts";
 import type { Proofs } from "../../src/node/proofs.ts";
 import {
   checkEvidence,
   LightClient,
   LightError,
   type ForkEvidence,
+  type LightState,
   type NodeReport,
 } from "../../src/client/light/index.ts";
 import { chainGenesis, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
@@ -17,7 +19,12 @@ import { type Lie, refused, type Served, ServedChain } from "../fixtures/lyingSe
 const root = mkdtempSync(join(tmpdir(), "cairn-light-"));
 const HONEST = "http://honest";
 const LIAR = "http://liar";
-const chains = {} as { raft: ServedChain; bft: ServedChain; fork: ServedChain };
+const chains = {} as Record<"raft" | "bft" | "fork" | "changedRaft" | "changedBft", ServedChain>;
+/** The set grows at 3, and goes back but for one at 9. */
+const CHANGES = [
+  { height: 3, producers: [0, 1, 2, 3, 4] },
+  { height: 9, producers: [0, 1, 5, 3] },
+];
 
 beforeAll(async () => {
   const make = async (name: string, engine: "raft" | "bft", transactionsPerBlock: number): Promise<ServedChain> => {
@@ -26,6 +33,13 @@ beforeAll(async () => {
   };
   chains.raft = await make("raft", "raft", 5);
   chains.bft = await make("bft", "bft", 5);
+  const changing = async (name: string, engine: "raft" | "bft"): Promise<ServedChain> => {
+    const shape = { ...SMALL_CHAIN, engine, blocks: 16, blocksPerCertificate: 2, reversible: 0, changes: CHANGES };
+    await makeChain(join(root, name), shape);
+    return new ServedChain(join(root, name), chainGenesis(engine));
+  };
+  chains.changedRaft = await changing("changedRaft", "raft");
+  chains.changedBft = await changing("changedBft", "bft");
   // The same producers have signed another history, as they never should.
   chains.fork = await make("fork", "raft", 4);
 });
@@ -260,6 +274,89 @@ describe("two histories", () => {
       "a member more": { ...evidence, note: 1 },
     };
     for (const [name, value] of Object.entries(wrong)) expect((await verdict(value)).ok, name).toBe(false);
+  });
+});
+
+describe.each(["raft", "bft"] as const)("a chain whose producers change, %s", (engine) => {
+  const chain = (): ServedChain => chains[engine === "raft" ? "changedRaft" : "changedBft"];
+  const from = (lie?: Lie): Promise<LightClient> => open({ [LIAR]: chain().fetch(lie) }, undefined, engine);
+  const both = async (): Promise<Proof> => (await chain().answer("/v1/proofs/producers")).body as Proof;
+  const instead =
+    (body: unknown): Lie =>
+    (path, served) =>
+      path.startsWith("/v1/proofs/producers") ? { status: 200, body } : served;
+
+  it("is followed certificate by certificate from the genesis on, and from what was kept", async () => {
+    const light = await from();
+    const { head, nodes } = await light.sync();
+    expect(head).toMatchObject({ height: 16, id: chain().viewAt(16)?.block.id });
+    expect(nodes).toEqual([{ url: LIAR, height: 16, verdict: "current" }]);
+    expect(light.genesis.changes?.map(({ height, next }) => [height, next.producers.length])).toEqual([
+      [3, 5],
+      [9, 4],
+    ]);
+    const { id } = await light.block(5);
+    expect(id).toBe(chain().viewAt(5)?.block.id);
+    expect(await light.transaction(idAt(chain(), 12, 1))).toMatchObject({ height: 12, index: 1 });
+    const kept = JSON.parse(JSON.stringify(light.state)) as unknown;
+    const later = await open({ [HONEST]: chain().fetch(instead([])) }, kept, engine);
+    expect((await later.sync()).head).toEqual(head);
+  });
+
+  it("several nodes may show the changes at the same time", async () => {
+    const light = await open({ [LIAR]: chain().fetch(), [HONEST]: chain().fetch() }, undefined, engine);
+    const { nodes } = await light.sync();
+    expect(nodes.map(({ verdict }) => verdict)).toEqual(["current", "current"]);
+  });
+
+  it("a change that is left out, made up or shown too late convinces of nothing", async () => {
+    const whole = await both();
+    const [first, second] = whole["changes"] as [Proof, Proof];
+    const without = async (change: Record<string, unknown>): Promise<string> => {
+      const light = await from(instead({ ...whole, ...change }));
+      const error = await errorOf(light.sync());
+      expect([error.code, light.head]).toEqual(["NOT_PROVEN", undefined]);
+      return error.details.nodes?.[LIAR] ?? "";
+    };
+    expect(await without({ changes: [second] })).toContain("a change is missing, or made up");
+    expect(await without({ changes: [] })).toContain("no change has brought");
+    const mine = (second["producers"] as string[]).map(() => "ab".repeat(32));
+    expect(await without({ changes: [{ ...first, producers: mine }, second] })).toContain("producers");
+    expect(await without({ changes: [{ ...first, producers: second["producers"] }] })).toContain("header proposes");
+    expect(await without({ changes: [{ ...first, certificate: flippedText(first["certificate"]) }, second] })).toMatch(
+      /producers/,
+    );
+    const silent = await from((path, served) =>
+      path.startsWith("/v1/proofs/producers") ? refused(409, "NO_PROOF") : served,
+    );
+    expect((await silent.sync().catch((error: LightError) => error.code)) as unknown).toBe("NOT_PROVEN");
+  });
+
+  it("a certificate of the set that was left proves no later block", async () => {
+    const light = await from();
+    await light.sync();
+    const { configuration, changes = [] } = light.genesis;
+    const named = provenSets(configuration, changes);
+    expect([3, 4, 16].map((height) => named(configuration.hash, height) !== undefined)).toEqual([true, false, false]);
+    const next = changes[0]?.next.hash ?? "";
+    expect([3, 4, 5, 9, 10].map((height) => named(next, height) !== undefined)).toEqual([
+      false,
+      false,
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it("changes that were kept and altered on disk are refused", async () => {
+    const light = await from();
+    await light.sync();
+    const state = light.state as LightState;
+    const [proof] = state.producers ?? [];
+    const altered = { ...state, producers: [{ ...proof, changes: proof?.changes.slice(1) }] };
+    expect((await errorOf(open({ [HONEST]: chain().fetch() }, altered, engine))).code).toBe("STATE_INVALID");
+    const { producers: _, ...without } = state;
+    expect((await errorOf(open({ [HONEST]: chain().fetch() }, without, engine))).code).toBe("STATE_INVALID");
   });
 });
 

@@ -38,6 +38,8 @@ beforeAll(async () => {
     idsFrom: ids,
     certificateFor: (height) => chain.certificateFor(height),
     newestCertificate: () => chain.newestCertificate(),
+    changes: () => [],
+    block: () => undefined,
   });
 });
 afterAll(() => {

@@ -10,7 +10,7 @@ import { quorumCertificateMessage } from "../../consensus/bft/certificates.ts";
 import { certificateMessage } from "../../consensus/certificate.ts";
 import { fromBase64Url, toBase64Url } from "../../src/base/base64url.ts";
 import { toHex } from "../../src/base/bytes.ts";
-import { chainGenesis, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
+import { chainGenesis, type ChainShape, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
 import { ServedChain } from "../fixtures/lyingServer.ts";
 
 type Proof = Readonly<Record<string, unknown>>;
@@ -21,6 +21,8 @@ export interface Vector {
   /** Names one of `genesis`. */
   readonly genesis: Engine;
   readonly valid: boolean;
+  /** Proofs of changes of the producer set that are known before, in their order. */
+  readonly producers?: readonly Proof[];
   /** Of a proof that holds. */
   readonly shows?: Readonly<Record<string, unknown>>;
   readonly proof: Proof;
@@ -45,6 +47,12 @@ export async function makeVectors(): Promise<string> {
       await makeChain(join(root, engine), { ...SMALL_CHAIN, engine });
       const chain = new ServedChain(join(root, engine), chainGenesis(engine));
       cases.push(...(await casesOf(engine, chain)));
+      chain.close();
+    }
+    for (const engine of ["raft", "bft"] as const) {
+      await makeChain(join(root, `${engine} changes`), { ...CHANGING_CHAIN, engine });
+      const chain = new ServedChain(join(root, `${engine} changes`), chainGenesis(engine));
+      cases.push(...(await changeCasesOf(engine, chain)));
       chain.close();
     }
     const genesis = { raft: chainGenesis("raft").value, bft: chainGenesis("bft").value };
@@ -104,6 +112,63 @@ async function casesOf(engine: Engine, chain: ServedChain): Promise<Vector[]> {
   fails("a history that does not go on", { ...head, consistencyPath: (head["consistencyPath"] as string[]).slice(1) });
   fails("from another block", { ...head, fromHeader: block["header"] });
   return vectors;
+}
+
+/** A set that grows, and goes back but for one producer that is another. */
+const CHANGING_CHAIN: ChainShape = {
+  ...SMALL_CHAIN,
+  blocks: 16,
+  transactionsPerBlock: 2,
+  blocksPerCertificate: 2,
+  reversible: 0,
+  changes: [
+    { height: 3, producers: [0, 1, 2, 3, 4] },
+    { height: 9, producers: [0, 1, 5, 3] },
+  ],
+};
+
+async function changeCasesOf(engine: Engine, chain: ServedChain): Promise<Vector[]> {
+  const vectors: Vector[] = [];
+  const add = (name: string, proof: Proof, producers: readonly Proof[], shows?: Proof): void => {
+    const whole = { name: `${engine}, changes: ${name}`, genesis: engine, valid: shows !== undefined, proof };
+    vectors.push({ ...whole, ...(producers.length > 0 && { producers }), ...(shows && { shows }) });
+  };
+  const get = async (path: string): Promise<Proof> => (await chain.answer(path)).body as Proof;
+  const idOf = (height: number): string => chain.viewAt(height)?.block.id ?? "";
+
+  const both = await get("/v1/proofs/producers");
+  const [first, second] = both["changes"] as [Proof, Proof];
+  const one = { ...both, changes: [first] };
+  const later = await get("/v1/proofs/producers?above=3");
+  add("both from the genesis on", both, [], { changes: 2, producers: 4 });
+  add("one from the genesis on", one, [], { changes: 1, producers: 5 });
+  add("the second after the first", later, [one], { changes: 2, producers: 4 });
+  add("the second without the first", { ...both, changes: [second] }, []);
+  add("the second as if the first were known", later, []);
+  add("the first twice", { ...one, above: 3 }, [one]);
+  add("another set", { ...one, changes: [{ ...first, producers: second["producers"] }] }, []);
+  const reversed = (first["producers"] as string[]).toReversed();
+  add("the set in another order", { ...one, changes: [{ ...first, producers: reversed }] }, []);
+  add("by the new set alone", { ...one, changes: [await provenBy(first, 8)] }, []);
+  add("by both sets", { ...one, changes: [await provenBy(first, 4)] }, [], { changes: 1, producers: 5 });
+
+  for (const height of [3, 4, 7, 9, 12, 16]) {
+    const proof = await get(`/v1/blocks/${height}/proof`);
+    add(`block ${height}`, proof, [both], { id: idOf(height), height });
+    // A certificate by producers that are not known proves nothing.
+    if (height > 3) add(`block ${height}, no change known`, proof, []);
+    if (height > 9) add(`block ${height}, one change known`, proof, [one]);
+  }
+  add("head", await get("/v1/proofs/head?from=2"), [both], { from: idOf(2), id: idOf(16), height: 16 });
+  add("head, one change known", await get("/v1/proofs/head?from=2"), [one]);
+  return vectors;
+
+  /** The same change under the certificate of a later block. */
+  async function provenBy(change: Proof, height: number): Promise<Proof> {
+    const head = await chain.proofsUpTo(height).head(chain.viewAt(3) as never);
+    if (!("proof" in head)) throw new Error(head.refused);
+    return { ...change, historyPath: head.proof.historyPath, certificate: head.proof.certificate };
+  }
 }
 
 /** The certificate without its last signer. */

@@ -2,6 +2,7 @@
 """Checks proofs of a Cairn chain with nothing but Python's standard library (docs/proofs.md).
 
     check_proof.py --genesis genesis.json proof.json          a file of one proof; - is standard input
+    check_proof.py --genesis genesis.json --producers p.json proof.json    of a chain whose producers have changed
     check_proof.py --vectors vectors.json                     the test vectors, each with a bit flipped here and there
 
 Exit status: 0 all as it should be, 1 a proof does not hold, 2 wrong usage, 3 a file cannot be read.
@@ -230,12 +231,39 @@ class Header:
         for hashed in (4, 8):
             only(fields[hashed], 32)
         number(fields[5]), number(fields[10]), number(fields[13])
+        self.next_configuration = fields[12][0] if fields[12] else None
         for optional in (12, 14, 15):
             demand(all(len(each) == 32 for each in fields[optional]) and len(fields[optional]) <= 1, "a hash")
 
 
+def configuration_hash(producers):
+    return sha256(b"".join(b"\x0a\x20" + key for key in producers))
+
+
+class Sets:
+    """Producer sets that decide together about the blocks from one height to another: one, or two during a change."""
+
+    def __init__(self, producers, following, first, last):
+        self.all = [producers] if following is None else [producers, following]
+        self.members = producers + [key for key in following or [] if key not in producers]
+        self.first, self.last = first, last
+        self.hash = configuration_hash(producers)
+        if following is not None:
+            self.hash = sha256(b"\x0a\x20" + self.hash + b"\x12\x20" + configuration_hash(following))
+
+    def judges(self, header):
+        return self.hash == header.configuration and self.first <= header.height <= self.last
+
+    def demand(self, signers, needed):
+        for producers in self.all:
+            demand(len([key for key in producers if key in signers]) >= needed(len(producers)), "no quorum")
+
+
+EVER = 2**53
+
+
 class Chain:
-    """What the genesis says."""
+    """What the genesis says, and the changes of the producer set that were proven since."""
 
     def __init__(self, genesis):
         # RFC 8785: for ASCII names and whole numbers, sorted and without spaces is the canonical form.
@@ -243,7 +271,23 @@ class Chain:
         self.id = sha256(text.encode())
         self.engine = genesis["engine"]
         self.producers = [bytes.fromhex(producer["key"]) for producer in genesis["producers"]]
-        self.configuration = sha256(b"".join(b"\x0a\x20" + key for key in self.producers))
+        self.changed = []
+        self.sets = [Sets(self.producers, None, 0, EVER)]
+
+    def sets_of(self, header, sets=None):
+        found = [each for each in sets or self.sets if each.judges(header)]
+        demand(found, "producers that are not known")
+        return found[0]
+
+    def change(self, height, following):
+        """The sets after a block has begun to change the newest set."""
+        newest = self.sets[-1]
+        newest.last = height
+        joint = Sets(newest.all[0], following, height + 1, EVER)
+        if len(self.sets) > 1:
+            self.sets[-2].last = min(self.sets[-2].last, height)
+        self.sets += [joint, Sets(following, None, height + 2, EVER)]
+        self.changed.append(height)
 
     def digest(self, kind, content):
         return sha256(b"cairn/1/" + kind + b"\x00" + self.id + content)
@@ -262,45 +306,45 @@ def reference(view, height, block_id):
     return out + b"\x1a\x20" + block_id
 
 
-def certified(chain, data):
-    """The header that a certificate proves irreversible, every signature checked."""
-    header = by_commits(chain, data) if chain.engine == "bft" else by_acks(chain, data)
-    demand(header.configuration == chain.configuration, "another producer set")
-    return header
+def certified(chain, data, sets=None):
+    """The header that a certificate proves irreversible, every signature checked; `sets`: by these, not by those known."""
+    return by_commits(chain, data, sets) if chain.engine == "bft" else by_acks(chain, data, sets)
 
 
-def by_acks(chain, data):
+def by_acks(chain, data, known):
     fields = fields_of(data, {1: "number", 2: "bytes", 3: "bytes"})
     view, path = number(fields[1]), [Header(each) for each in fields[2]]
     demand(path, "no header")
     for below, above in zip(path, path[1:]):
         demand(above.parent == below.id, "headers do not connect")
     demand(all(header.view == view for header in path), "a header of another view")
-    signers = set()
+    sets, signers = chain.sets_of(path[0], known), set()
     for ack in fields[3]:
         parts = fields_of(ack, {1: "bytes", 2: "number", 3: "bytes"})
         signer, position = only(parts[1], 32), number(parts[2])
         demand(position < len(path), "an ack for a block outside the path")
-        demand(signer in chain.producers and signer not in signers, "a signer that does not count")
+        demand(signer in sets.members and signer not in signers, "a signer that does not count")
         signers.add(signer)
         block = path[position]
         chain.demand_signed(signer, b"ack", reference(view, block.height, block.id), only(parts[3], 64))
-    demand(len(signers) > len(chain.producers) // 2, "no majority")
+    sets.demand(signers, lambda producers: producers // 2 + 1)
     return path[0]
 
 
-def by_commits(chain, data):
+def by_commits(chain, data, known):
     fields = fields_of(data, {1: "bool", 2: "bytes", 3: "bytes"})
     demand(number(fields[1]) == 1, "made of prepares, not of commits")
-    header, last, count = Header(only(fields[2])), -1, 0
+    header, last, signers = Header(only(fields[2])), -1, set()
+    sets = chain.sets_of(header, known)
     for each in fields[3]:
         parts = fields_of(each, {1: "number", 2: "bytes"})
         signer = number(parts[1])
-        demand(last < signer < len(chain.producers), "a signer that does not count")
-        last, count = signer, count + 1
+        demand(last < signer < len(sets.members), "a signer that does not count")
+        last = signer
+        signers.add(sets.members[signer])
         content = reference(header.view, header.height, header.id)
-        chain.demand_signed(chain.producers[signer], b"commit", content, only(parts[2], 64))
-    demand(count >= 2 * len(chain.producers) // 3 + 1, "no quorum")
+        chain.demand_signed(sets.members[signer], b"commit", content, only(parts[2], 64))
+    sets.demand(signers, lambda producers: 2 * producers // 3 + 1)
     return header
 
 
@@ -413,7 +457,28 @@ def check_head(chain, proof):
     return {"from": old.id.hex(), "id": new.id.hex(), "height": new.height}
 
 
+def check_producers(chain, proof):
+    """Changes of the producer set, each by the set before it or by both; the chain knows them from then on."""
+    members = Members(proof, "format chainId above changes".split())
+    demand(members.hash("chainId") == chain.id, "another chain")
+    demand(members.count("above") == (chain.changed[-1] if chain.changed else 0), "it does not go on from what is known")
+    demand(len(members.list("changes")) <= 32, "too many changes")
+    for each in members.list("changes"):
+        change = Members(each, "header producers historyPath certificate".split())
+        header, following = Header(change.bytes("header")), change.hashes("producers")
+        newest = chain.sets[-1]
+        demand(header.configuration == newest.hash and header.height >= newest.first, "of another producer set")
+        demand(0 < len(following) <= 200 and len(set(following)) == len(following), "no producer set")
+        demand(configuration_hash(following) == header.next_configuration, "not the set that the header proposes")
+        joint = Sets(newest.all[0], following, header.height + 1, EVER)
+        top = certified(chain, change.bytes("certificate"), [*chain.sets, joint])
+        demand_history(header.id, header.height, top, change.hashes("historyPath"))
+        chain.change(header.height, following)
+    return {"changes": len(chain.changed), "producers": len(chain.sets[-1].members)}
+
+
 CHECKS = {
+    "cairn-producers-proof-1": check_producers,
     "cairn-transaction-proof-1": check_transaction,
     "cairn-block-proof-1": check_block,
     "cairn-head-proof-1": check_head,
@@ -441,12 +506,19 @@ def flipped(text, rng):
     return None if value == json.loads(text) else value
 
 
+def chain_of(vectors, case):
+    """As it is known before the case: a proof of producers changes it."""
+    chain = Chain(vectors["genesis"][case["genesis"]])
+    for proof in case.get("producers", []):
+        check_producers(chain, proof)
+    return chain
+
+
 def run_vectors(vectors, flips):
     failures, flipped_count, rng = [], 0, random.Random(9162)
     for case in vectors["cases"]:
-        chain = Chain(vectors["genesis"][case["genesis"]])
         try:
-            shown = check(chain, case["proof"])
+            shown = check(chain_of(vectors, case), case["proof"])
             if not case["valid"]:
                 failures.append(f"{case['name']}: holds, and should not")
             elif any(shown[key] != value for key, value in case["shows"].items()):
@@ -462,7 +534,7 @@ def run_vectors(vectors, flips):
                 continue
             flipped_count += 1
             try:
-                check(chain, value)
+                check(chain_of(vectors, case), value)
                 failures.append(f"{case['name']}: holds with a bit flipped: {json.dumps(value)[:400]}")
             except Wrong:
                 pass
@@ -482,6 +554,7 @@ def main():
     parser = argparse.ArgumentParser(description="Checks proofs of a Cairn chain (docs/proofs.md).")
     parser.add_argument("proof", nargs="?", help="a file with one proof in JSON, - for standard input")
     parser.add_argument("--genesis", help="the chain's genesis.json")
+    parser.add_argument("--producers", action="append", default=[], help="a proof of the changes of the producer set")
     parser.add_argument("--vectors", help="a file of test vectors, in place of one proof")
     parser.add_argument("--flips", type=int, default=60, help="bits flipped in each vector that holds (default: 60)")
     options = parser.parse_args()
@@ -495,7 +568,10 @@ def main():
     if not options.proof or not options.genesis:
         parser.error("a proof and --genesis, or --vectors")
     try:
-        print(json.dumps(check(Chain(read_json(options.genesis)), read_json(options.proof))))
+        chain = Chain(read_json(options.genesis))
+        for file in options.producers:
+            check_producers(chain, read_json(file))
+        print(json.dumps(check(chain, read_json(options.proof))))
         return 0
     except Wrong as error:
         print(f"not proven: {error}")

@@ -11,15 +11,19 @@ import {
 import type { Evidence } from "../../../consensus/bft/evidence.ts";
 import type { HeadProof } from "../../../consensus/headProof.ts";
 import { checkProducerEvidence as checkUpToSignatures } from "../../../consensus/producerEvidence.ts";
+import type { ProducersProof } from "../../../consensus/producersProof.ts";
 import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
 import { isObject } from "../shape.ts";
 import { areSigned } from "./signatures.ts";
+import { Trust } from "./trust.ts";
 
 export const EVIDENCE_FORMAT = "cairn-fork-evidence-1";
 
 export interface ForkEvidence {
   readonly format: typeof EVIDENCE_FORMAT;
   readonly chainId: string;
+  /** How the producers came to be that signed it, where the set has changed since the genesis. */
+  readonly producers?: readonly ProducersProof[];
   readonly first: BlockProof;
   readonly second: BlockProof;
 }
@@ -54,10 +58,14 @@ export function blockProofOf({ chainId, from, fromHeader, historyPath, certifica
 /** Checks evidence, as JSON gives it, against what the genesis says: it needs no node. */
 export async function checkEvidence(value: unknown, genesis: TrustedGenesis): Promise<EvidenceVerdict> {
   if (!isObject(value) || value["format"] !== EVIDENCE_FORMAT) return no(`it is no ${EVIDENCE_FORMAT}`);
-  if (Object.keys(value).length !== 4 || value["chainId"] !== genesis.chainId) return no("it is of another chain");
+  const { chainId, first: _, second: __, format: ___, producers, ...rest } = value;
+  if (Object.keys(rest).length > 0 || chainId !== genesis.chainId) return no("it is of another chain");
+  const trust = new Trust(genesis);
+  const unproven = producers === undefined ? undefined : await trust.learnAll(producers);
+  if (unproven !== undefined) return no(unproven);
   const proven: ProvenBlock[] = [];
   for (const name of ["first", "second"] as const) {
-    const checked = checkBlockProof(value[name], genesis);
+    const checked = checkBlockProof(value[name], trust.genesis);
     if (!checked.ok) return no(`${name}.${checked.error.field} ${checked.error.detail}`);
     if (!(await areSigned(checked.value.claims)))
       return no(`${name}.certificate has a signature that is not its signer's`);

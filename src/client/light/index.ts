@@ -1,5 +1,6 @@
 /** The light client: `import { LightClient } from "cairn/client/light"`; docs/proofs.md says what it checks. */
 export type { BlockProof, ProvenBlock } from "../../../consensus/blockProof.ts";
+export type { ProducersProof } from "../../../consensus/producersProof.ts";
 export type { ProvenTransaction } from "../../../consensus/transactionProof.ts";
 export { LightError, type LightErrorCode, type LightErrorDetails } from "./errors.ts";
 export {
@@ -15,6 +16,7 @@ export {
   LightClient,
   type LightHead,
   type LightOptions,
+  type LightState,
   type NodeReport,
   type SyncReport,
 } from "./light.ts";

@@ -18,6 +18,7 @@ import {
   type ProvenBlock,
 } from "../../../consensus/blockProof.ts";
 import type { HeadProof, ProvenHead } from "../../../consensus/headProof.ts";
+import type { ProducersProof } from "../../../consensus/producersProof.ts";
 import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
 import type { ProvenTransaction } from "../../../consensus/transactionProof.ts";
 import { fromBase64Url, toBase64Url } from "../../base/base64url.ts";
@@ -28,6 +29,7 @@ import { LightError } from "./errors.ts";
 import { blockProofOf, EVIDENCE_FORMAT, type ForkEvidence } from "./evidence.ts";
 import { LightNode, type Shown } from "./node.ts";
 import { areSigned } from "./signatures.ts";
+import { Trust } from "./trust.ts";
 import { trustedGenesis } from "./trustedGenesis.ts";
 
 export interface LightHead {
@@ -68,6 +70,9 @@ export interface LightBlock extends ProvenBlock {
   readonly transactions: readonly Uint8Array[];
 }
 
+/** What is kept: a proof of the head, and of how the producer set came to be that signed it, if it ever changed. */
+export type LightState = BlockProof & { readonly producers?: readonly ProducersProof[] };
+
 interface Known {
   readonly head: LightHead;
   readonly proof: BlockProof;
@@ -77,14 +82,14 @@ type HeadShown = Shown<ProvenHead, HeadProof>;
 const TIMEOUT_MS = 10_000;
 
 export class LightClient {
-  readonly genesis: TrustedGenesis;
+  readonly #trust: Trust;
   readonly #nodes: readonly LightNode[];
   /** Greatest height that each node has proven. */
   readonly #shown = new Map<string, number>();
   #known: Known | undefined;
 
-  private constructor(genesis: TrustedGenesis, nodes: readonly LightNode[], known: Known | undefined) {
-    this.genesis = genesis;
+  private constructor(trust: Trust, nodes: readonly LightNode[], known: Known | undefined) {
+    this.#trust = trust;
     this.#nodes = nodes;
     this.#known = known;
   }
@@ -94,10 +99,15 @@ export class LightClient {
    * @throws LightError GENESIS_INVALID, STATE_INVALID; ClientError INVALID_ARGUMENT
    */
   static async open(genesis: unknown, urls: readonly string[], options: LightOptions = {}): Promise<LightClient> {
-    const trusted = trustedGenesis(genesis);
+    const trust = new Trust(trustedGenesis(genesis));
     const { platform = {}, timeoutMs = TIMEOUT_MS, state } = options;
-    const nodes = urls.map((url) => new LightNode(url, trusted, platform, timeoutMs));
-    return new LightClient(trusted, nodes, state === undefined ? undefined : await knownOf(state, trusted));
+    const nodes = urls.map((url) => new LightNode(url, trust, platform, timeoutMs));
+    return new LightClient(trust, nodes, state === undefined ? undefined : await knownOf(state, trust));
+  }
+
+  /** With the changes of the producer set that were proven so far. */
+  get genesis(): TrustedGenesis {
+    return this.#trust.genesis;
   }
 
   /** In words: whom it trusts, beyond the genesis and mathematics. */
@@ -112,9 +122,11 @@ export class LightClient {
     return this.#known?.head;
   }
 
-  /** To be kept for a later run: the proof of the head. */
-  get state(): BlockProof | undefined {
-    return this.#known?.proof;
+  /** To be kept for a later run: the proof of the head, and those of the changes of the producer set. */
+  get state(): LightState | undefined {
+    const { proofs } = this.#trust;
+    if (this.#known === undefined || proofs.length === 0) return this.#known?.proof;
+    return { ...this.#known.proof, producers: proofs };
   }
 
   /**
@@ -209,7 +221,14 @@ export class LightClient {
 
   #forked(first: BlockProof, second: BlockProof, reports: readonly NodeReport[]): LightError {
     const { chainId } = this.genesis;
-    const evidence: ForkEvidence = { format: EVIDENCE_FORMAT, chainId, first, second };
+    const { proofs: producers } = this.#trust;
+    const evidence: ForkEvidence = {
+      format: EVIDENCE_FORMAT,
+      chainId,
+      ...(producers.length > 0 && { producers }),
+      first,
+      second,
+    };
     const nodes = Object.fromEntries(reports.map(({ url, verdict }) => [url, verdict]));
     const message = `two histories are certified: they differ at height ${first.height}`;
     return new LightError("FORKED", message, { evidence, nodes });
@@ -237,13 +256,16 @@ function certifiedProof(
   return { format: BLOCK_PROOF_FORMAT, chainId, height, header: toBase64Url(header), historyPath: [], certificate };
 }
 
-async function knownOf(state: unknown, genesis: TrustedGenesis): Promise<Known> {
-  const checked = checkBlockProof(state, genesis);
-  const why = checked.ok ? undefined : `${checked.error.field} ${checked.error.detail}`;
-  if (!checked.ok || !(await areSigned(checked.value.claims)))
-    throw new LightError("STATE_INVALID", `what was kept does not hold: ${why ?? "a signature is not its signer's"}`);
+async function knownOf(state: unknown, trust: Trust): Promise<Known> {
+  const invalid = (why: string): LightError => new LightError("STATE_INVALID", `what was kept does not hold: ${why}`);
+  const { producers, ...proof } = isObject(state) ? state : {};
+  const unproven = producers === undefined ? undefined : await trust.learnAll(producers);
+  if (unproven !== undefined) throw invalid(unproven);
+  const checked = checkBlockProof(proof, trust.genesis);
+  if (!checked.ok) throw invalid(`${checked.error.field} ${checked.error.detail}`);
+  if (!(await areSigned(checked.value.claims))) throw invalid("a signature is not its signer's");
   const { height, id, header } = checked.value;
-  return { head: { height, id, time: header.time }, proof: state as BlockProof };
+  return { head: { height, id, time: header.time }, proof: proof as unknown as BlockProof };
 }
 
 function transactionsOf(body: unknown): Uint8Array[] | undefined {

@@ -89,6 +89,12 @@ function addProducers(program: Command, finish: Finish): void {
     .action(async (dirs: string[], flags: ProposeFlags) =>
       finish(await (await import("./producers.ts")).producersProposeCommand(dirs, flags)),
     );
+  forNode(producers.command("prove").description("print a proof of all changes of the set, for checks without a node"))
+    .addHelpText(
+      "after",
+      "\nExample:\n  cairn producers prove > producers.json\n  cairn tx verify proof.json --genesis genesis.json --producers producers.json",
+    )
+    .action(async (flags: ClientFlags) => finish(await (await import("./producers.ts")).producersProveCommand(flags)));
   producers
     .command("approve")
     .description("sign a proposal with a node's key; asks no node")
@@ -153,6 +159,7 @@ function addTx(program: Command, finish: Finish): void {
     .description("check a proof of a transaction, without any node")
     .argument("<file>", "what tx show --proof printed; - for standard input")
     .requiredOption("--genesis <file>", "genesis.json of the chain")
+    .option("--producers <file>", "what producers prove printed, where the set of producers has changed")
     .option("--json", "print JSON")
     .addHelpText(
       "after",

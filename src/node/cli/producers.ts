@@ -6,6 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { GENESIS_DEFAULTS, NONCE_BYTES, SIGNATURE_BYTES } from "../../../chain/constants.ts";
 import { CHANGE_REFUSALS, type ProducerEntry } from "../../../chain/producerChange.ts";
 import { encodeTransaction, transactionClaim, type Transaction } from "../../../chain/transaction.ts";
+import { headerMessage } from "../../../chain/header.ts";
+import type { ProducersProof } from "../../../consensus/producersProof.ts";
+import { fromBase64Url } from "../../base/base64url.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
 import type { Producers } from "../../client/answers.ts";
 import type { CairnClient } from "../../client/index.ts";
@@ -22,7 +25,7 @@ import {
   proposalText,
 } from "../proposalFile.ts";
 import { whyNotRead, whyNotWritten } from "../systemError.ts";
-import { answerOf, type ClientFlags, clientOf } from "./client.ts";
+import { answerOf, type ClientFlags, clientOf, get } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { quorumFaults } from "./liveQuorum.ts";
 import { isAnyAsked, proposedSet, type SetFlags } from "./proposedSet.ts";
@@ -70,6 +73,27 @@ function setText({ producers, config, activeFrom, changes, approval, change }: P
 function changeText({ height, irreversible }: NonNullable<Producers["change"]>): string {
   const state = irreversible ? "irreversible; ends with the next block that says so" : "not irreversible yet";
   return `proposed at block ${height}, joint; ${state}`;
+}
+
+/** Prints proofs of all changes, each going on from the one before, as JSON; nothing is checked here. */
+export async function producersProveCommand(flags: ClientFlags): Promise<ExitStatus> {
+  const proofs: ProducersProof[] = [];
+  for (let above = 0; ;) {
+    const proof = await get<ProducersProof>(flags, `/v1/proofs/producers?above=${above}`);
+    const heights = proof.changes.map(({ header }) => heightOf(header));
+    const last = heights.at(-1);
+    if (last === undefined || last <= above) break;
+    proofs.push(proof);
+    above = last;
+  }
+  printJson(proofs);
+  return EXIT.ok;
+}
+
+function heightOf(header: string): number {
+  const decoded = headerMessage.decode(fromBase64Url(header) ?? new Uint8Array(0));
+  if (!decoded.ok) throw new CliError(EXIT.no, "the node's proof holds what is no header");
+  return decoded.value.height;
 }
 
 /** Signs a proposal with the key of a node's directory. */

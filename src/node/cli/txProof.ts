@@ -1,6 +1,8 @@
 /** `cairn tx show ID --proof`, `cairn tx verify FILE|- --genesis FILE`. */
 import { checkTransactionProof, type ProvenTransaction } from "../../../consensus/transactionProof.ts";
+import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
 import { fromUtf8, toHex } from "../../base/bytes.ts";
+import { Trust } from "../../client/light/trust.ts";
 import { operationsJson, receiptJson } from "../http/kvText.ts";
 import { type GenesisFile, readGenesisFile, toGenesis } from "../genesisFile.ts";
 import { verifySignatures } from "../signatures.ts";
@@ -28,13 +30,20 @@ export async function txProofCommand(id: string, flags: ClientFlags): Promise<Ex
 
 export interface TxVerifyFlags {
   readonly genesis: string;
+  /** Proofs of the changes of the producer set, as `cairn producers prove` prints them. */
+  readonly producers?: string;
   readonly json?: boolean;
 }
 
 export async function txVerifyCommand(file: string, flags: TxVerifyFlags): Promise<ExitStatus> {
   const genesis = readGenesisFile(flags.genesis);
   if (!genesis.ok) throw new CliError(EXIT.unreachable, genesis.error.message);
-  const verdict = await verdictOn(await readProof(file), genesis.value);
+  const trust = new Trust(toGenesis(genesis.value));
+  if (flags.producers !== undefined) {
+    const why = await trust.learnAll(await readJson(flags.producers));
+    if (why !== undefined) throw new CliError(EXIT.no, `${flags.producers} does not hold: ${why}`);
+  }
+  const verdict = await verdictOn(proofIn(await readJson(file)), trust.genesis);
   if (flags.json) printJson(verdict.ok ? shownJson(verdict.proven, genesis.value) : verdict);
   else print(verdict.ok ? provenText(verdict.proven, genesis.value) : colour("red", `not proven: ${verdict.why}`));
   return verdict.ok ? EXIT.ok : EXIT.no;
@@ -44,10 +53,13 @@ type Verdict =
   | { readonly ok: true; readonly proven: ProvenTransaction }
   | { readonly ok: false; readonly field: string; readonly why: string };
 
-async function verdictOn(value: unknown, file: GenesisFile): Promise<Verdict> {
-  const checked = checkTransactionProof(value, toGenesis(file));
-  if (!checked.ok)
-    return { ok: false, field: checked.error.field, why: `${checked.error.field} ${checked.error.detail}` };
+async function verdictOn(value: unknown, genesis: TrustedGenesis): Promise<Verdict> {
+  const checked = checkTransactionProof(value, genesis);
+  if (!checked.ok) {
+    const { code, field, detail } = checked.error;
+    const hint = "; give --producers, what cairn producers prove prints, where the set has changed";
+    return { ok: false, field, why: `${field} ${detail}${code === "PRODUCERS_UNKNOWN" ? hint : ""}` };
+  }
   const valid = await verifySignatures(checked.value.claims);
   const forged = checked.value.claims[valid.indexOf(false)];
   if (forged === undefined) return { ok: true, proven: checked.value };
@@ -55,14 +67,17 @@ async function verdictOn(value: unknown, file: GenesisFile): Promise<Verdict> {
 }
 
 /** The proof itself, or an answer that holds it. */
-async function readProof(file: string): Promise<unknown> {
+function proofIn(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "proof" in value ? value.proof : value;
+}
+
+async function readJson(file: string): Promise<unknown> {
   const name = nameOfInput(file);
   const bytes = await readInput(file);
   const text = bytes.length > PROOF_FILE_MAX_BYTES ? undefined : fromUtf8(bytes);
   try {
     if (text === undefined) throw new Error("it is not UTF-8 text of at most 16 MiB");
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && "proof" in value ? value.proof : value;
+    return JSON.parse(text) as unknown;
   } catch (error) {
     throw new CliError(EXIT.no, `${name} holds no proof: ${(error as Error).message}`);
   }

@@ -13,6 +13,8 @@ import {
   headProofQuery,
   headProofSchema,
   noQuery,
+  producersProofQuery,
+  producersProofSchema,
 } from "./schemas.ts";
 
 export function addProofRoutes(instance: FastifyInstance, { api }: HttpContext): void {
@@ -28,6 +30,17 @@ export function addProofRoutes(instance: FastifyInstance, { api }: HttpContext):
       },
     },
     async (request) => provenOr409("block", await api.blockProof(foundBlock(api, request.params.ref))),
+  );
+
+  app.get(
+    "/v1/proofs/producers",
+    {
+      schema: {
+        querystring: producersProofQuery,
+        response: documented({ 200: producersProofSchema, 409: errorSchema }),
+      },
+    },
+    async (request) => provenOr409("change", await api.producersProof(request.query.above)),
   );
 
   app.get(

@@ -4,6 +4,7 @@ import { BLOCK_PROOF_FORMAT } from "../../../consensus/blockProof.ts";
 import { EVIDENCE_KINDS } from "../../../consensus/bft/evidence.ts";
 import { PRODUCER_EVIDENCE_FORMAT } from "../../../consensus/producerEvidence.ts";
 import { HEAD_PROOF_FORMAT } from "../../../consensus/headProof.ts";
+import { PRODUCERS_PROOF_FORMAT } from "../../../consensus/producersProof.ts";
 import { PROOF_FORMAT } from "../../../consensus/transactionProof.ts";
 import { PRODUCER_APPROVALS } from "../../../chain/genesis.ts";
 import { BLOCKS_LIMIT, KV_LIMIT, WAIT_DEFAULT_MS, WAIT_MAX_MS } from "./limits.ts";
@@ -170,6 +171,21 @@ export const headProofSchema = z.object({
   fromHeader: base64url,
   consistencyPath: path,
   ...certifiedMembers,
+});
+
+export const producersProofQuery = z.strictObject({ above: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0) });
+export const producersProofSchema = z.object({
+  format: z.literal(PRODUCERS_PROOF_FORMAT),
+  chainId: hex,
+  above: height,
+  changes: z.array(
+    z.object({
+      header: base64url.describe("of the block that began the change"),
+      producers: z.array(hex).describe("keys of the set to come"),
+      historyPath: path,
+      certificate: base64url,
+    }),
+  ),
 });
 
 export const transactionStateSchema = z.object({

@@ -197,6 +197,11 @@ export class FakeNode implements NodeApi {
     lasting: true,
   });
 
+  producersProof: NodeApi["producersProof"] = async () => ({
+    refused: "this node does not hold all earlier blocks",
+    lasting: true,
+  });
+
   read(key: Uint8Array): Uint8Array | undefined {
     return this.state.get(toBinaryString(key))?.value;
   }

@@ -358,6 +358,7 @@ test("the OpenAPI document names every path and the bodies of submissions", asyn
     "/v1/peers/{peer}/on",
     "/v1/producers",
     "/v1/proofs/head",
+    "/v1/proofs/producers",
     "/v1/routes",
     "/v1/status",
     "/v1/stream",

@@ -80,6 +80,15 @@ export const HEAD_PROOF = {
   ...PROVEN,
 };
 
+export const PRODUCERS_PROOF = {
+  format: "cairn-producers-proof-1",
+  chainId: CHAIN_ID,
+  above: 0,
+  changes: [
+    { header: HEADER, producers: [KEY, PEER_KEY], historyPath: PROVEN.historyPath, certificate: PROVEN.certificate },
+  ],
+};
+
 export const BLOCKS = { blocks: [BLOCK], next: null };
 
 export const FORKS = {
