@@ -312,7 +312,9 @@ export class Bft implements Engine, EngineLead {
     this.#voting.flush();
     if (!this.#takesPart()) return;
     const hasWork = this.#hasWork();
-    this.#pacemaker.update(this.#record.view, hasWork);
+    const leader = this.#leaderOfView();
+    const isLeaderLost = leader !== this.#host.self && !this.#host.reaches(leader);
+    this.#pacemaker.update(this.#record.view, hasWork, isLeaderLost);
     this.#tenure.update(this.#record.view, hasWork && this.#opener !== undefined, this.#host.now());
   }
 

@@ -45,10 +45,16 @@ export class Pacemaker {
     return this.#seen.get(producer)?.view ?? 0;
   }
 
-  /** Runs, or stops, by what there is to do. */
-  update(view: number, hasWork: boolean): void {
+  /**
+   * Runs, or stops, by what there is to do.
+   * @param isLeaderLost there is no way to the leader: then the first attempt since there was progress comes early
+   */
+  update(view: number, hasWork: boolean, isLeaderLost: boolean): void {
     if (!hasWork || !this.#seesQuorum(view)) this.#at = Number.POSITIVE_INFINITY;
-    else if (this.#at === Number.POSITIVE_INFINITY) this.restart();
+    else if (this.#at === Number.POSITIVE_INFINITY) {
+      this.restart();
+      if (isLeaderLost && this.#growth === 1) this.leaderLost();
+    }
   }
 
   /** Progress, or a new view: all of the time again. */

@@ -37,6 +37,8 @@ export interface SubmissionHost {
   leader(): PeerKey | undefined;
   /** All other producers, where the engine lets them watch over the leader; none elsewhere. */
   others(): readonly PeerKey[];
+  /** Is there a way to this node now? */
+  reaches(to: PeerKey): boolean;
   /** @returns false when there is no way to it now */
   unicast(to: PeerKey, payload: Uint8Array): boolean;
   /** Signs and sends what this leader refused. */
@@ -73,6 +75,8 @@ export class Submissions {
   #budgetBytes = FORWARD_BUDGET_BYTES;
   /** Where the engine lets all watch: the view when it was looked at last. */
   #viewSeen = 0;
+  /** Was there no way to the leader when it was looked at last? */
+  #isLost = false;
   /** Was this node the leader when it was asked last? */
   #led = false;
 
@@ -186,7 +190,7 @@ export class Submissions {
     this.#budgetBytes = FORWARD_BUDGET_BYTES;
     this.#forwardAllSoon();
     // The leader did not include them in time.
-    for (const producer of this.#host.others()) this.#send(producer, this.#unforwarded.values());
+    if (this.#host.others().length > 0) this.#forwardToAll();
   }
 
   /** Sends what waits to the leader; all of it, when the leader is a new one. Called at the end of every step. */
@@ -204,12 +208,29 @@ export class Submissions {
       this.#host.mempool.reconsiderDoomed(this.#host.now());
       this.#forwardAllSoon();
     }
+    const isLost = leader !== this.#host.self && this.#isCutOff(leader);
+    // It may have died with what it was given.
+    if (isLost && !this.#isLost) this.#forwardAllSoon();
+    this.#isLost = isLost;
     if (this.#unforwarded.size === 0) return;
     if (leader === this.#host.self) {
       this.#unforwarded.clear();
       return;
     }
-    this.#forwardTo(leader);
+    if (isLost) this.#forwardToAll();
+    else this.#forwardTo(leader);
+  }
+
+  /** No way leads to a leader that others watch: they are told at once, because it may be dead. */
+  #isCutOff(leader: PeerKey): boolean {
+    return !this.#host.reaches(leader) && this.#host.others().length > 0;
+  }
+
+  /** What there is not room for goes when it is forwarded again. */
+  #forwardToAll(): void {
+    for (const producer of this.#host.others()) this.#send(producer, this.#unforwarded.values());
+    this.#unforwarded.clear();
+    this.#forwardAgainAt = this.#host.now() + FORWARD_AGAIN_MS;
   }
 
   #send(to: PeerKey, entries: Iterable<PoolEntry>): void {

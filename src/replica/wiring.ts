@@ -322,6 +322,7 @@ function submissions(start: ReplicaStart, core: Core, parts: Parts): Submissions
     view: () => engine.state.view,
     leader: () => engine.state.leader,
     others: () => (kit.forwardsToAll ? membersAround(ledger.head).filter((key) => key !== start.self) : []),
+    reaches: (to) => transport.reaches(to),
     unicast: (to, payload) => transport.unicast(to, "bulk", payload, { durable: false }),
     answer: (submitter, view, results) => {
       const answer = { submitter, view, results };

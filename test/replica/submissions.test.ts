@@ -52,6 +52,7 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
     view: () => world.view,
     leader: () => world.leader,
     others: () => [],
+    reaches: () => true,
     unicast: (to, payload) => {
       const decoded = decodePayload(CHAIN_ID, payload);
       if (decoded.ok && world.reachable) sent.push({ to, payload: decoded.value });

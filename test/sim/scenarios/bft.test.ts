@@ -97,6 +97,31 @@ describe("view changes", () => {
     for (const index of stage.up) expect(view(stage, index)).toBe(before + 1);
   });
 
+  it("after a leader died on an idle network: the next transaction is told to all at once, and the broken link is a hint", () => {
+    const stage = openBft(4, { followers: 1 });
+    const old = stage.leader;
+    const before = view(stage, old);
+    stage.advance(2_000);
+    stage.crash(old);
+    stage.advance(5_000);
+    expect(view(stage, stage.up[0] as number)).toBe(before);
+    for (const [at, views] of [
+      [stage.others(old)[0] as number, 1],
+      [4, 2],
+    ] as const) {
+      const [id] = stage.submit(at) as [string];
+      // Neither the two seconds after which a transaction is forwarded again, nor the view timeout.
+      expect(stage.until("it is decided", () => stage.placeOf(id) !== undefined, 5_000)).toBeLessThan(500);
+      stage.settle();
+      for (const index of stage.up) expect(view(stage, index)).toBe(before + views);
+      if (views === 2) break;
+      stage.start(old);
+      stage.settle();
+      stage.crash(stage.leader);
+      stage.advance(5_000);
+    }
+  });
+
   it("while a block is being produced: nothing is lost, nothing comes twice", () => {
     const stage = openBft(4);
     const old = stage.leader;
