@@ -338,7 +338,8 @@ export class Bft implements Engine, EngineLead {
   #suspect(): void {
     this.#pacemaker.stop();
     const { best, root } = this.#host.ledger;
-    if (best.height === root.height && !this.#isChanging() && !this.#host.canInclude()) return;
+    const isIdle = best.height === root.height && !this.#isChanging() && !this.#isChangeOpen;
+    if (isIdle && !this.#host.canInclude()) return;
     this.#pacemaker.grow();
     this.#changeView(this.#record.view + 1);
   }
@@ -510,7 +511,13 @@ export class Bft implements Engine, EngineLead {
   /** Something to decide: an undecided block, a view that is not open, a transaction. */
   #hasWork(): boolean {
     const { best, root } = this.#host.ledger;
-    return best.height > root.height || this.#isChanging() || this.#host.hasPending();
+    return best.height > root.height || this.#isChanging() || this.#isChangeOpen || this.#host.hasPending();
+  }
+
+  /** A change of the producer set is under way: a block has to end it, and the new set to open a view. */
+  get #isChangeOpen(): boolean {
+    const { sets, setsAfter } = this.#host.ledger.head;
+    return sets.next !== undefined || setsAfter.next !== undefined;
   }
 
   /** I asked for my view, and nobody has opened it. */

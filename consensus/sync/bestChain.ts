@@ -109,6 +109,11 @@ export class BestChain {
     return this.isFarBehind(rootHeight) ? this.#log.changeProving(rootHeight) : undefined;
   }
 
+  /** The set that decides with the one in force about my irreversible block, while the one is changed for the other. */
+  get proposed(): Configuration | undefined {
+    return this.#ledger.root.sets.next?.configuration;
+  }
+
   idAt(height: number): string | undefined {
     if (height > this.head.height) return undefined;
     if (height < this.#ledger.bottom.height) return this.#log.idAt(height);

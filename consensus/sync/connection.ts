@@ -66,8 +66,11 @@ export interface ConnectionOutput {
   finalityConflict(height: number, theirs: string, mine: string): void;
 }
 
-/** My certificate of the root, if there is one for exactly that block. */
-export type RootCertificate = () => Uint8Array | undefined;
+/**
+ * My certificate of the root, if there is one for exactly that block.
+ * @param isFinal only one of an irreversible block, for whoever has to pull from far behind
+ */
+export type RootCertificate = (isFinal: boolean) => Uint8Array | undefined;
 
 export class Connection {
   readonly #chain: BestChain;
@@ -422,22 +425,32 @@ export class Connection {
   }
 
   /** A peer far behind has come as far as it can with the certificate that it was shown. */
-  #showsWhatHelps(mine: Hello, { root }: Hello): boolean {
-    const change = this.#chain.changeFor(root.height);
-    if (change === undefined) return mine.rootProducers === undefined;
-    return mine.rootCertificate !== undefined && equalBytes(change.certificate, mine.rootCertificate);
+  #showsWhatHelps(mine: Hello, theirs: Hello): boolean {
+    const { rootCertificate, rootProducers } = this.#shown(theirs);
+    if (rootProducers === undefined && mine.rootProducers === undefined) return true;
+    const before = mine.rootCertificate;
+    return rootCertificate !== undefined && before !== undefined && equalBytes(rootCertificate, before);
+  }
+
+  /** What is shown for my root; to a peer far behind, what it can judge by the producer sets that it knows. */
+  #shown(theirs: Hello | undefined): Pick<Hello, "rootCertificate" | "rootProducers"> {
+    const change = theirs && this.#chain.changeFor(theirs.root.height);
+    const isFar = theirs !== undefined && this.#chain.isFarBehind(theirs.root.height);
+    const producers = change?.producers ?? (isFar ? this.#chain.proposed : undefined);
+    const certificate = change?.certificate ?? this.#rootCertificate(producers !== undefined);
+    return {
+      ...(certificate && { rootCertificate: certificate }),
+      ...(producers && { rootProducers: encodeConfiguration(producers) }),
+    };
   }
 
   #sendHello(locator: readonly LocatorEntry[]): void {
-    const change = this.#theirs && this.#chain.changeFor(this.#theirs.root.height);
-    const certificate = change?.certificate ?? this.#rootCertificate();
     this.#mine = {
       seq: (this.#mine?.seq ?? 0) + 1,
       echo: this.#theirs?.seq ?? 0,
       head: refOf(this.#chain.head),
       root: refOf(this.#chain.root),
-      ...(certificate && { rootCertificate: certificate }),
-      ...(change && { rootProducers: encodeConfiguration(change.producers) }),
+      ...this.#shown(this.#theirs),
       locator,
     };
     this.#out.hello(this.#mine);

@@ -38,7 +38,8 @@ export interface SyncHost {
   /** The first ancestor of an orphan that is not here, not even as an orphan. */
   lowestMissing(orphan: Block): string;
   /** Certificate of exactly the root, if there is one. */
-  rootCertificate(): Uint8Array | undefined;
+  /** @param isFinal only one of an irreversible block */
+  rootCertificate(isFinal: boolean): Uint8Array | undefined;
   fault(peer: PeerKey, what: "invalidBlock" | "hellos", detail: string): void;
   finalityConflict(peer: PeerKey, detail: string): void;
 }
@@ -98,7 +99,7 @@ export class Sync {
         finalityConflict: (height, theirs, mine) =>
           this.#host.finalityConflict(peer, `block ${height} is ${mine} here and ${theirs} there, both irreversible`),
       },
-      () => this.#host.rootCertificate(),
+      (isFinal) => this.#host.rootCertificate(isFinal),
       this.#host.now(),
     );
     this.#connections.set(peer, connection);

@@ -64,8 +64,8 @@ export interface IntakeHost {
   readonly transport: Transport;
   /** Is, or was lately, or may soon be a producer, as far as this node knows the chain. */
   isProducer(key: PeerKey): boolean;
-  /** Whether a signature is valid, at once. */
-  verify(claim: SignatureClaim): boolean;
+  /** The signatures in what is attached to this block could not be judged yet. */
+  attachmentUnchecked(block: Block): void;
   /** The disk is full, or far too slow: what it does not take must not pile up here. */
   isDiskBehind(): boolean;
   /** A block that is here in any way: its signature was checked. */
@@ -179,7 +179,6 @@ export class Intake {
   /** It is valid: what is for others goes on, what is for this node is delivered. */
   #pass(from: PeerKey, lane: Lane, { arrival, onward, source, early }: Judged): void {
     const refused = early && this.#refusesEarly(early);
-    if (refused === "drop") return;
     if (refused !== undefined) return this.#host.conduct.fault(from, refused.fault, refused.detail, "chain");
     if (onward !== undefined) this.#host.transport.forward(onward, lane);
     if (arrival !== undefined) this.#host.deliver(source ?? from, arrival);
@@ -254,20 +253,19 @@ export class Intake {
     return { fault: "invalidCertificate", detail: `a block's attachment: ${attached.error.detail}` };
   }
 
-  /** A block that came before its producers were known, now that all before it on this connection have been taken in. */
-  #refusesEarly(block: Block): Refused | undefined {
+  /**
+   * A block that came before its producers, or those of what it shows, were known, now that all before it on this
+   * connection have been taken in. It may wait on: for its time, for its parent. What it shows is checked when it leaves
+   * that place.
+   */
+  #refusesEarly(block: Block): Exclude<Refused, "drop"> | undefined {
     const { producer, parent } = block.header;
     const isJudged = this.#host.isInLedger(parent);
     const mayBeProducer = !isJudged && (this.#host.isKnown(parent) || this.#host.asked(block.id));
     if (!this.#host.isProducer(producer) && !mayBeProducer)
       return { fault: "invalidBlock", detail: `a block of ${producer}, no producer` };
-    const attached = this.#attachmentClaims(block);
-    // What descends from it has it asked for again, once the chain tells who signed.
-    if (attached === UNKNOWN && !isJudged) return "drop";
-    if (attached === UNKNOWN) return { fault: "invalidCertificate", detail: "attached by other producers" };
-    if ("fault" in attached) return attached;
-    const isValid = attached.claims.every((claim) => this.#verified.has(claim) || this.#host.verify(claim));
-    return isValid ? undefined : { fault: "badSignature", detail: "in what is attached to a block" };
+    this.#host.attachmentUnchecked(block);
+    return undefined;
   }
 
   #judgeHello(message: Extract<SyncMessage, { kind: "hello" }>): Judged | Refused {

@@ -45,6 +45,7 @@ import { EvidenceStore } from "./evidenceStore.ts";
 import { LEAVING_TIMEOUTS, OUTBOUND_PEERS } from "./constants.ts";
 import { type Arrival, Intake } from "./intake.ts";
 import { Leaving } from "./leaving.ts";
+import { LateAttachments } from "./lateAttachments.ts";
 import { LinearizableReads } from "./linearizableReads.ts";
 import { Outbox } from "./outbox.ts";
 import type { ReplicaStart } from "./start.ts";
@@ -68,6 +69,7 @@ export interface Core {
 
 export interface Parts {
   readonly kit: EngineKit;
+  readonly late: LateAttachments;
   readonly ledger: Ledger;
   readonly outbox: Outbox;
   readonly finality: Finality;
@@ -97,13 +99,15 @@ export function wire(start: ReplicaStart, core: Core): Parts {
     isProducer: (key) => ledger.isProducer(key),
     inForce: () => ledger.setsInForce,
   });
-  const ledger = new Ledger(start.execution, start.bottom, kit.headerRule, start.rejected);
+  const late = new LateAttachments(kit, start.verify);
+  const ledger = new Ledger(start.execution, start.bottom, late.headerRule, start.rejected);
   const outbox = new Outbox();
   const finality = new Finality(ledger, bottomCertificate(start));
   const { mempoolBytes, mempoolTransactions } = start.settings;
   // Filled part by part: a part asks for another only when the replica runs.
   const first: Partial<Parts> = {
     kit,
+    late,
     ledger,
     outbox,
     finality,
@@ -201,7 +205,7 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     genesis: start.genesis,
     transport,
     isProducer: (key) => ledger.isProducer(key),
-    verify: start.verify,
+    attachmentUnchecked: (block) => parts.late.unchecked(block),
     isDiskBehind: () => outbox.owesTooMuch,
     isKnown: (id) => admission.isKnown(id),
     isInLedger: (id) => ledger.get(id) !== undefined,
@@ -254,7 +258,7 @@ function sync(start: ReplicaStart, core: Core, parts: Parts): Sync {
     acceptBlock: (from, block, requested) => admission.accept(from, block, requested),
     isKnown: (id) => admission.isKnown(id),
     lowestMissing: (orphan) => ledger.lowestMissing(orphan),
-    rootCertificate: () => parts.engine.certifiedRoot?.bytes ?? finality.shown,
+    rootCertificate: (isFinal) => (isFinal ? undefined : parts.engine.certifiedRoot?.bytes) ?? finality.shown,
     fault: (peer, what, detail) => parts.conduct.fault(peer, what, detail),
     finalityConflict: (peer, detail) => core.disconnect(peer, "finalityConflict", detail),
   });

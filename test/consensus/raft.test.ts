@@ -630,6 +630,25 @@ describe("a leader that hands over", () => {
 });
 
 describe("a follower of the chain", () => {
+  it("votes when it is asked: who counts judges who is a member, and its own chain may be behind [S11]", () => {
+    const replica = new Replica(FRESH, [], STRANGER);
+    const content = { view: 1, head: GENESIS_REF, preVote: false, transfer: false };
+    replica.receive(B, { kind: "requestVote", content });
+    const [answer] = replica.take("vote");
+    expect(answer).toMatchObject({
+      to: B,
+      content: { content: { view: 1, candidate: B, granted: true } },
+      durable: true,
+    });
+    expect(replica.record.votedFor).toBe(B);
+    // Once a view, like everybody [R1].
+    replica.receive(C, { kind: "requestVote", content });
+    expect(replica.take("vote")[0]).toMatchObject({ to: C, content: { content: { granted: false } } });
+    // It asks for nobody's vote.
+    replica.pass(10 * TIMEOUT);
+    expect(replica.take("requestVote")).toEqual([]);
+  });
+
   it("watches: knows view and leader by the headers, says nothing", () => {
     const replica = new Replica("lost", [], STRANGER);
     replica.accept(chainOf(3)[0] as NaiveBlock);

@@ -26,6 +26,8 @@ export interface Mutation {
   readonly producers: string;
   readonly followers: string;
   readonly topology: Topology;
+  /** The producer set is changed in every run, or in none. */
+  readonly changes: "on" | "off";
   readonly maxSeeds: number;
 }
 
@@ -41,6 +43,7 @@ export function mutation(tag: string, name: string, edits: readonly Edit[], swee
     producers: "2..5",
     followers: "0..1",
     topology: "mesh",
+    changes: "off",
     maxSeeds: 200,
     ...sweep,
   };

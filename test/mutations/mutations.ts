@@ -12,12 +12,14 @@ import { EARLY_VOTES } from "./earlyVotes.ts";
 import { EVIDENCE } from "./evidence.ts";
 import { FAR_BEHIND } from "./farBehind.ts";
 import { mutation, type Mutation } from "./mutation.ts";
+import { PRODUCER_SETS } from "./producerSets.ts";
 import { VSR } from "./vsr.ts";
 
 const RAFT = "consensus/raft/raft.ts";
 const LEADING = "consensus/leading/messages.ts";
 const TERM = "consensus/leading/term.ts";
 const VOTE_RECORD = "consensus/leading/voteRecord.ts";
+const ACK_TABLE = "consensus/leading/ackTable.ts";
 const READ_ROUNDS = "consensus/leading/readRounds.ts";
 const CONNECTION = "consensus/sync/connection.ts";
 const PEER_KNOWLEDGE = "consensus/sync/peerKnowledge.ts";
@@ -75,7 +77,11 @@ export const MUTATIONS: readonly Mutation[] = [
     { faults: "churning", maxSeeds: 600 },
   ),
   mutation("S2", "a new leader waits for a transaction to open its view", [
-    { file: TERM, find: "opening: !this.#opened", replace: "opening: false" },
+    {
+      file: TERM,
+      find: "if (next === undefined) return { view: this.#hooks.view, opening: !this.#opened };",
+      replace: "if (next === undefined) return { view: this.#hooks.view, opening: false };",
+    },
   ]),
   mutation(
     "S3",
@@ -87,9 +93,9 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: "this.lead.term?.acked(signer, ack, signature);",
       },
       {
-        file: TERM,
-        find: "if (node === undefined || node.view !== this.#hooks.view) return;",
-        replace: "if (node === undefined) return;",
+        file: ACK_TABLE,
+        find: "if (at.view !== head.view) return undefined;",
+        replace: "",
       },
     ],
     { faults: "churning", maxSeeds: 600 },
@@ -324,6 +330,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BY_TESTS,
   ...BROADCAST_TREE,
   ...VSR,
+  ...PRODUCER_SETS,
   ...BFT,
   ...DISCOVERING,
   ...EARLY_VOTES,

@@ -91,7 +91,7 @@ async function searchModel(directory: string): Promise<Found> {
 }
 
 async function sweepSeeds(directory: string, mutation: Mutation): Promise<Found> {
-  const { engine, faults, producers, followers, topology, maxSeeds } = mutation;
+  const { engine, faults, producers, followers, topology, changes, maxSeeds } = mutation;
   const line = await lastLine(directory, [
     "entry.ts",
     "--json",
@@ -107,6 +107,8 @@ async function sweepSeeds(directory: string, mutation: Mutation): Promise<Found>
     followers,
     "--topology",
     topology,
+    "--changes",
+    changes,
     "--seeds",
     `${maxSeeds}`,
   ]);

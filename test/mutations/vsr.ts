@@ -15,8 +15,8 @@ export const VSR: readonly Mutation[] = [
     "V1",
     "a primary opens its view with one departure too few",
     VIEW_CHANGE,
-    "if (counted.length < majority) return undefined;",
-    "if (counted.length < majority - 1) return undefined;",
+    "if (!hasMajority(sets, (key) => counted.some(([replica]) => replica === key))) return undefined;",
+    "if (counted.length < sets.current.producers.length / 2 - 1) return undefined;",
     "churning",
   ),
   swept(
@@ -39,8 +39,8 @@ export const VSR: readonly Mutation[] = [
     "V2",
     "a recovery ends without the primary's answer",
     RECOVERY,
-    "if (primary?.view !== view || primary.head === undefined) return undefined;",
-    "if (primary?.head === undefined) return { view, head: { view: 0, height: 0, id: this.#self } };",
+    "const head = answers.find((each) => each.view === view && each.head !== undefined)?.head;",
+    "const head = answers.find((each) => each.head !== undefined)?.head;",
     "forgetful",
   ),
   swept(
@@ -94,8 +94,8 @@ export const VSR: readonly Mutation[] = [
     "S5",
     "vsr: a primary's own departure counts before it is on disk",
     ENGINE,
-    'if (this.#isMine()) this.#host.whenDurable({ kind: "ownViewChange", view });',
-    "if (this.#isMine()) this.#countDeparture(this.#host.self);",
+    'if (departedTo === this.#host.self) this.#host.whenDurable({ kind: "ownViewChange", view });',
+    "if (departedTo === this.#host.self) this.#countDeparture(this.#host.self);",
   ),
   swept(
     "S5",
@@ -108,8 +108,8 @@ export const VSR: readonly Mutation[] = [
     "S7",
     "vsr: a primary that restarted opens its view again",
     ENGINE,
-    "if (this.#isNormal || !this.#isMine() || this.#record.isRecovering || this.#silentIn === this.#record.view) return;",
-    "if (this.#isNormal || !this.#isMine() || this.#record.isRecovering) return;",
+    "if (this.#isNormal || this.#record.isRecovering || this.#silentIn === view) return;",
+    "if (this.#isNormal || this.#record.isRecovering) return;",
     "churning",
   ),
 ];

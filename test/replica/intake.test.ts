@@ -89,7 +89,7 @@ class Node {
     genesis,
     transport: this.transport,
     isProducer: (key) => genesis.configuration.producers.includes(key),
-    verify: () => true,
+    attachmentUnchecked: () => undefined,
     isDiskBehind: () => this.isDiskBehind,
     isKnown: (id) => this.known.has(id),
     isInLedger: (id) => this.known.has(id),

@@ -11,6 +11,7 @@ import { BftPromiseOracle } from "./oracles/bftPromises.ts";
 import { ProducerSetOracle } from "./oracles/producerSets.ts";
 import { ConductOracle, StreamOracle } from "./oracles/conduct.ts";
 import { DecisionOracle } from "./oracles/decisions.ts";
+import { ElectionOracle } from "./oracles/elections.ts";
 import { EvidenceOracle } from "./oracles/evidence.ts";
 import { FinalityOracle } from "./oracles/finality.ts";
 import { PromiseOracle } from "./oracles/promises.ts";
@@ -28,6 +29,7 @@ import { short } from "./trace.ts";
 import {
   isResponse,
   readBftRecord,
+  readChoice,
   readRecord,
   readVsrRecord,
   readWire,
@@ -51,6 +53,7 @@ export class Observer implements Watch {
   readonly views: ViewOracle;
   readonly decisions: DecisionOracle;
   readonly producerSets: ProducerSetOracle;
+  readonly #elections = new ElectionOracle();
   /** Of the engine of the run; the other has nothing to say. */
   readonly promises: PromiseOracle;
   readonly bftPromises: BftPromiseOracle;
@@ -226,6 +229,8 @@ export class Observer implements Watch {
       this.bftPromises.durable(node, read);
       return read.committed;
     }
+    const choice = readChoice(record, this.#simulation.engine);
+    this.#elections.durable(node, choice.view, choice.candidate);
     const read = this.#readRecord(record);
     this.promises.durable(node, read);
     return read.acked;
@@ -289,7 +294,10 @@ export class Observer implements Watch {
           this.decisions.opened(node.index, seen);
         continue;
       }
-      if (this.views.seen(node.index, seen, decided) === "opener") this.decisions.opened(node.index, seen);
+      if (this.views.seen(node.index, seen, decided) !== "opener") continue;
+      this.decisions.opened(node.index, seen);
+      if (this.#simulation.engine !== "bft" && this.#areAllJudged)
+        this.#elections.opened(node.index, seen, (hasChosen) => this.#isQuorum(id, hasChosen));
     }
     // Its ancestry is looked at: the blocks come first.
     if (record !== undefined && this.#simulation.engine === "bft")
@@ -314,7 +322,14 @@ export class Observer implements Watch {
     });
   }
 
+  /** No producer is scripted: what one leads to on honest disks is anything. */
+  get #areAllJudged(): boolean {
+    return this.#simulation.nodes.every(({ key, isProducer }) => !isProducer || !this.#distrusted.has(key));
+  }
+
   #decided(height: number, id: string, node: number): void {
+    // Under BFT one step may commit in a view and in the next: the disk has only the last.
+    if (this.#simulation.engine !== "bft" && this.#areAllJudged) this.decisions.assertDecided(node, { height, id });
     const { transactionIds } = this.block(id);
     const ids: string[] = [];
     for (let at = 0; at < transactionIds.length; at += 32) ids.push(toHex(transactionIds.subarray(at, at + 32)));

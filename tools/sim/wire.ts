@@ -331,6 +331,16 @@ export function readVsrRecord(bytes: Uint8Array): WireRecord {
   return { view: fields.number(1), votedFor: undefined, acked: readRef(fields.only(2)) };
 }
 
+/** Whom a record of Raft votes for, or one of VSR has left its view for. */
+export function readChoice(
+  bytes: Uint8Array,
+  engine: "raft" | "vsr",
+): { readonly view: number; readonly candidate: string | undefined } {
+  const fields = new FieldReader(bytes);
+  const candidate = fields.first(engine === "raft" ? 2 : 5);
+  return { view: fields.number(1), candidate: candidate && toHex(candidate) };
+}
+
 export function readRecord(bytes: Uint8Array): WireRecord {
   const fields = new FieldReader(bytes);
   const voted = fields.first(2);

@@ -46,6 +46,17 @@ export class DecisionOracle {
     }
   }
 
+  /** A node calls this block irreversible: quorums have acked it, or a descendant in one view, on their disks [S10]. */
+  assertDecided(node: number, { id, height }: Pick<SeenBlock, "id" | "height">): void {
+    for (const decided of this.#decided.values()) {
+      let at: SeenBlock | undefined = decided;
+      while (at !== undefined && at.height > height) at = this.#blockOf(at.parent);
+      if (at?.id === id) return;
+    }
+    const detail = `block ${height} ${id} is irreversible, and no quorum of its producer sets has acked it`;
+    throw new RuleBroken("finality", "quorums of all producer sets decide [S10] [S11]", detail, [node]);
+  }
+
   /** The highest block of a view that a quorum has acked, where that is above what was decided before. */
   #newlyDecided(view: number, acked: ReadonlyMap<number, AckedBlock>): SeenBlock | undefined {
     const [top] = [...acked.values()].sort((a, b) => b.height - a.height);
