@@ -65,6 +65,12 @@ export const REQUESTS_A_SECOND = 1_000;
 export const REQUESTS_AT_ONCE = 2_000;
 export const SLOWED_REQUESTS_A_SECOND = 20;
 
+/**
+ * All evidence is told to neighbours this often, ms: who did not know the accused as a producer when it was told, or had too
+ * much to check, holds it soon after. There is none while nobody lies.
+ */
+export const EVIDENCE_EVERY_MS = 10_000;
+
 /** Known messages of a peer beyond those that news explain: some come twice when a link is new, or the trees change. */
 export const DUPLICATES_BEYOND_REASON = 512;
 

@@ -1,6 +1,7 @@
 /**
  * Evidence against producers, found here or told by others: one piece for each producer and kind. What is new is written
- * down and told to all neighbours, who check it for themselves; who connects gets all of it.
+ * down and told to all neighbours, who check it for themselves; who connects gets all of it, and all get all of it now and
+ * then.
  */
 import {
   EVIDENCE_KINDS,
@@ -12,13 +13,17 @@ import {
 import type { SignatureClaim } from "../../chain/signing.ts";
 import type { PeerKey } from "../base/key.ts";
 import type { Result } from "../base/result.ts";
+import { EVIDENCE_EVERY_MS } from "./constants.ts";
 import type { LogLevel } from "./types.ts";
 
 export interface EvidenceHost {
   /** Checks everything but the signatures; of what was `kept` also not whether it is against a producer, which it was. */
   decode(bytes: Uint8Array, kept: boolean): Result<Evidence, EvidenceError>;
+  now(): number;
   /** To everyone but `from`. */
   spread(evidence: Uint8Array, from: PeerKey | undefined): void;
+  /** To all neighbours, who may know it. */
+  repeat(evidence: Uint8Array): void;
   isSigned(claim: SignatureClaim): boolean;
   /** Writes it down, and tells the shell. */
   keep(evidence: Evidence): void;
@@ -29,6 +34,7 @@ export interface EvidenceHost {
 export class EvidenceStore {
   readonly #host: EvidenceHost;
   readonly #held = new Map<string, Evidence>();
+  #repeatAt = Number.POSITIVE_INFINITY;
 
   constructor(host: EvidenceHost) {
     this.#host = host;
@@ -53,6 +59,16 @@ export class EvidenceStore {
   }
   get size(): number {
     return this.#held.size;
+  }
+
+  get deadline(): number {
+    return this.#repeatAt;
+  }
+
+  tick(): void {
+    if (this.#host.now() < this.#repeatAt) return;
+    this.#repeatAt = this.#host.now() + EVIDENCE_EVERY_MS;
+    for (const { bytes } of this.all) this.#host.repeat(bytes);
   }
 
   isNews({ producer, kind }: Evidence): boolean {
@@ -81,6 +97,7 @@ export class EvidenceStore {
 
   #hold(evidence: Evidence): void {
     const { kind, producer } = evidence;
+    if (this.#repeatAt === Number.POSITIVE_INFINITY) this.#repeatAt = this.#host.now() + EVIDENCE_EVERY_MS;
     this.#held.set(nameOf(producer, kind), evidence);
     this.#host.accuse(producer, EVIDENCE_WORDS[kind]);
   }

@@ -145,6 +145,7 @@ export class Replica {
         this.#parts.catchUp.tick();
         this.#parts.reads.tick();
         this.#parts.watch.tick();
+        this.#parts.evidence.tick();
         this.#parts.discovery.tick();
         return this.#parts.submissions.tick();
       case "peerUp":
@@ -395,6 +396,7 @@ export class Replica {
       this.#parts.reads.deadline,
       this.#parts.leaving.deadline,
       this.#parts.watch.deadline,
+      this.#parts.evidence.deadline,
       this.#parts.discovery.deadline,
       this.#parts.producer.deadline,
       this.#parts.admission.deadline,

@@ -377,6 +377,11 @@ function evidence({ verify }: ReplicaStart, core: Core, parts: Parts): EvidenceS
   return new EvidenceStore({
     decode: (bytes, kept) => kit.decodeEvidence(bytes, kept ? () => true : undefined),
     spread: (bytes, from) => transport.broadcast("urgent", encodeEvidencePayload(bytes), from),
+    now: core.now,
+    repeat: (bytes) => {
+      for (const peer of parts.sync.connections().keys())
+        transport.toNeighbour(peer, "urgent", encodeEvidencePayload(bytes));
+    },
     isSigned: (claim) => verify(claim),
     keep: (each) => {
       outbox.persistEvidence({ producer: each.producer, kind: each.kind, bytes: each.bytes });

@@ -25,6 +25,13 @@ export const EVIDENCE: readonly Mutation[] = [
     SCENARIOS,
   ),
   tested(
+    "evidence is told once only",
+    STORE,
+    "for (const { bytes } of this.all) this.#host.repeat(bytes);",
+    "",
+    "test/replica/evidenceStore.test.ts",
+  ),
+  tested(
     "a second piece of a kind is written, too",
     STORE,
     "return !this.#held.has(nameOf(producer, kind));",

@@ -6,6 +6,7 @@ import { decodeEvidence, evidenceOfVotes } from "../../consensus/bft/evidence.ts
 import { voteDigest } from "../../consensus/bft/messages.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
 import { utf8 } from "../../src/base/bytes.ts";
+import { EVIDENCE_EVERY_MS } from "../../src/replica/constants.ts";
 import { EvidenceStore } from "../../src/replica/evidenceStore.ts";
 import { KeyedHashes } from "../../tools/sim/signatures.ts";
 
@@ -24,16 +25,19 @@ function piece(signer: string, of = signer): Uint8Array {
 
 function open() {
   const done = { accused: [] as string[], said: [] as string[], other: [] as string[] };
+  const now = { at: 0 };
   const store = new EvidenceStore({
     decode: (bytes, kept) =>
       decodeEvidence(bytes, CHAIN_ID, kept ? { isProducer: () => true } : lookupOf(configuration)),
+    now: () => now.at,
+    repeat: () => done.other.push("repeat"),
     isSigned: (claim) => keys.verify(claim),
     keep: () => done.other.push("keep"),
     spread: () => done.other.push("spread"),
     accuse: (producer) => done.accused.push(producer),
     log: (level, message) => done.said.push(`${level} ${message}`),
   });
-  return { store, done };
+  return { store, done, now };
 }
 
 function restored(...kept: readonly Uint8Array[]) {
@@ -75,4 +79,17 @@ describe("what the engine finds", () => {
     expect(done).toEqual({ accused: [], said: [], other: [] });
     expect(() => store.found(utf8("evidence"))).toThrow("evidence that is none");
   });
+});
+
+it("what is held is told again now and then, to who could not take it before", () => {
+  const { store, done, now } = open();
+  expect(store.deadline).toBe(Number.POSITIVE_INFINITY);
+  store.restore([piece(liar)]);
+  expect(store.deadline).toBe(EVIDENCE_EVERY_MS);
+  for (const at of [EVIDENCE_EVERY_MS - 1, EVIDENCE_EVERY_MS, EVIDENCE_EVERY_MS + 1]) {
+    now.at = at;
+    store.tick();
+  }
+  expect(done.other).toEqual(["repeat"]);
+  expect(store.deadline).toBe(2 * EVIDENCE_EVERY_MS);
 });
