@@ -209,11 +209,13 @@ export class Observer implements Watch {
     if (this.#lies(node.index)) return;
     const { record, evidence = [], blocks } = persist;
     const headers = blocks.map(({ id }) => ({ id, header: this.block(id).header }));
-    this.evidence.durable(
-      node.index,
-      evidence,
-      headers.map(({ id, header: { producer, view, height } }) => ({ id, producer, view, height })),
-    );
+    // Nobody is accused under the other engines.
+    if (this.#simulation.engine === "bft")
+      this.evidence.durable(
+        node.index,
+        evidence,
+        headers.map(({ id, header: { producer, view, height } }) => ({ id, producer, view, height })),
+      );
     if (record === undefined) return;
     const acked = this.#durable(node.index, record);
     if (acked === undefined) return;
