@@ -3,10 +3,10 @@
  * section 4). What it promised is not known, so the record keeps it out of every view that it may have promised anything
  * in, as far as its disk and those tell that hold its messages: the others open a later one without it.
  */
-import type { Configuration } from "../chain/configuration.ts";
 import { majorityOf } from "../chain/configuration.ts";
 import type { EngineName } from "../chain/genesis.ts";
 import type { BlockRef } from "../chain/header.ts";
+import { configurationsOf, type ProducerSets } from "../chain/producerSets.ts";
 import { err, ok, type Result } from "../src/base/result.ts";
 import { initialBftRecord } from "./bft/heldRecord.ts";
 import { bftRecordMessage } from "./bft/messages.ts";
@@ -28,22 +28,26 @@ export interface LossRefusal {
   readonly producers: number;
 }
 
-/** @returns the encoded record */
+/**
+ * @param sets who decides next, as far as the disk tells
+ * @returns the encoded record
+ */
 export function recordAfterLoss(
   engine: EngineName,
-  configuration: Configuration,
+  sets: ProducerSets,
   { view, head, genesis }: KnownOfLost,
 ): Result<Uint8Array, LossRefusal> {
-  const producers = configuration.producers.length;
+  const producers = sets.members.length;
   // Here the others' answers are enough, but where some of them have lost theirs as well.
   if (engine === "vsr") {
     const lostWithOthers = producers > 1 || undefined;
     return ok(vsrRecordMessage.encode({ view, ackedHead: head, incarnations: [], lostWithOthers }));
   }
-  const quorum = engine === "bft" ? quorumOf(configuration) : majorityOf(configuration);
   // Who is alone has promised nobody anything.
   const isAlone = producers === 1;
-  if (!isAlone && quorum > producers - 1) return err({ code: "OTHERS_ARE_TOO_FEW", producers });
+  const needed = engine === "bft" ? quorumOf : majorityOf;
+  const areTooFew = configurationsOf(sets).some((each) => needed(each) > each.producers.length - 1);
+  if (!isAlone && areTooFew) return err({ code: "OTHERS_ARE_TOO_FEW", producers });
   const fresh = { view: view + 1, ackedHead: head, ...(!isAlone && { unknownUpTo: view }) };
   if (engine === "raft") return ok(raftRecordMessage.encode(fresh));
   return ok(bftRecordMessage.encode({ ...initialBftRecord(genesis), ...fresh, viewChangeSent: view + 1 }));

@@ -11,7 +11,7 @@ import { HARD_LIMITS } from "../../chain/constants.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { type BlockRef, compareRefs } from "../../chain/header.ts";
 import { PRODUCER_SET_KEY, type ProducerEntry, readProducerSetRecord } from "../../chain/producerChange.ts";
-import { isMember, setsAt, type SetsFrom } from "../../chain/producerSets.ts";
+import { isMember, type ProducerSets, setsAt, type SetsFrom } from "../../chain/producerSets.ts";
 import { type EngineKit, engineKit, type EngineRecord } from "../../consensus/engines.ts";
 import { PRODUCER_EVIDENCE_FORMAT, type ProducerEvidence, producerEvidence } from "../../consensus/producerEvidence.ts";
 import { toBase64Url } from "../base/base64url.ts";
@@ -165,6 +165,11 @@ export class ChainDirectory {
   /** Keys that decided about an irreversible block, in the order in which certificates name them. Throws DAMAGED. */
   membersAt(height: number): readonly string[] {
     return setsAt(this.#sets(), height).members;
+  }
+
+  /** Who decides after the irreversible block. Throws DAMAGED. */
+  nextSets(): ProducerSets {
+    return setsAt(this.#sets(), this.#irreversible().height + 1);
   }
 
   /** Who decides after the irreversible block, with the names that the state holds. Throws DAMAGED. */

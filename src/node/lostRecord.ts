@@ -60,7 +60,7 @@ export async function confirmLostRecord(
 function prepare(dir: string): Result<Prepared, LossRefusal | NothingLost> {
   const directory = ChainDirectory.open(dir);
   try {
-    const { engine, configuration, chainId } = toGenesis(directory.genesis);
+    const { engine, chainId } = toGenesis(directory.genesis);
     const vote = directory.voteRecord();
     const verdict = verdictOf(vote);
     if (verdict === undefined) return err({ code: "RECORD_IS_WHOLE" });
@@ -69,7 +69,7 @@ function prepare(dir: string): Result<Prepared, LossRefusal | NothingLost> {
     const view = Math.max(...views, vote.verdict === "ok" ? vote.record.content.view : 0);
     const { height, id } = head.block;
     const known = { view, head: { view: head.block.view, height, id }, genesis: directory.genesisRef };
-    const record = recordAfterLoss(engine, configuration, known);
+    const record = recordAfterLoss(engine, directory.nextSets(), known);
     if (!record.ok) return record;
     return ok({ loss: { verdict, engine, unknownUpTo: view }, chainId, record: record.value });
   } finally {

@@ -4,10 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
+import { makeConfiguration } from "../../chain/configuration.ts";
 import type { EngineName } from "../../chain/genesis.ts";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
+import { jointSets } from "../../chain/producerSets.ts";
 import { engineKit } from "../../consensus/engines.ts";
 import { type VsrRecord, vsrRecordMessage } from "../../consensus/vsr/messages.ts";
+import { recordAfterLoss } from "../../consensus/lostRecord.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { ChainDirectory } from "../../src/node/chainDirectory.ts";
 import { confirmLostRecordCommand } from "../../src/node/cli/confirmLostRecord.ts";
@@ -133,6 +136,16 @@ describe("refused is", () => {
     const dir = directory(engine, producers);
     edit(dir, LOSE);
     expect(await refusal(dir)).toBe("OTHERS_ARE_TOO_FEW");
+  });
+  test("while the set changes: where the others of either set cannot go on without it", () => {
+    const keys = ["1", "2", "3", "4"].map((digit) => digit.repeat(64));
+    const set = (count: number) => makeConfiguration(keys.slice(0, count));
+    const zero = { view: 0, height: 0, id: "0".repeat(64) };
+    const known = { view: 3, head: zero, genesis: zero };
+    expect(recordAfterLoss("raft", jointSets(set(3), set(4), 5), known).ok).toBe(true);
+    expect(recordAfterLoss("raft", jointSets(set(3), set(2), 5), known)).toMatchObject({
+      error: { code: "OTHERS_ARE_TOO_FEW", producers: 3 },
+    });
   });
   test("a directory in which a node runs", async () => {
     const dir = directory("raft", 3);

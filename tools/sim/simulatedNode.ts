@@ -6,6 +6,7 @@ import type { Application } from "../../chain/application.ts";
 import type { Block } from "../../chain/block.ts";
 import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
 import type { Genesis } from "../../chain/genesis.ts";
+import { singleSet } from "../../chain/producerSets.ts";
 import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
 import { decodeSetsHistory } from "../../chain/producerSets.ts";
 import type { ConsensusSettings } from "../../consensus/constants.ts";
@@ -288,7 +289,7 @@ export class SimulatedNode implements Station {
     const head = this.disk.greatest();
     const zero = { view: 0, height: 0, id: genesisBlock.id };
     const known = { view: head.view, head, genesis: zero };
-    const fresh = recordAfterLoss(genesis.engine, genesis.configuration, known);
+    const fresh = recordAfterLoss(genesis.engine, singleSet(genesis.configuration), known);
     this.disk.loseRecord(fresh.ok ? fresh.value : undefined);
   }
 
