@@ -1,6 +1,4 @@
-/** Cumulative shares of trials by time without a leader, as in the paper: the time is logarithmic. */
-import type { Trials } from "./trials.ts";
-
+/** Cumulative shares of trials by time without a leader, as in the Raft paper: the time is logarithmic. */
 const WIDTH = 620;
 const HEIGHT = 300;
 const LEFT = 64;
@@ -17,43 +15,37 @@ const STYLE = `
   .grid { stroke: #e3e7ea }
 `;
 
-interface Panel {
-  readonly title: string;
-  readonly hint: boolean;
-  /** Without randomness to much of it, or short to long. */
-  readonly kind: "randomness" | "length";
+/** Times of one set of trials. */
+export interface Curve {
+  readonly label: string;
+  /** Ascending. */
+  readonly downMs: readonly number[];
 }
 
-const PANELS: readonly Panel[] = [
-  { title: "More randomness, without the hint", hint: false, kind: "randomness" },
-  { title: "Longer timeouts, without the hint", hint: false, kind: "length" },
-  { title: "More randomness, with the broken link as a hint", hint: true, kind: "randomness" },
-  { title: "Longer timeouts, with the broken link as a hint", hint: true, kind: "length" },
-];
+export interface Panel {
+  readonly title: string;
+  readonly curves: readonly Curve[];
+}
 
-export function plot(trials: readonly Trials[]): string {
+/** Two panels a row. @returns SVG */
+export function drawCurves(title: string, panels: readonly Panel[]): string {
   const width = 2 * (LEFT + WIDTH) + 40;
-  const height = 2 * (HEIGHT + GAP) + 20;
-  const panels = PANELS.map((panel, index) => {
-    const shown = trials.filter((each) => each.hint === panel.hint && belongs(each, panel.kind));
+  const height = Math.ceil(panels.length / 2) * (HEIGHT + GAP) + 20;
+  const drawn = panels.map((panel, index) => {
     const [x, y] = [LEFT + (index % 2) * (WIDTH + LEFT), TOP + Math.floor(index / 2) * (HEIGHT + GAP)];
-    return `<g transform="translate(${x},${y})">${drawPanel(panel, shown)}</g>`;
+    return `<g transform="translate(${x},${y})">${drawPanel(panel)}</g>`;
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
-    "<title>Time without a leader after a crash, five servers</title>",
+    `<title>${title}</title>`,
     `<style>${STYLE}</style><rect width="100%" height="100%" fill="#fff"/>`,
-    ...panels,
+    ...drawn,
     "</svg>",
     "",
   ].join("\n");
 }
 
-function belongs({ lowMs, highMs }: Trials, kind: Panel["kind"]): boolean {
-  return kind === "randomness" ? lowMs === 150 : highMs === 2 * lowMs;
-}
-
-function drawPanel({ title }: Panel, trials: readonly Trials[]): string {
+function drawPanel({ title, curves }: Panel): string {
   const parts = [`<text class="title" x="0" y="-16">${title}</text>`];
   for (const share of [0, 20, 40, 60, 80, 100]) {
     const y = HEIGHT * (1 - share / 100);
@@ -69,11 +61,11 @@ function drawPanel({ title }: Panel, trials: readonly Trials[]): string {
   parts.push(
     `<text class="axis" x="${WIDTH / 2}" y="${HEIGHT + 34}" text-anchor="middle">time without a leader, ms</text>`,
   );
-  trials.forEach((each, index) => parts.push(drawCurve(each, index)));
+  curves.forEach((each, index) => parts.push(drawCurve(each, index)));
   return parts.join("\n");
 }
 
-function drawCurve({ lowMs, highMs, downMs }: Trials, index: number): string {
+function drawCurve({ label, downMs }: Curve, index: number): string {
   const colour = COLOURS[index % COLOURS.length];
   const points = downMs.map((ms, at) => `${x(ms).toFixed(1)},${(HEIGHT * (1 - (at + 1) / downMs.length)).toFixed(1)}`);
   // Where no curve is: nobody elects faster than some round trips.
@@ -81,7 +73,7 @@ function drawCurve({ lowMs, highMs, downMs }: Trials, index: number): string {
   return [
     `<polyline points="${x(downMs[0] as number).toFixed(1)},${HEIGHT} ${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="1.8"/>`,
     `<line x1="8" y1="${y}" x2="32" y2="${y}" stroke="${colour}" stroke-width="2.5"/>`,
-    `<text x="38" y="${y + 4}">${lowMs}-${highMs} ms</text>`,
+    `<text x="38" y="${y + 4}">${label}</text>`,
   ].join("");
 }
 

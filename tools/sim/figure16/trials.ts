@@ -2,7 +2,9 @@
  * The Raft paper's figure 16 (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", extended
  * version, 2014): how long a cluster of five is without a leader after its leader crashed, by election timeout.
  */
-import { NO_FAULTS, NO_WORKLOAD } from "../profile.ts";
+import { ASSUMED, settle } from "../downtime/assumed.ts";
+import { GIVEN_UP_MS } from "../downtime/figures.ts";
+import { NO_WORKLOAD } from "../profile.ts";
 import { Simulation } from "../simulation.ts";
 
 /** Timeouts of the two plots, ms. */
@@ -28,15 +30,6 @@ export interface Trials {
   readonly downMs: readonly number[];
 }
 
-/** A message takes 5 to 6 ms, a write 3 ms or a little more: request, write, answer are the paper's 15 ms or so. */
-const ASSUMED = {
-  ...NO_FAULTS,
-  latency: { lowMs: 5, highMs: 5.5, jitter: 0.1, tailChance: 0, tailMs: 0 },
-  disk: { typicalMs: 4, capMs: 5 },
-  redialMs: 5,
-};
-/** Where the paper's plot ends, too: 150 to 150 ms may find no leader for longer. */
-export const GIVEN_UP_MS = 10_000;
 /** Trials of one cluster; then another seed begins. */
 const TRIALS_OF_A_CLUSTER = 50;
 
@@ -77,10 +70,4 @@ function runTrial(simulation: Simulation, lowMs: number, hint: boolean): number 
   const tookMs = simulation.nowMs - began;
   simulation.start(old);
   return tookMs;
-}
-
-/** All are up and linked, one leads, and nothing is open. */
-function settle(simulation: Simulation): void {
-  while (simulation.whyNotConverged() !== undefined) simulation.advance(50);
-  simulation.advance(200);
 }
