@@ -1,4 +1,7 @@
-/** Real processes whose producer set changes under load: docs/operate.md, "Changing the producers". */
+/**
+ * Real processes whose producer set changes under load: docs/operate.md, "Changing the producers". `npm run grow-shrink` does
+ * more of it, and restarts them one by one.
+ */
 import { expect, test } from "vitest";
 import { runGrowShrink } from "../../tools/network/growShrink.ts";
 
@@ -7,11 +10,18 @@ test.each([
   ["vsr", 24_300],
   ["bft", 24_500],
 ] as const)(
-  "%s: grows, replaces a dead producer, shrinks, restarts one by one: everything acknowledged is in all chains once, and they verify",
+  "%s: grows, replaces a dead producer, shrinks: everything acknowledged is in all chains once, and they verify",
   async (engine, basePort) => {
-    const report = await runGrowShrink({ engine, basePort, growTo: 5, shrinkTo: 3, note: () => undefined });
+    const report = await runGrowShrink({
+      engine,
+      basePort,
+      growTo: 5,
+      shrinkTo: 3,
+      restarts: false,
+      note: () => undefined,
+    });
     expect(report.faults).toEqual([]);
-    expect(Object.keys(report.pausesMs)).toHaveLength(4);
+    expect(Object.keys(report.pausesMs)).toHaveLength(3);
     expect(report.acknowledged).toBeGreaterThan(500);
   },
   240_000,

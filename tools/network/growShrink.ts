@@ -23,6 +23,8 @@ export interface GrowShrinkOptions {
   /** Producers after growing, and after shrinking; there are 4 at first. */
   readonly growTo: number;
   readonly shrinkTo: number;
+  /** Are the producers restarted one by one at the end? */
+  readonly restarts: boolean;
   readonly note: (text: string) => void;
 }
 
@@ -85,7 +87,7 @@ class GrowShrink {
   }
 
   async steps(load: Load): Promise<Record<string, number>> {
-    const { growTo, shrinkTo, note } = this.#options;
+    const { growTo, shrinkTo, restarts, note } = this.#options;
     const { nodes } = this.#network;
     const pausesMs: Record<string, number> = {};
     const step = async (name: string, work: () => Promise<void>): Promise<void> => {
@@ -111,7 +113,7 @@ class GrowShrink {
         leaving.flatMap((each) => ["--remove", each.node.name]),
       );
     });
-    await step("restarts one by one", () => restartOneByOne(this.#set, load, note));
+    if (restarts) await step("restarts one by one", () => restartOneByOne(this.#set, load, note));
     return pausesMs;
   }
 
@@ -195,7 +197,7 @@ async function main(): Promise<number> {
   });
   const engine = ENGINES.find((each) => each === values.engine) ?? "raft";
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
-  const sizes = { growTo: Number(values.to), shrinkTo: Number(values["down-to"]) };
+  const sizes = { growTo: Number(values.to), shrinkTo: Number(values["down-to"]), restarts: true };
   const report = await runGrowShrink({ engine, basePort: 28_800, ...sizes, note });
   const { pausesMs, acknowledged, height, faults } = report;
   for (const [name, ms] of Object.entries(pausesMs))
