@@ -23,6 +23,7 @@ import { jsonLines, lengthPrefixed } from "../../src/node/http/batchLines.ts";
 import { Nonces, transactionFromJson } from "../../src/node/http/transactionJson.ts";
 import { Dice } from "../../tools/sim/dice.ts";
 import { allEncodings } from "../proto/encodings.ts";
+import { parseProposal, type ProposalFile, proposalText } from "../../src/node/proposalFile.ts";
 import { exportedCodecs } from "../proto/schema.ts";
 
 export interface Target {
@@ -241,6 +242,12 @@ function assertSplitIsNoMatter(bytes: Uint8Array): void {
   if (read(() => bytes.length) !== read(() => dice.integer(1, 40))) throw new Error("frames depend on the pieces");
 }
 
+const PROPOSAL: ProposalFile = {
+  chainId: KEY,
+  proposal: { base: KEY, changesBefore: 1, producers: [{ key: KEY, name: "p", address: "127.0.0.1:1" }] },
+  approvals: [],
+};
+
 function textTargets(transactions: readonly Uint8Array[]): Target[] {
   const put = `{"put":{"key":"a","value":"b"},"expiresAt":5}`;
   const requests = [
@@ -260,6 +267,7 @@ function textTargets(transactions: readonly Uint8Array[]): Target[] {
   });
   return [
     ofText("genesis file", [genesis], (text) => void parseGenesisText(text)),
+    ofText("proposal of producers", [proposalText(PROPOSAL)], (text) => void parseProposal(text)),
     ofText("config file", [configTemplate({})], (text) => void resolveConfig(text, "config.toml", {})),
     ofText("transaction as JSON", requests, (text) => {
       const value = parsed(text);

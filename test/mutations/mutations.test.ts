@@ -42,6 +42,7 @@ const TAGS = [
   "early",
   "bft",
   "evidence",
+  "change",
 ];
 /** One of a kind, found with the first seeds. */
 const FAST_NAMES = new Set([

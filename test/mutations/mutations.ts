@@ -12,6 +12,7 @@ import { EARLY_VOTES } from "./earlyVotes.ts";
 import { EVIDENCE } from "./evidence.ts";
 import { FAR_BEHIND } from "./farBehind.ts";
 import { mutation, type Mutation } from "./mutation.ts";
+import { PRODUCER_CHANGE } from "./producerChange.ts";
 import { PRODUCER_SETS } from "./producerSets.ts";
 import { VSR } from "./vsr.ts";
 
@@ -328,6 +329,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BEYOND_TAGS,
   ...FAR_BEHIND,
   ...BY_TESTS,
+  ...PRODUCER_CHANGE,
   ...BROADCAST_TREE,
   ...VSR,
   ...PRODUCER_SETS,
