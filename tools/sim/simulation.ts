@@ -411,7 +411,9 @@ export class Simulation implements World {
     }
     const why = this.engine === "bft" ? this.#whyNotCalm(nodes) : this.#whyNotLed(nodes);
     if (why !== undefined) return why;
-    const { next } = first.replica.ledger.head.setsAfter;
+    // The new set has to open a view yet, too.
+    const { sets, setsAfter } = first.replica.ledger.head;
+    const next = sets.next ?? setsAfter.next;
     if (next !== undefined) return `the change that block ${next.height} began has not ended`;
     const indices = new Set(nodes.map((node) => node.index));
     const open = this.workload.unresolved.find(({ node }) => indices.has(node));
