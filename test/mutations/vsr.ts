@@ -39,8 +39,9 @@ export const VSR: readonly Mutation[] = [
     "V2",
     "a recovery ends without the primary's answer",
     RECOVERY,
-    "const head = answers.find((each) => each.view === view && each.head !== undefined)?.head;",
-    "const head = answers.find((each) => each.head !== undefined)?.head;",
+    "if (newest === undefined) return this.#toldByRest();",
+    "if (newest === undefined && !this.#isMajority(this.#ledger.head.setsAfter)) return undefined; " +
+      "if (newest === undefined) return { view: Math.max(...[...this.#answers.values()].map((each) => each.view)), head: { view: 0, height: 0, id: this.#self } };",
     "forgetful",
   ),
   swept(
