@@ -32,7 +32,7 @@ function blockDetails(block: ShownBlock): Node[] {
       { number: String(index) },
       link(`tx/${id}`, short(id)),
       element("span", "text", shown),
-      element("span", "text", receipt),
+      element("code", "whole", receipt),
     );
   });
   const title = `Block ${block.height}, ${block.status}`;
@@ -43,7 +43,7 @@ function blockDetails(block: ShownBlock): Node[] {
     element(
       "h3",
       "",
-      `${block.transactionCount} transactions${rows.length < block.transactionCount ? `, the first ${rows.length}` : ""}`,
+      `${block.transactionCount === 1 ? "1 transaction" : `${block.transactionCount} transactions`}${rows.length < block.transactionCount ? `, the first ${rows.length}` : ""}`,
     ),
   ];
   if (rows.length > 0) nodes.push(element("table", "", element("tbody", "", ...rows)));
