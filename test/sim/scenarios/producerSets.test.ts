@@ -34,6 +34,26 @@ describe.each(ENGINES)("producer sets: %s", (engine) => {
     stage.settle();
   });
 
+  it(
+    "a tenth of these changes while one node is cut off: they end when it is back, at the latest",
+    { timeout: 60_000 },
+    () => {
+      const stage = open(engine, 4, 0);
+      for (const [i, set] of allPairs().entries()) {
+        if (i % 10 !== 3) continue;
+        const away = i % 4;
+        const at = (away + 1) % 4;
+        stage.cutOff(away);
+        stage.propose(at, set);
+        stage.advance(1_500);
+        stage.heal();
+        stage.changed(set, 30_000);
+      }
+      stage.commit(0);
+      stage.settle();
+    },
+  );
+
   it("a change completes on an idle network, which is idle again", () => {
     const stage = open(engine, 3, 1);
     stage.change(3, [0, 1, 2, 3]);
