@@ -11,6 +11,7 @@ const ELSEWHERE = [
   "BODY_TOO_LARGE", // sent as well, but a reset may overtake the answer
   "BUDGET_EXCEEDED",
   "BUSY",
+  "CHANGE_UNDER_WAY",
   "HEADERS_TOO_LARGE",
   "INTERNAL",
   "INVALID_CONTENT_LENGTH",

@@ -1,5 +1,7 @@
 /** Requests for the errors that no schema leads to, each with the status that the contract gives. */
 import { generateKeyPairSync } from "node:crypto";
+import { makeConfiguration } from "../../chain/configuration.ts";
+import { encodeProducerChange, type ProducerProposal } from "../../chain/producerChange.ts";
 import { encodeTransaction } from "../../chain/transaction.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import type { Case } from "./cases.ts";
@@ -16,7 +18,7 @@ export function operationOf(contract: ContractDocument, operationId: string): Op
   return operation;
 }
 
-/** On a node without a token, whose key is `self`. */
+/** On a node without a token, whose key is `self`, the only producer. */
 export function* provoked(contract: ContractDocument, self: string): Generator<Case, void, undefined> {
   const get = (operationId: string, status: number, path: string): Case => {
     const operation = operationOf(contract, operationId);
@@ -55,6 +57,7 @@ export function* provoked(contract: ContractDocument, self: string): Generator<C
   yield post("a time that is over", 400, JSON_HEADERS, JSON.stringify({ ...JSON.parse(PUT), expiresAt: 1 }));
   yield post("a time too far ahead", 400, JSON_HEADERS, JSON.stringify({ ...JSON.parse(PUT), expiresAt: 9e14 }));
   yield post("no operation", 400, JSON_HEADERS, "[]");
+  for (const [what, payload] of changesOfNothing(self)) yield post(what, 400, BYTES_HEADERS, transaction({ payload }));
   const large = { put: { key: "k", value: "v".repeat(70_000) } };
   yield post("a large transaction", 413, JSON_HEADERS, JSON.stringify(large));
   const again = JSON.stringify({ ...JSON.parse(PUT), nonce: "ab".repeat(16), expiresAt: Date.now() + 30_000 });
@@ -100,6 +103,23 @@ const AUTHOR = {
     .toString("hex"),
   signature: new Uint8Array(64),
 };
+
+/** Changes of the producer set that are none. */
+function* changesOfNothing(producer: string): Generator<[what: string, payload: Uint8Array], void, undefined> {
+  const change = (parts: Partial<ProducerProposal>): Uint8Array => {
+    const base = { base: makeConfiguration([producer]).hash, changesBefore: 0, producers: [entry(producer)] };
+    return encodeProducerChange({ proposal: { ...base, ...parts }, approvals: [] });
+  };
+  yield ["a change cut short", change({}).subarray(0, -1)];
+  yield ["a change of a set that is not in force", change({ base: ABSENT })];
+  yield ["a change to nobody", change({ producers: [] })];
+  yield ["a change to the set in force", change({})];
+  yield ["a change that nobody approves", change({ producers: [entry(ABSENT)] })];
+}
+
+function entry(key: string): ProducerProposal["producers"][number] {
+  return { key, name: "", address: "" };
+}
 
 function transaction(parts: { payload: Uint8Array; author?: string; signature?: Uint8Array }): Uint8Array {
   return encodeTransaction({ nonce: new Uint8Array(16), expiresAt: Date.now() + 30_000, ...parts });
