@@ -84,12 +84,22 @@ export const VSR: readonly Mutation[] = [
     ],
     { check: "tests", tests: ["test/consensus/vsrRecovery.test.ts"] },
   ),
-  swept(
+  mutation(
     "S4",
     "vsr: a block of an earlier view is acknowledged",
-    VOTE_RECORD,
-    "if (!this.takesPart || this.#isRecovering || node.view !== this.view) return;",
-    "if (!this.takesPart || this.#isRecovering) return;",
+    [
+      {
+        file: VOTE_RECORD,
+        find: "if (!this.takesPart || this.#isRecovering || node.view !== this.view) return;",
+        replace: "if (!this.takesPart || this.#isRecovering) return;",
+      },
+      {
+        file: ENGINE,
+        find: "if (this.#isNormal && this.#record.view > 0) this.#record.ack(",
+        replace: "if (this.#record.view > 0) this.#record.ack(",
+      },
+    ],
+    { engine: "vsr", faults: "churning", maxSeeds: 400 },
   ),
   swept(
     "S5",
