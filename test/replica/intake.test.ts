@@ -60,6 +60,10 @@ class Node {
   noticedAt = 0;
   addressesAt = 0;
   readonly strangers = new Set<string>();
+  /** Known, and judged. */
+  readonly inLedger = new Set<string>();
+  /** Blocks whose attachments could not be judged when they came. */
+  readonly unchecked: string[] = [];
   leader: string | undefined;
   streamedFrom = 0;
   readonly batches: { readonly batch: number; readonly claims: readonly SignatureClaim[] }[] = [];
@@ -89,10 +93,10 @@ class Node {
     genesis,
     transport: this.transport,
     isProducer: (key) => genesis.configuration.producers.includes(key),
-    attachmentUnchecked: () => undefined,
+    attachmentUnchecked: ({ id }) => void this.unchecked.push(id),
     isDiskBehind: () => this.isDiskBehind,
     isKnown: (id) => this.known.has(id),
-    isInLedger: (id) => this.known.has(id),
+    isInLedger: (id) => this.inLedger.has(id),
     isKnownTransaction: (id) => this.knownTransactions.has(toHex(id)),
     asked: (id) => this.requested.has(id),
     irreversibleHeight: () => this.irreversibleHeight,
@@ -238,7 +242,7 @@ describe("a block (docs/protocol.md, section 1, access)", () => {
       if (kind === "blockResponse")
         for (const [known, id] of [
           [node.requested, block.id],
-          [node.known, root.id],
+          [node.inLedger, root.id],
         ] as const)
           known.add(id);
       node.sync(A, kind === "block" ? blockFrame(block) : responseFrame(block));
@@ -246,6 +250,22 @@ describe("a block (docs/protocol.md, section 1, access)", () => {
       node.expectNothing();
     },
   );
+
+  it("by a producer who is none yet waits behind the blocks that may bring it; what is attached to it is checked later", () => {
+    const { block } = naiveChild(genesis, first, { producer: STRANGER });
+    for (const isBrought of [true, false]) {
+      const node = new Node();
+      node.sync(A, blockFrame(first.block));
+      node.sync(A, blockFrame(block));
+      expect([node.intake.waiting, node.faults]).toEqual([2, []]);
+      // The first of them is on its way to the ledger, where it waits for its time; or came to nothing.
+      if (isBrought) node.known.add(first.id);
+      node.check();
+      expect(node.unchecked).toEqual(isBrought ? [block.id] : []);
+      expect(node.faults).toEqual(isBrought ? [] : [[A, "invalidBlock"]]);
+      expect(node.kinds).toEqual(isBrought ? ["block", "block"] : ["block"]);
+    }
+  });
 
   it("as a response that nobody asked for is dropped unchecked", () => {
     const node = new Node();
