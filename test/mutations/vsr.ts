@@ -117,10 +117,10 @@ export const VSR: readonly Mutation[] = [
   ),
   swept(
     "S7",
-    "vsr: a primary that restarted opens its view again",
+    "vsr: a primary that restarts in its own view leads on",
     ENGINE,
-    "if (this.#isNormal || this.#record.isRecovering || this.#silentIn === view) return;",
-    "if (this.#isNormal || this.#record.isRecovering) return;",
+    "    if (!this.#isNormal) this.#asked = view;\n    this.#fallSilent();",
+    "    if (this.#isMine() && this.#isNormal && view > 0) return this.#lead();\n    if (!this.#isNormal) this.#asked = view;\n    this.#fallSilent();",
     "churning",
   ),
 ];
