@@ -349,6 +349,7 @@ test("the OpenAPI document names every path and the bodies of submissions", asyn
     "/v1/blocks/{id}/reject",
     "/v1/blocks/{ref}",
     "/v1/blocks/{ref}/proof",
+    "/v1/evidence",
     "/v1/forks",
     "/v1/genesis",
     "/v1/kv",

@@ -12,12 +12,18 @@ const bytes = fc
   .uint8Array({ maxLength: 60, size: "max" })
   .map((data) => Buffer.concat([Buffer.alloc(3, 9), data, Buffer.alloc(5, 9)]).subarray(3, 3 + data.length));
 const block = fc.record({ height, id, parent: id, header: bytes, signature: bytes, body: bytes });
+const producerSets = fc.array(fc.record({ from: height, provenHeight: height, sets: bytes }), { maxLength: 3 });
+const evidence = fc.record({ producer: id, kind: fc.constantFrom("twoBlocks", "twoVotes"), bytes });
 const chainWrite = fc.record(
   {
     token: height,
     blocks: fc.array(block, { maxLength: 5 }),
     record: bytes,
-    irreversible: fc.record({ height, id, certificate: bytes, frontier: bytes }),
+    irreversible: fc.record(
+      { height, id, certificate: bytes, frontier: bytes, producerSets },
+      { requiredKeys: ["height", "id", "certificate", "frontier"] },
+    ),
+    evidence: fc.array(evidence, { maxLength: 3 }),
     firstHeight: height,
   },
   { requiredKeys: ["token", "blocks"] },
@@ -36,7 +42,8 @@ const derivedWrite = fc.record(
 test("a ChainWrite is the same after the way to the writer thread", () => {
   fc.assert(
     fc.property(chainWrite as fc.Arbitrary<ChainWrite>, (write) => {
-      const { token, blocks, record, irreversible, firstHeight } = unpackChainWrite(packChainWrite(write));
+      const unpacked = unpackChainWrite(packChainWrite(write));
+      const { token, blocks, record, irreversible, firstHeight } = unpacked;
       const asHex = (each: { id: Buffer }) => each.id.toString("hex");
       expect({ token, record, firstHeight }).toEqual({
         token: write.token,
@@ -48,7 +55,14 @@ test("a ChainWrite is the same after the way to the writer thread", () => {
           return { height: at, id: blockId.toString("hex"), parent: parent.toString("hex"), header, signature, body };
         }),
       ).toEqual(write.blocks);
-      expect(irreversible && { ...irreversible, id: asHex(irreversible) }).toEqual(write.irreversible);
+      expect(irreversible && { ...irreversible, id: asHex(irreversible) }).toEqual(
+        write.irreversible && { producerSets: [], ...write.irreversible },
+      );
+      expect(
+        unpacked.evidence.map(({ producer, kind, bytes: piece }) => {
+          return { producer: producer.toString("hex"), kind: kind.toString(), bytes: piece };
+        }),
+      ).toEqual(write.evidence ?? []);
     }),
   );
 });
