@@ -329,7 +329,8 @@ export class Connection {
     const stale =
       !this.#chain.extends(mine.head) ||
       (this.#isPulled && mine.root.id !== current.root.id) ||
-      Math.sign(compareRank(current, theirs)) !== Math.sign(compareRank(mine, theirs)) ||
+      (Math.sign(compareRank(current, theirs)) !== Math.sign(compareRank(mine, theirs)) &&
+        !this.#hasPassed(theirs.head)) ||
       !this.#showsWhatHelps(mine, theirs);
     if (stale) return this.#sendHello(this.#fullLocator());
     if (this.#phase === "initLow" && before?.head.id === theirs.head.id) {
@@ -337,6 +338,12 @@ export class Connection {
       if (interval !== undefined) return this.#sendHello(this.#narrowed(interval));
     }
     this.#repeatHello();
+  }
+
+  /** Their stream has brought more than they told of: a new hello would be as old when it is looked at, and so the next. */
+  #hasPassed(theirHead: BlockRef): boolean {
+    const received = this.#lastReceived;
+    return received !== undefined && compareRefs(received, theirHead) >= 0 && this.#chain.extends(theirHead);
   }
 
   #takeRoles(mine: Hello, theirs: Hello): void {

@@ -571,6 +571,24 @@ describe("budget and time", () => {
     expect([left.connection.phase, left.outgoing.length]).toEqual(["idle", said]);
   });
 
+  it("a hello that their own stream has passed is answered by the same hello as before: a new one would be passed, too", () => {
+    const line = grow(root, 20, 1);
+    const { left } = pairOf(line.slice(0, 5), []);
+    left.connection.open();
+    for (const { block } of line.slice(5))
+      left.receive({ block: { ...block, height: block.header.height, view: 1 } }, 0);
+    const { view, height, id } = { view: 1, height: 12, id: (line[11] as NaiveBlock).id };
+    const genesisRef = { view: 0, height: 0, id: root.id };
+    const hello: Hello = { seq: 7, echo: 1, head: { view, height, id }, root: genesisRef, locator: [{ height, id }] };
+    left.connection.receiveHello(hello, 0);
+    const hellos = left.outgoing.flatMap((each) => ("hello" in each ? [each.hello] : []));
+    expect(hellos.map(({ seq, echo }) => [seq, echo])).toEqual([
+      [1, 0],
+      [1, 7],
+    ]);
+    expect(left.connection.phase).toBe("idle");
+  });
+
   it("without progress the chain is described afresh: soon while searching, later when idle", () => {
     const { left } = pairOf([], []);
     left.connection.open();
