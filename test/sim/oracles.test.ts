@@ -117,6 +117,12 @@ describe("views: one leader and one chain a view", () => {
   it("fires on two producers in a view", () => {
     expect(() => withOne().seen(1, block("x2", "a1", 2, 1, "other"), nothing)).toThrow("a view has one leader");
   });
+  it("takes another set's leader and its chain in the same view, and fires on two of that set", () => {
+    const oracle = withOne();
+    expect(oracle.seen(0, block("x2", "a1", 2, 1, "other"), nothing, " of new")).toBeUndefined();
+    expect(() => oracle.seen(0, block("y2", "a1", 2, 1, "third"), nothing, " of new")).toThrow("one leader");
+    expect(() => oracle.seen(0, block("z2", "a1", 2, 1, "other"), nothing, " of new")).toThrow("one chain");
+  });
   it("fires on two blocks of a view at one height", () => {
     expect(() => withOne().seen(1, block("x1", "g", 1, 1), nothing)).toThrow("a view has one chain");
   });

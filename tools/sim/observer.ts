@@ -296,7 +296,8 @@ export class Observer implements Watch {
           this.decisions.opened(node.index, seen);
         continue;
       }
-      if (this.views.seen(node.index, seen, decided) !== "opener") continue;
+      const set = this.#simulation.engine === "bft" ? ` of ${this.producerSets.of(id).judging.current.hash}` : "";
+      if (this.views.seen(node.index, seen, decided, set) !== "opener") continue;
       this.decisions.opened(node.index, seen);
       if (this.#simulation.engine !== "bft" && this.#areAllJudged)
         this.#elections.opened(node.index, seen, (hasChosen) => this.#isQuorum(id, hasChosen));

@@ -1,6 +1,7 @@
 /**
- * Oracle 4 (Raft, VSR): one leader and one chain a view, and the first block of a view extends everything decided
- * before.
+ * Oracle 4: one leader and one chain a view, and the first block of a view extends everything decided before. While BFT
+ * changes its producers a view may be opened by either set's leader, by one with a timeout certificate and by the other
+ * with a handoff; what is certified of either needs a quorum of the set to come, so at most one is (decision 070).
  */
 import { RuleBroken } from "../violation.ts";
 import type { WireHeader } from "../wire.ts";
@@ -18,11 +19,12 @@ export interface Decided {
 
 export class ViewOracle {
   readonly #blocks = new Map<string, SeenBlock>();
-  readonly #producers = new Map<number, string>();
-  /** Id by view and height. */
+  /** Producer by view and set. */
+  readonly #producers = new Map<string, string>();
+  /** Id by view, set and height. */
   readonly #places = new Map<string, string>();
-  /** First block of a view. */
-  readonly #openers = new Map<number, string>();
+  /** First block by view and set. */
+  readonly #openers = new Map<string, string>();
   #highestView = 0;
 
   constructor(genesis: SeenBlock) {
@@ -44,9 +46,10 @@ export class ViewOracle {
   /**
    * A block was seen at a node.
    * @param decided the highest block that any node had called irreversible by then
+   * @param set whose leader made it, where each set may have one a view
    * @returns "opener" when it is the first of its view
    */
-  seen(node: number, block: SeenBlock, decided: Decided): "opener" | undefined {
+  seen(node: number, block: SeenBlock, decided: Decided, set = ""): "opener" | undefined {
     if (this.#blocks.has(block.id)) return undefined;
     const parent = this.#blocks.get(block.parent);
     if (parent === undefined) {
@@ -55,26 +58,27 @@ export class ViewOracle {
       ]);
     }
     this.#blocks.set(block.id, block);
-    const producer = this.#producers.get(block.view);
+    const lead = `${block.view}${set}`;
+    const producer = this.#producers.get(lead);
     if (producer !== undefined && producer !== block.producer) {
       const detail = `view ${block.view}: ${producer.slice(0, 8)} and ${block.producer.slice(0, 8)}`;
       throw new RuleBroken("views", "a view has one leader", detail, [node]);
     }
-    this.#producers.set(block.view, block.producer);
-    const place = `${block.view}/${block.height}`;
+    this.#producers.set(lead, block.producer);
+    const place = `${lead}/${block.height}`;
     const other = this.#places.get(place);
     if (other !== undefined)
       throw new RuleBroken("views", "a view has one chain", `${place}: ${other} and ${block.id}`, [node]);
     this.#places.set(place, block.id);
     this.#highestView = Math.max(this.#highestView, block.view);
     if (parent.view === block.view) return undefined;
-    const opener = this.#openers.get(block.view);
+    const opener = this.#openers.get(lead);
     if (opener !== undefined) {
       throw new RuleBroken("views", "a view has one chain", `view ${block.view} opened by ${opener} and ${block.id}`, [
         node,
       ]);
     }
-    this.#openers.set(block.view, block.id);
+    this.#openers.set(lead, block.id);
     if (decided.view < block.view) this.#assertExtends(node, block, decided);
     return "opener";
   }
