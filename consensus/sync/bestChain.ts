@@ -29,6 +29,8 @@ export interface BlockLog {
   byId(id: string): RawBlock | undefined;
   /** The first change of the producer set whose end proves a block above this height. */
   changeProving(height: number): ProvenChange | undefined;
+  /** Does a change of the producer set end above this height whose end proves no block above it? */
+  isWithinChange(height: number): boolean;
 }
 
 /** What the block that ended a change of the producer set tells somebody who knows the old set only. */
@@ -85,10 +87,13 @@ export class BestChain {
     return this.#ledger.bottom.height;
   }
 
-  /** Who has my chain up to this height pulls ranges of it; without a certificate there would be no anchor for them. */
+  /**
+   * Who has my chain up to this height pulls ranges of it; without a certificate there would be no anchor for them. Who
+   * is in the middle of a change of the producers can judge no anchor: the few blocks to its end are streamed.
+   */
   isFarBehind(height: number): boolean {
     const anchorHeight = Math.min(this.irreversibleHeight, this.#certifiedHeight());
-    return height + this.#limits.farBehindBlocks < anchorHeight;
+    return height + this.#limits.farBehindBlocks < anchorHeight && !this.#log.isWithinChange(height);
   }
 
   /** Once a pull has reached this anchor, blocks from this height on are streamed; those below are pulled. */

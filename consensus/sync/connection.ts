@@ -374,8 +374,10 @@ export class Connection {
     this.#sendHello(this.#narrowed(interval));
   }
 
-  /** They have my chain up to `known`: from there it is streamed, or pulled. */
-  #takeSyncing(mine: Hello, known: number): void {
+  /** They have my chain up to where they told, or further: from there it is streamed, or pulled. */
+  #takeSyncing(mine: Hello, told: number): void {
+    // What they told of may have been passed by what was streamed to them since.
+    const known = Math.max(told, this.#knownHeight() ?? told);
     this.#phase = "syncing";
     this.#isPulled = this.#chain.isFarBehind(known);
     // They see it by my root, unless that was below when I described my chain.

@@ -30,6 +30,8 @@ class Peer {
   readonly limits = { ...SYNC_LIMITS };
   /** Height of the newest certificate, by which it is judged who is far behind. */
   anchorHeight = 0;
+  /** A change of the producer set: the block that its end proves, and its end. */
+  change: readonly [provenHeight: number, end: number] | undefined;
   readonly chain = new BestChain(this.ledger, this.#log(), () => this.anchorHeight, this.limits);
   readonly outgoing: Message[] = [];
   readonly blocksSent: string[] = [];
@@ -129,6 +131,7 @@ class Peer {
       heightOf,
       blockAt: rawAt,
       changeProving: () => undefined,
+      isWithinChange: (height) => this.change !== undefined && this.change[0] <= height && height < this.change[1],
       byId: (id) => rawAt(heightOf(id) ?? -1),
     };
   }
@@ -410,6 +413,20 @@ describe("finality", () => {
 });
 
 describe("who is far behind", () => {
+  it("and in the middle of a change of the producers is streamed to up to its end: before, no anchor can be judged", () => {
+    const chain = grow(root, 40, 1);
+    const pair = pairOf(chain.slice(0, 6), chain.slice(0, 30));
+    const { right } = pair;
+    right.limits.farBehindBlocks = 10;
+    right.change = [5, 12];
+    right.certify((chain[29] as NaiveBlock).id);
+    right.anchorHeight = 30;
+    pair.open();
+    pair.run();
+    expect(right.blocksSent).toEqual(chain.slice(6, 12).map(({ id }) => id));
+    expect(right.connection.state.isPulled).toBe(true);
+  });
+
   it.each([
     ["", 0],
     [", also when it was nearer than it had told", 25],

@@ -16,6 +16,7 @@ const NO_LOG = {
   heightOf: () => undefined,
   blockAt: () => undefined,
   changeProving: () => undefined,
+  isWithinChange: () => false,
   byId: () => undefined,
 };
 

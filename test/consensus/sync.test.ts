@@ -71,6 +71,7 @@ class Node {
       heightOf: () => undefined,
       blockAt: () => undefined,
       changeProving: () => undefined,
+      isWithinChange: () => false,
       byId,
     };
   }

@@ -360,6 +360,7 @@ export class ModelNode {
       heightOf,
       blockAt: rawAt,
       changeProving: () => undefined,
+      isWithinChange: () => false,
       byId: (id) => rawAt(heightOf(id) ?? -1),
     };
   }

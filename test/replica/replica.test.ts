@@ -31,6 +31,7 @@ function makeReplica(): Replica {
         idAt: () => undefined,
         idsFrom: () => [],
         changeProving: () => undefined,
+        isWithinChange: () => false,
         heightOf: () => undefined,
         blockAt: () => undefined,
         byId: () => undefined,

@@ -250,6 +250,7 @@ const NO_BLOCKS = {
   idAt: () => undefined,
   idsFrom: () => [],
   changeProving: () => undefined,
+  isWithinChange: () => false,
   range: () => [],
   heightOf: () => undefined,
 };
