@@ -90,6 +90,8 @@ export const helloMessage = message("Hello", {
   locator: repeated(nested(6, locatorEntryMessage), LOCATOR_MAX),
   /** The producer set that decides with the one which the peer knows about the certified block, encoded; else absent. */
   rootProducers: optional(bytes(7, CONFIGURATION_MAX_BYTES)),
+  /** Of my irreversible block, which decides what certificates I can judge; the root may be above it (BFT). */
+  irreversibleHeight: uint(8),
 });
 export type Hello = Decoded<typeof helloMessage>;
 

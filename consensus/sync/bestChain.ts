@@ -29,8 +29,6 @@ export interface BlockLog {
   byId(id: string): RawBlock | undefined;
   /** The first change of the producer set whose end proves a block above this height. */
   changeProving(height: number): ProvenChange | undefined;
-  /** Does a change of the producer set end above this height whose end proves no block above it? */
-  isWithinChange(height: number): boolean;
 }
 
 /** What the block that ended a change of the producer set tells somebody who knows the old set only. */
@@ -82,18 +80,19 @@ export class BestChain {
   get areRootsFinal(): boolean {
     return this.#roots.areRootsFinal;
   }
+  /** Height up to which blocks are known irreversible, on the disk or not yet. */
+  get decidedHeight(): number {
+    return this.#ledger.root.height;
+  }
   /** Height up to which the disk knows blocks irreversible. */
   get irreversibleHeight(): number {
     return this.#ledger.bottom.height;
   }
 
-  /**
-   * Who has my chain up to this height pulls ranges of it; without a certificate there would be no anchor for them. Who
-   * is in the middle of a change of the producers can judge no anchor: the few blocks to its end are streamed.
-   */
+  /** Who has my chain up to this height pulls ranges of it; without a certificate there would be no anchor for them. */
   isFarBehind(height: number): boolean {
     const anchorHeight = Math.min(this.irreversibleHeight, this.#certifiedHeight());
-    return height + this.#limits.farBehindBlocks < anchorHeight && !this.#log.isWithinChange(height);
+    return height + this.#limits.farBehindBlocks < anchorHeight;
   }
 
   /** Once a pull has reached this anchor, blocks from this height on are streamed; those below are pulled. */
@@ -107,11 +106,11 @@ export class BestChain {
   }
 
   /**
-   * For a peer whose root is far below mine: what it can judge by the producer sets that it knows, and needs to judge
-   * anything newer. Undefined: whatever I show.
+   * For a peer whose irreversible block is far below mine: what it can judge by the producer sets that it knows, and needs
+   * to judge anything newer. Undefined: whatever I show.
    */
-  changeFor(rootHeight: number): ProvenChange | undefined {
-    return this.isFarBehind(rootHeight) ? this.#log.changeProving(rootHeight) : undefined;
+  changeFor(irreversibleHeight: number): ProvenChange | undefined {
+    return this.isFarBehind(irreversibleHeight) ? this.#log.changeProving(irreversibleHeight) : undefined;
   }
 
   /** The set that decides with the one in force about my irreversible block, while the one is changed for the other. */

@@ -443,8 +443,8 @@ export class Connection {
 
   /** What is shown for my root; to a peer far behind, what it can judge by the producer sets that it knows. */
   #shown(theirs: Hello | undefined): Pick<Hello, "rootCertificate" | "rootProducers"> {
-    const change = theirs && this.#chain.changeFor(theirs.root.height);
-    const isFar = theirs !== undefined && this.#chain.isFarBehind(theirs.root.height);
+    const change = theirs && this.#chain.changeFor(theirs.irreversibleHeight);
+    const isFar = theirs !== undefined && this.#chain.isFarBehind(theirs.irreversibleHeight);
     const producers = change?.producers ?? (isFar ? this.#chain.proposed : undefined);
     const certificate = change?.certificate ?? this.#rootCertificate(producers !== undefined);
     return {
@@ -461,6 +461,7 @@ export class Connection {
       root: refOf(this.#chain.root),
       ...this.#shown(this.#theirs),
       locator,
+      irreversibleHeight: this.#chain.decidedHeight,
     };
     this.#out.hello(this.#mine);
   }

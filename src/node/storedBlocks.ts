@@ -19,7 +19,6 @@ export interface BlockReader {
   range(from: number, limit: number, limitBytes?: number): StoredBlock[];
   heightOf(id: string): number | undefined;
   changeProving(height: number): StoredSets | undefined;
-  isWithinChange(height: number): boolean;
 }
 
 /** A stored block decoded and checked against its header. Throws StorageError DAMAGED. */
@@ -77,7 +76,6 @@ export function makeBlockLog(
     idsFrom: (height, count) => guarded(() => idsFrom(reader, genesis, height, count)) ?? [],
     heightOf: (id) => (id === genesis.id ? 0 : guarded(() => reader.heightOf(id))),
     changeProving: (height) => guarded(() => provenChange(reader, reader.changeProving(height))),
-    isWithinChange: (height) => guarded(() => reader.isWithinChange(height)) ?? false,
     byId: (id) => (id === genesis.id ? undefined : guarded(() => rawOfStored(reader.byId(id)))),
   };
 }

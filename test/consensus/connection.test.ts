@@ -20,6 +20,8 @@ import { lineOf, type NaiveBlock, naiveChild, naiveGenesis, testGenesis } from "
 const genesis = testGenesis();
 const root = naiveGenesis(genesis);
 
+const CHANGE = { certificate: utf8("certificate of what ended a change"), producers: genesis.configuration };
+
 type Message = { readonly hello: Hello } | { readonly block: RawBlock };
 
 /** A node with one connection: what the replica does around it, without disk and signatures. */
@@ -30,8 +32,8 @@ class Peer {
   readonly limits = { ...SYNC_LIMITS };
   /** Height of the newest certificate, by which it is judged who is far behind. */
   anchorHeight = 0;
-  /** A change of the producer set: the block that its end proves, and its end. */
-  change: readonly [provenHeight: number, end: number] | undefined;
+  /** Height of what the end of a change of the producers proves; 0: there was none. */
+  changeProven = 0;
   readonly chain = new BestChain(this.ledger, this.#log(), () => this.anchorHeight, this.limits);
   readonly outgoing: Message[] = [];
   readonly blocksSent: string[] = [];
@@ -130,8 +132,7 @@ class Peer {
       idAt: (height) => this.stored[height]?.id,
       heightOf,
       blockAt: rawAt,
-      changeProving: () => undefined,
-      isWithinChange: (height) => this.change !== undefined && this.change[0] <= height && height < this.change[1],
+      changeProving: (height) => (height < this.changeProven ? CHANGE : undefined),
       byId: (id) => rawAt(heightOf(id) ?? -1),
     };
   }
@@ -413,18 +414,22 @@ describe("finality", () => {
 });
 
 describe("who is far behind", () => {
-  it("and in the middle of a change of the producers is streamed to up to its end: before, no anchor can be judged", () => {
+  it.each([
+    [5, "is shown the change that it can judge", true],
+    [6, "and has what the change's end proves is shown the newest certificate", false],
+  ])("by its irreversible block %i, whatever is its root, %s", (irreversibleHeight, _, isShown) => {
     const chain = grow(root, 40, 1);
-    const pair = pairOf(chain.slice(0, 6), chain.slice(0, 30));
-    const { right } = pair;
+    const { right } = pairOf(chain.slice(0, 8), chain.slice(0, 30));
     right.limits.farBehindBlocks = 10;
-    right.change = [5, 12];
+    right.changeProven = 6;
     right.certify((chain[29] as NaiveBlock).id);
     right.anchorHeight = 30;
-    pair.open();
-    pair.run();
-    expect(right.blocksSent).toEqual(chain.slice(6, 12).map(({ id }) => id));
-    expect(right.connection.state.isPulled).toBe(true);
+    right.connection.open();
+    const { id } = chain[7] as NaiveBlock;
+    const [head, locator] = [{ view: 1, height: 8, id }, [{ height: 8, id }]];
+    right.connection.receiveHello({ seq: 1, echo: 1, head, root: head, locator, irreversibleHeight }, 0);
+    const last = right.outgoing.flatMap((each) => ("hello" in each ? [each.hello] : [])).at(-1);
+    expect(last?.rootCertificate).toEqual(isShown ? CHANGE.certificate : utf8((chain[29] as NaiveBlock).id));
   });
 
   it.each([
@@ -596,7 +601,8 @@ describe("budget and time", () => {
       left.receive({ block: { ...block, height: block.header.height, view: 1 } }, 0);
     const { view, height, id } = { view: 1, height: 12, id: (line[11] as NaiveBlock).id };
     const genesisRef = { view: 0, height: 0, id: root.id };
-    const hello: Hello = { seq: 7, echo: 1, head: { view, height, id }, root: genesisRef, locator: [{ height, id }] };
+    const described = { root: genesisRef, locator: [{ height, id }], irreversibleHeight: 0 };
+    const hello: Hello = { seq: 7, echo: 1, head: { view, height, id }, ...described };
     left.connection.receiveHello(hello, 0);
     const hellos = left.outgoing.flatMap((each) => ("hello" in each ? [each.hello] : []));
     expect(hellos.map(({ seq, echo }) => [seq, echo])).toEqual([

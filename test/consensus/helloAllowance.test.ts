@@ -4,7 +4,7 @@ import { HELLO_EVERY_MS, HELLOS_AT_ONCE } from "../../consensus/sync/constants.t
 import { HelloAllowance } from "../../consensus/sync/helloAllowance.ts";
 
 const REF = { view: 0, height: 0, id: "" };
-const hello = (seq: number): Hello => ({ seq, echo: 0, head: REF, root: REF, locator: [] });
+const hello = (seq: number): Hello => ({ seq, echo: 0, head: REF, root: REF, locator: [], irreversibleHeight: 0 });
 
 describe("hellos of a peer", () => {
   it("are looked at at once as many as are allowed; then the newest waits, and one more comes in every so often", () => {

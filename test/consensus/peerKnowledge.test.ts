@@ -16,7 +16,6 @@ const NO_LOG = {
   heightOf: () => undefined,
   blockAt: () => undefined,
   changeProving: () => undefined,
-  isWithinChange: () => false,
   byId: () => undefined,
 };
 

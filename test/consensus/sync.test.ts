@@ -71,7 +71,6 @@ class Node {
       heightOf: () => undefined,
       blockAt: () => undefined,
       changeProving: () => undefined,
-      isWithinChange: () => false,
       byId,
     };
   }
@@ -82,7 +81,8 @@ class Node {
   hello(from: string, { view, height, id }: NaiveBlock): void {
     const rootRef = { view: 0, height: 0, id: root.id };
     const locator = [{ height, id }, ...(height > 0 ? [{ height: 0, id: root.id }] : [])];
-    const hello: Hello = { seq: 1, echo: 1, head: { view, height, id }, root: rootRef, locator };
+    const described = { head: { view, height, id }, root: rootRef, locator, irreversibleHeight: 0 };
+    const hello: Hello = { seq: 1, echo: 1, ...described };
     this.sync.receive(from, { kind: "hello", hello });
   }
   block(from: string, { block }: NaiveBlock): void {

@@ -360,7 +360,6 @@ export class ModelNode {
       heightOf,
       blockAt: rawAt,
       changeProving: () => undefined,
-      isWithinChange: () => false,
       byId: (id) => rawAt(heightOf(id) ?? -1),
     };
   }

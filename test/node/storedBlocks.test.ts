@@ -54,7 +54,6 @@ describe("the block log of the sync machine", () => {
     const reader = {
       file: "chain.db",
       changeProving: () => undefined,
-      isWithinChange: () => false,
       byId: (id: string) => found(all.find((each) => each.id === id)),
       byHeight: (height: number) => found(line.find((each) => each.height === height)),
       idAt: (height: number) => found(line.find((each) => each.height === height))?.id,

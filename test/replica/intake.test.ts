@@ -197,6 +197,7 @@ function helloOf({ view, height, id }: NaiveBlock, rootCertificate?: Uint8Array)
     root: { view, height, id },
     ...(rootCertificate && { rootCertificate }),
     locator: [{ height, id }],
+    irreversibleHeight: height,
   };
   return encodeHello(hello);
 }

@@ -54,7 +54,6 @@ function makeReplica(rejected: readonly string[] = [], blocks: readonly Block[] 
         idAt: none,
         idsFrom: () => [],
         changeProving: () => undefined,
-        isWithinChange: () => false,
         heightOf: none,
         blockAt: none,
         byId: none,

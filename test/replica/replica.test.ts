@@ -31,7 +31,6 @@ function makeReplica(): Replica {
         idAt: () => undefined,
         idsFrom: () => [],
         changeProving: () => undefined,
-        isWithinChange: () => false,
         heightOf: () => undefined,
         blockAt: () => undefined,
         byId: () => undefined,

@@ -42,7 +42,8 @@ describe("what supersedes what at a lane's cap (docs/protocol.md, section 1)", (
 
   it("chain: hellos; blocks and requests for them stay", () => {
     const head = { height: 1, view: 1, id: A };
-    const hello = (seq: number): Uint8Array => encodeHello({ seq, echo: 0, head, root: head, locator: [head] });
+    const hello = (seq: number): Uint8Array =>
+      encodeHello({ seq, echo: 0, head, root: head, locator: [head], irreversibleHeight: 1 });
     expect(supersedingKey("chain", hello(1))).toBe(supersedingKey("chain", hello(2)));
     expect(supersedingKey("chain", hello(1))).toBeDefined();
     expect(supersedingKey("chain", encodeBlockRequest(A))).toBeUndefined();

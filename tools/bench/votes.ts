@@ -250,7 +250,6 @@ const NO_BLOCKS = {
   idAt: () => undefined,
   idsFrom: () => [],
   changeProving: () => undefined,
-  isWithinChange: () => false,
   range: () => [],
   heightOf: () => undefined,
 };

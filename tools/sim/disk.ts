@@ -171,8 +171,6 @@ export class ChainDisk {
       heightOf: (id) => (id === this.#genesis.id ? 0 : unless(() => this.#heights.get(id))),
       blockAt: (height) => (height === 0 ? undefined : unless(() => this.#rawOf(this.#chain[height]))),
       changeProving: (height) => unless(() => this.#changeProving(height)),
-      isWithinChange: (height) =>
-        this.#producerSets.some(({ from, provenHeight }) => provenHeight <= height && height < from - 1),
       byId: (id) => unless(() => this.#rawOf(id)),
     };
   }

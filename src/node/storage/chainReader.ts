@@ -236,11 +236,6 @@ export class ChainReader {
     return row && this.#setsOf(row);
   }
 
-  /** Does a change end above this height whose end proves no block above it? */
-  isWithinChange(height: number): boolean {
-    return this.#read(() => this.#statements.isWithinChange.get(height, height)) !== undefined;
-  }
-
   #setsOf({ height, proven, sets, crc }: SetsRow): StoredSets {
     if (checksum(height, sets) !== crc) throw this.#damaged(`producer sets from height ${height} on`, height, "");
     return { from: height, provenHeight: proven, sets };
@@ -376,9 +371,6 @@ function prepareStatements(connection: Connection) {
     changeProving: connection.prepare<[number], SetsRow>(
       "SELECT height, proven, sets, crc FROM producers WHERE proven > ? ORDER BY height LIMIT 1",
     ),
-    isWithinChange: connection
-      .prepare<[number, number], number>("SELECT 1 FROM producers WHERE proven <= ? AND height - 1 > ? LIMIT 1")
-      .pluck(),
     newestCertificate: connection.prepare<[], CertificateRow>(
       "SELECT height, id, certificate, crc FROM certificates ORDER BY height DESC LIMIT 1",
     ),

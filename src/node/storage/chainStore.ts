@@ -141,9 +141,6 @@ export class ChainStore {
   changeProving(height: number): StoredSets | undefined {
     return this.#reader.changeProving(height);
   }
-  isWithinChange(height: number): boolean {
-    return this.#reader.isWithinChange(height);
-  }
 
   evidence(onDamaged?: (error: StorageError) => void): StoredEvidence[] {
     return this.#reader.evidence(onDamaged);

@@ -61,7 +61,11 @@ describe("a peer that reads slowly", () => {
     while (stage.simulation.watch.finality.height < 40) stage.commit(victim, 8);
     attacker.connect(victim);
     const genesis = { view: 0, height: 0, id: stage.forge.genesis.id };
-    attacker.say(victim, "chain", encodeHello({ seq: 1, echo: 1, head: genesis, root: genesis, locator: [genesis] }));
+    attacker.say(
+      victim,
+      "chain",
+      encodeHello({ seq: 1, echo: 1, head: genesis, root: genesis, locator: [genesis], irreversibleHeight: 0 }),
+    );
     const head = stage.head(victim).id;
     for (let i = 0; i < 100; i++) attacker.say(victim, "chain", encodeBlockRequest(head));
     stage.commit(victim, 8);
@@ -120,7 +124,11 @@ describe("a flood", () => {
     attacker.connect(victim);
     const genesis = { view: 0, height: 0, id: stage.forge.genesis.id };
     for (let seq = 1; seq <= 2_000; seq++) {
-      attacker.say(victim, "chain", encodeHello({ seq, echo: 0, head: genesis, root: genesis, locator: [] }));
+      attacker.say(
+        victim,
+        "chain",
+        encodeHello({ seq, echo: 0, head: genesis, root: genesis, locator: [], irreversibleHeight: 0 }),
+      );
       if (seq % 10 === 0) stage.advance(1);
     }
     assertAttackerPays(attacker.takeBill());
@@ -167,7 +175,17 @@ describe("frames", () => {
     const genesis = { view: 0, height: 0, id: stage.forge.genesis.id };
     const { height, id } = stage.head(victim);
     const frames = [
-      ["chain", encodeHello({ seq: 1, echo: 1, head: genesis, root: genesis, locator: [{ height, id }] })],
+      [
+        "chain",
+        encodeHello({
+          seq: 1,
+          echo: 1,
+          head: genesis,
+          root: genesis,
+          locator: [{ height, id }],
+          irreversibleHeight: 0,
+        }),
+      ],
       ["chain", blockFrame(stage.simulation.watch.block(id))],
       ["chain", encodeBlockRequest(id)],
       ["bulk", envelope(attacker, victim, stage, encodeTransactionForward(encodeList([junkTransaction(stage, 1)])))],

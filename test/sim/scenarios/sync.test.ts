@@ -123,7 +123,11 @@ describe("a stream", () => {
     stage.start(3);
     garbler.connect(3);
     const genesis = { view: 0, height: 0, id: stage.forge.genesis.id };
-    garbler.say(3, "chain", encodeHello({ seq: 1, echo: 0, head: genesis, root: genesis, locator: [genesis] }));
+    garbler.say(
+      3,
+      "chain",
+      encodeHello({ seq: 1, echo: 0, head: genesis, root: genesis, locator: [genesis], irreversibleHeight: 0 }),
+    );
     for (let height = 1; height < 20; height++) garbler.say(3, "chain", blockFrame(blockAt(height)));
     stage.advance(50);
     const garbled = blockFrame(blockAt(20));
@@ -148,6 +152,7 @@ describe("a stream", () => {
         echo,
         head: claimed,
         root: { view: 0, ...genesis },
+        irreversibleHeight: 0,
         locator: [claimed, genesis].map(({ height, id }) => ({ height, id })),
       });
     staller.say(3, "chain", hello(1, 1));

@@ -154,6 +154,7 @@ export const floods: LieMaker = (workshop) => ({
               head: ref,
               root: workshop.genesis,
               locator: [workshop.genesis],
+              irreversibleHeight: 0,
             };
             node.say(to, "chain", [encodeHello(hello)]);
           }
