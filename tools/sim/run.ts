@@ -43,8 +43,8 @@ export interface SimulationResult {
 export const CONVERGENCE_MS = 45_000;
 /** Then nothing may grow for this long: longer than any timer of an idle node, ms. */
 export const IDLE_MS = 12_000;
-/** A hint that was given before nodes agreed has led to an election by then, ms. */
-const AFTERMATH_MS = 2_000;
+/** A timeout that began before nodes agreed, and had grown to its bound, has led to an election by then, ms (seed 1764). */
+const AFTERMATH_MS = 10_000;
 /** More than f lie: two chains that were decided are found out within this of the heal, ms. */
 const FOUND_OUT_MS = 20_000;
 /** Shares of leaders are judged over this time with a workload, begun so long after the heal, ms. */
