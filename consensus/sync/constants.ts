@@ -54,6 +54,9 @@ export const RANGES_PER_PEER = 3;
 export const RANGE_TIMEOUT_MS = 2_000;
 export const RANGE_TIMEOUT_MAX_MS = 16_000;
 
+/** Range requests to one peer whose answers may still come, at most; of older ones an answer counts as not asked for. */
+export const UNANSWERED_MAX = 64;
+
 /** A peer that was late, or sent what is not true, is asked last for so long, ms. */
 export const LATE_SHUN_MS = 10_000;
 export const GARBAGE_SHUN_MS = 60_000;

@@ -13,6 +13,7 @@ import {
   RANGE_TIMEOUT_MS,
   RANGES_PER_PEER,
   type SyncLimits,
+  UNANSWERED_MAX,
 } from "./constants.ts";
 import { type Anchor, openRange, type RangeRequest, type RangeResponse } from "./range.ts";
 import { RangeBatch } from "./rangeBatch.ts";
@@ -25,7 +26,7 @@ export interface RangePullHost {
   /** Connected peers with the height up to which each says to hold blocks, nearly all of them irreversible. */
   sources(): Iterable<readonly [PeerKey, number]>;
   request(peer: PeerKey, request: RangeRequest): void;
-  /** A fault of a peer; "unrequested": an answer that nobody waits for, which may be a late one. */
+  /** A fault of a peer; "unrequested": an answer to nothing that it was asked, or to what it was asked too long ago. */
   fault(peer: PeerKey, what: "invalidRange" | "unrequested", detail: string): void;
 }
 
@@ -55,6 +56,8 @@ type PullState =
 export class RangePull {
   readonly #host: RangePullHost;
   readonly #sources = new Map<PeerKey, Source>();
+  /** Requests that a peer has not answered, oldest first: its answer is due even when nobody waits for it any more. */
+  readonly #unanswered = new Map<PeerKey, string[]>();
   #state: PullState = { kind: "idle" };
 
   constructor(host: RangePullHost) {
@@ -134,6 +137,7 @@ export class RangePull {
       batch.ask(peer, this.#host.now() + this.#source(peer).timeoutMs);
       ranges++;
       const { height, id } = batch.anchor;
+      this.#owes(peer, batch.from, height);
       this.#host.request(peer, { from: batch.from, to: batch.to, anchorHeight: height, anchorId: id });
     }
   }
@@ -154,12 +158,12 @@ export class RangePull {
   receive(peer: PeerKey, response: RangeResponse): void {
     const pull = this.#state;
     const { from, anchorHeight } = response.proof;
-    if (pull.kind === "idle") return this.#host.fault(peer, "unrequested", `a range from ${from}`);
+    if (!this.#answers(peer, from, anchorHeight)) return this.#host.fault(peer, "unrequested", `a range from ${from}`);
+    if (pull.kind === "idle") return;
     const index = pull.batches.findIndex((batch) => batch.from === from && batch.anchor.height === anchorHeight);
     const batch = pull.batches[index];
-    // Late, and somebody else was faster; or never asked for.
-    if (batch === undefined || batch.state.kind === "arrived")
-      return this.#host.fault(peer, "unrequested", `a range from ${from}`);
+    // Somebody else was faster, or it came by other ways.
+    if (batch === undefined || batch.state.kind === "arrived") return;
     if (response.blocks.count === 0) return this.#lacks(peer, batch);
     const opened = openRange(response, batch.from, batch.to, batch.anchor);
     if (!opened.ok) return this.#garbage(peer, `${opened.error.code}: ${opened.error.detail}`);
@@ -170,6 +174,7 @@ export class RangePull {
   }
 
   peerDown(peer: PeerKey): void {
+    this.#unanswered.delete(peer);
     this.#takeBack(peer);
     // Who lied and lost its link is not asked again at once when it is back.
     if (this.#source(peer).shunnedUntil < this.#host.now()) this.#sources.delete(peer);
@@ -186,6 +191,19 @@ export class RangePull {
     state.taken += blocks.length;
     this.proceed();
     return blocks;
+  }
+
+  #owes(peer: PeerKey, from: number, anchorHeight: number): void {
+    const requests = this.#unanswered.get(peer) ?? [];
+    this.#unanswered.set(peer, requests);
+    if (requests.push(`${from} ${anchorHeight}`) > UNANSWERED_MAX) requests.shift();
+  }
+
+  #answers(peer: PeerKey, from: number, anchorHeight: number): boolean {
+    const requests = this.#unanswered.get(peer) ?? [];
+    const index = requests.indexOf(`${from} ${anchorHeight}`);
+    if (index !== -1) requests.splice(index, 1);
+    return index !== -1;
   }
 
   #batches(): readonly RangeBatch[] {

@@ -128,6 +128,22 @@ describe("a pull", () => {
     expect(bench.taken).toEqual(ALL.slice(0, 10));
   });
 
+  it("blames nobody whose answer comes too late to be of use, but who answers twice or was not asked", () => {
+    const bench = new Bench("a", "b");
+    const [byStream, byOther] = bench.askedOf("a") as [RangeRequest, RangeRequest];
+    bench.pull.passed(byStream.to);
+    bench.answer("a", byStream);
+    bench.now += RANGE_TIMEOUT_MS;
+    bench.pull.tick();
+    bench.answer("b", byOther);
+    bench.answer("a", byOther);
+
+    expect(bench.unrequested).toEqual([]);
+    bench.answer("a", byOther);
+    bench.answer("c", byOther);
+    expect(bench.unrequested).toEqual(["a", "c"]);
+  });
+
   it("blames who sends what is not proven, and asks others for it", () => {
     const bench = new Bench("a", "b");
     const [request] = bench.askedOf("a") as [RangeRequest];
