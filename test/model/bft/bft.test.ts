@@ -1,7 +1,8 @@
 /** Four producers, one a liar, over the product's own voting rules (docs/protocol.md, section 7; more: `npm run model:bft`). */
 import { describe, expect, it } from "vitest";
 import { MODEL_MUTATIONS } from "./mutations.ts";
-import { searchAll, searchRuns } from "./search.ts";
+import { searchAll } from "../worlds.ts";
+import { searchRuns } from "./search.ts";
 import { FAST, FAST_RUNS, LARGE, MAX_WORLDS, MUTATION_RUNS } from "./searches.ts";
 import { Model } from "./world.ts";
 

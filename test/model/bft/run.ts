@@ -8,7 +8,8 @@
  * Exit 1 when two decided blocks conflict, or a mutation is not found.
  */
 import { MODEL_MUTATIONS } from "./mutations.ts";
-import { type Outcome, searchAll, searchRuns } from "./search.ts";
+import { report, searchAll } from "../worlds.ts";
+import { searchRuns } from "./search.ts";
 import { FAST_RUNS, LARGE, MAX_WORLDS, MUTATION_RUNS, WHOLE } from "./searches.ts";
 import { Model } from "./world.ts";
 
@@ -24,14 +25,3 @@ for (const { tag, name, changed, wiring, bounds } of MODEL_MUTATIONS)
     () => searchRuns(new Model({ ...LARGE, ...bounds }, changed, wiring), MUTATION_RUNS, 1),
     true,
   );
-
-function report(name: string, search: () => Outcome, mustFind: boolean): void {
-  const began = performance.now();
-  const { worlds, isWhole, counterexample } = search();
-  const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  const found = counterexample === undefined ? "no conflict" : `conflict after ${counterexample.length} steps`;
-  console.log(`${name}: ${worlds} worlds${isWhole ? ", all there are" : ""}, ${found}, ${seconds} s`);
-  if ((counterexample !== undefined) === mustFind) return;
-  process.exitCode = 1;
-  if (counterexample !== undefined) console.log(counterexample.join("\n"));
-}

@@ -6,6 +6,7 @@
 import * as product from "../../../consensus/bft/rules.ts";
 import type { Opening, Promises } from "../../../consensus/bft/rules.ts";
 import { makeConfiguration } from "../../../chain/configuration.ts";
+import type { Step } from "../worlds.ts";
 
 /** The rules of `consensus/bft/rules.ts`; a mutation replaces some. */
 export type Rules = typeof product;
@@ -52,17 +53,12 @@ export interface World {
   readonly believed: readonly ModelBlock[];
 }
 
-export interface Step {
-  readonly name: string;
-  readonly world: World;
-}
-
 const PRODUCERS = 4;
 const GENESIS: ModelBlock = { id: "0", height: 0, view: 0, closing: true, parent: undefined, irreversibleHeight: 0 };
 const CONFIGURATION = makeConfiguration([0, 1, 2, 3].map((i) => `${i}`.repeat(64)));
 const QUORUM = product.quorumOf(CONFIGURATION);
 
-export function firstWorld(): World {
+function firstWorld(): World {
   const promises = { view: 0, viewChangeSent: 0, lastPrepared: undefined, lastCommitted: undefined, highQc: GENESIS };
   return {
     blocks: [GENESIS],
@@ -75,6 +71,7 @@ export function firstWorld(): World {
 }
 
 export class Model {
+  readonly first = firstWorld();
   readonly #rules: Rules;
   readonly #wiring: Wiring;
   readonly #bounds: Bounds;
@@ -88,7 +85,7 @@ export class Model {
   }
 
   /** Everything that can happen next. */
-  *steps(world: World): Generator<Step> {
+  *steps(world: World): Generator<Step<World>> {
     if (world.blocks.length <= this.#bounds.blocks) yield* this.#productions(world);
     for (const i of this.#honest) {
       for (const block of world.blocks) {
@@ -124,7 +121,7 @@ export class Model {
     return [blocks.join(" "), ...leading, ...others.sort(), believed.join(" ")].join("|");
   }
 
-  *#prepare(world: World, i: number, block: ModelBlock): Generator<Step> {
+  *#prepare(world: World, i: number, block: ModelBlock): Generator<Step<World>> {
     if (((world.prepares[block.id] ?? 0) & (1 << i)) !== 0) return;
     const entered = this.#rules.afterEntering(world.promises[i] as Promises, block.view);
     if (!this.#rules.mayPrepare(entered, block, isBefore)) return;
@@ -133,7 +130,7 @@ export class Model {
     if (this.#wiring.sendsBeforePersist) yield { name: `${i} prepares ${block.id} and forgets it`, world: said };
   }
 
-  *#commit(world: World, i: number, block: ModelBlock): Generator<Step> {
+  *#commit(world: World, i: number, block: ModelBlock): Generator<Step<World>> {
     if (((world.commits[block.id] ?? 0) & (1 << i)) !== 0 || !this.#isCertified(world, block)) return;
     const promises = world.promises[i] as Promises;
     if (!this.#rules.mayCommit(promises, block, isBefore)) return;
@@ -148,7 +145,7 @@ export class Model {
     }
   }
 
-  *#viewChange(world: World, i: number): Generator<Step> {
+  *#viewChange(world: World, i: number): Generator<Step<World>> {
     const promises = world.promises[i] as Promises;
     for (let view = promises.view + 1; view <= this.#bounds.views; view++) {
       const next = this.#rules.afterViewChange(promises, view);
@@ -163,7 +160,7 @@ export class Model {
     }
   }
 
-  *#productions(world: World): Generator<Step> {
+  *#productions(world: World): Generator<Step<World>> {
     for (const parent of world.blocks) {
       for (let view = Math.max(1, parent.view); view <= this.#bounds.views; view++) {
         const leader = view % PRODUCERS;
@@ -183,7 +180,7 @@ export class Model {
     return made.every((block) => precedes(block, parent));
   }
 
-  *#children(world: World, parent: ModelBlock, view: number, isLiar: boolean): Generator<Step> {
+  *#children(world: World, parent: ModelBlock, view: number, isLiar: boolean): Generator<Step<World>> {
     // The liar makes two of a kind, which differ in nothing else: the second comes after the first.
     for (const variant of isLiar ? ["a", "b"] : ["a"]) {
       for (const closing of [false, true]) {

@@ -8,7 +8,8 @@
  * Exit 1 when two irreversible blocks conflict, or a mutation is not found.
  */
 import { COVERED, MODEL_MUTATIONS } from "./mutations.ts";
-import { follow, type Outcome, searchAll, searchRuns } from "./search.ts";
+import { type Outcome, report, searchAll } from "../worlds.ts";
+import { follow, searchRuns } from "./search.ts";
 import { CHANGES, MAX_WORLDS, MUTATION_RUNS, WHOLE } from "./searches.ts";
 import { Model } from "./world.ts";
 
@@ -22,7 +23,7 @@ for (const { tag, name, change, changed, path } of MODEL_MUTATIONS) {
   const model = new Model(CHANGES[change], changed);
   const search = (): Outcome =>
     path
-      ? { worlds: path.length, switched: 0, isWhole: false, counterexample: follow(model, path) }
+      ? { worlds: path.length, isWhole: false, counterexample: follow(model, path) }
       : searchRuns(model, MUTATION_RUNS, 1);
   report(`[${tag}] ${change}: ${name}`, search, true);
 }
@@ -33,16 +34,4 @@ for (const { tag, name, change, changed } of COVERED)
 function describe({ eras, liar, views, blocks }: (typeof CHANGES)["raftBft"]): string {
   const sets = eras.map(({ engine, producers }) => `${engine} ${producers.join("")}`).join(" -> ");
   return `${sets}${liar === undefined ? "" : ` (${liar} lies)`}, ${views} views, ${blocks} blocks`;
-}
-
-function report(name: string, search: () => Outcome, mustFind: boolean): void {
-  const began = performance.now();
-  const { worlds, switched, isWhole, counterexample } = search();
-  const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  const found = counterexample === undefined ? "no conflict" : `conflict after ${counterexample.length} steps`;
-  const how = isWhole ? ", all there are" : switched > 0 ? `, the new engine decided in ${switched} runs` : "";
-  console.log(`${name}: ${worlds} worlds${how}, ${found}, ${seconds} s`);
-  if ((counterexample !== undefined) === mustFind) return;
-  process.exitCode = 1;
-  if (counterexample !== undefined) console.log(counterexample.join("\n"));
 }

@@ -8,6 +8,7 @@
  */
 import * as bft from "../../../consensus/bft/rules.ts";
 import type { Opening, Promises } from "../../../consensus/bft/rules.ts";
+import type { Step } from "../worlds.ts";
 import { type Era, GENESIS, isJoint, isQuorum, type ModelBlock, nearest, precedes } from "./blocks.ts";
 
 export interface Bounds {
@@ -74,11 +75,6 @@ export interface World {
   readonly processes: readonly Process[];
 }
 
-export interface Step {
-  readonly name: string;
-  readonly world: World;
-}
-
 export class Model {
   readonly #bounds: Bounds;
   readonly #rules: Rules;
@@ -114,7 +110,7 @@ export class Model {
   }
 
   /** Everything that can happen next. */
-  *steps(world: World): Generator<Step> {
+  *steps(world: World): Generator<Step<World>> {
     for (const i of this.#honest) {
       yield* this.#entry(world, i);
       for (const block of world.blocks) {
@@ -223,7 +219,7 @@ export class Model {
 
   // Entry
 
-  *#entry(world: World, i: number): Generator<Step> {
+  *#entry(world: World, i: number): Generator<Step<World>> {
     const process = world.processes[i] as Process;
     if (process.entered !== undefined || !this.#bounds.eras[1].producers.includes(i)) return;
     for (const block of world.blocks) {
@@ -247,7 +243,7 @@ export class Model {
     return a.view !== b.view ? a.view > b.view : a.height >= b.height;
   }
 
-  *#ack(world: World, i: number, block: ModelBlock): Generator<Step> {
+  *#ack(world: World, i: number, block: ModelBlock): Generator<Step<World>> {
     const process = world.processes[i] as Process;
     if (hasBit(world.acks, block.id, i) || block.view < process.view || !this.#isAtLeast(block, process.head)) return;
     const votedFor = block.view > process.view ? undefined : process.votedFor;
@@ -262,7 +258,7 @@ export class Model {
     };
   }
 
-  *#elections(world: World, i: number): Generator<Step> {
+  *#elections(world: World, i: number): Generator<Step<World>> {
     const process = world.processes[i] as Process;
     for (let view = process.view + 1; view <= this.#bounds.views; view++) {
       const key = `${view}:${i}`;
@@ -282,7 +278,7 @@ export class Model {
     }
   }
 
-  *#raftBlocks(world: World): Generator<Step> {
+  *#raftBlocks(world: World): Generator<Step<World>> {
     for (const [key, head] of Object.entries(world.candidacies)) {
       const [view, leader] = key.split(":").map(Number) as [number, number];
       const { view: own, entered } = world.processes[leader] as Process;
@@ -302,7 +298,7 @@ export class Model {
 
   // BFT
 
-  *#prepare(world: World, i: number, block: ModelBlock): Generator<Step> {
+  *#prepare(world: World, i: number, block: ModelBlock): Generator<Step<World>> {
     if (hasBit(world.prepares, block.id, i)) return;
     const process = world.processes[i] as Process;
     const entered = bft.afterEntering(process.promises, block.view);
@@ -312,7 +308,7 @@ export class Model {
     yield { name: `${i} prepares ${block.id}`, world: withProcess(said, i, { ...process, promises }) };
   }
 
-  *#commit(world: World, i: number, block: ModelBlock): Generator<Step> {
+  *#commit(world: World, i: number, block: ModelBlock): Generator<Step<World>> {
     if (hasBit(world.commits, block.id, i) || !this.#isCertified(world, block)) return;
     const process = world.processes[i] as Process;
     if (!bft.mayCommit(process.promises, block, isBefore)) return;
@@ -321,7 +317,7 @@ export class Model {
     yield { name: `${i} commits ${block.id}`, world: withProcess(said, i, { ...process, promises }) };
   }
 
-  *#viewChanges(world: World, i: number): Generator<Step> {
+  *#viewChanges(world: World, i: number): Generator<Step<World>> {
     const process = world.processes[i] as Process;
     for (let view = process.promises.view + 1; view <= this.#bounds.views; view++) {
       const promises = bft.afterViewChange(process.promises, view);
@@ -334,7 +330,7 @@ export class Model {
     }
   }
 
-  *#bftBlocks(world: World): Generator<Step> {
+  *#bftBlocks(world: World): Generator<Step<World>> {
     for (const parent of world.blocks) {
       for (let view = Math.max(1, parent.view); view <= this.#bounds.views; view++) {
         for (const each of this.#childrenOf(world, parent, view, "b"))
@@ -343,7 +339,7 @@ export class Model {
     }
   }
 
-  *#bftBlock(world: World, { block, judges }: Child, parent: ModelBlock, view: number): Generator<Step> {
+  *#bftBlock(world: World, { block, judges }: Child, parent: ModelBlock, view: number): Generator<Step<World>> {
     if (this.#engineOf(block) !== "bft") return;
     const { producers } = this.#bounds.eras[block.era];
     const leader = producers[view % producers.length] as number;
@@ -448,7 +444,7 @@ function withProcess(world: World, i: number, process: Process): World {
   return { ...world, processes: world.processes.map((each, at) => (at === i ? process : each)) };
 }
 
-function withBlock(world: World, block: ModelBlock): Step {
+function withBlock(world: World, block: ModelBlock): Step<World> {
   const blocks = [...world.blocks, block].sort((a, b) => (a.id < b.id ? -1 : 1));
   return { name: `block ${block.id}`, world: { ...world, blocks } };
 }
