@@ -229,11 +229,14 @@ export class Term {
     return Math.min(this.#rounds.confirmed(root.setsAfter), this.#rounds.confirmed(head.setsAfter));
   }
 
-  /** A leader that a majority has not answered for an election timeout gives up (check-quorum). */
+  /**
+   * A leader that a majority has not answered for an election timeout gives up (check-quorum): of those that decide about
+   * its head, and before it has opened its view of those that elected it. My head may have ended what others took part in.
+   */
   #quorumDeadline(): number {
-    return (
-      this.#rounds.quorumHeardAt(this.#host.ledger.head.sets, this.#host.now()) + this.#host.settings.electionTimeoutMs
-    );
+    const { head } = this.#host.ledger;
+    const sets = this.#opened ? head.sets : head.setsAfter;
+    return this.#rounds.quorumHeardAt(sets, this.#host.now()) + this.#host.settings.electionTimeoutMs;
   }
 
   /** Also a leader whose own disk does not take what the others have decided: it is full. */
