@@ -52,14 +52,22 @@ export class Departures {
   }
 
   /**
-   * The best head among a majority's, the primary's own among them [V1] [S1]; undefined: too few have left.
+   * The best head among a majority's, the primary's own among them [V1] [S1]; undefined: too few have left. Of all
+   * majorities, each of which has what was decided, the one that asks for least: others may hold what nobody else can get
+   * or take, a block of a time that is a year off, say.
    * @param sets those that judge the block that opens the view [S10]
    */
   best(primary: string, sets: ProducerSets): BlockRef | undefined {
-    if (!this.#departures.has(primary)) return undefined;
+    const own = this.#departures.get(primary)?.head;
+    if (own === undefined) return undefined;
     const counted = [...this.#departures].filter(([replica]) => isMember(sets, replica) && this.#counts(replica));
-    if (!hasMajority(sets, (key) => counted.some(([replica]) => replica === key))) return undefined;
-    return counted.map(([, { head }]) => head).reduce((best, head) => (isAtLeast(best, head) ? best : head));
+    const lowestFirst = counted.sort(([, a], [, b]) => a.head.view - b.head.view || a.head.height - b.head.height);
+    const left = new Set(counted.map(([replica]) => replica).filter((replica) => replica === primary));
+    for (const [replica, { head }] of lowestFirst) {
+      left.add(replica);
+      if (hasMajority(sets, (key) => left.has(key))) return isAtLeast(own, head) ? own : head;
+    }
+    return undefined;
   }
 
   /** Nobody knows of a later incarnation of who sent it [V2]. */

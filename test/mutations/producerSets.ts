@@ -35,8 +35,8 @@ export const PRODUCER_SETS: readonly Mutation[] = [
     "S10",
     "vsr: a view is left for by the set that is left alone",
     "consensus/vsr/viewChange.ts",
-    "if (!hasMajority(sets, (key) => counted.some(([replica]) => replica === key))) return undefined;",
-    "if (!hasMajority({ ...sets, next: undefined }, (key) => counted.some(([each]) => each === key))) return undefined;",
+    "if (hasMajority(sets, (key) => left.has(key)))",
+    "if (hasMajority({ ...sets, next: undefined }, (key) => left.has(key)))",
     "vsr",
   ),
   swept(

@@ -15,8 +15,8 @@ export const VSR: readonly Mutation[] = [
     "V1",
     "a primary opens its view with one departure too few",
     VIEW_CHANGE,
-    "if (!hasMajority(sets, (key) => counted.some(([replica]) => replica === key))) return undefined;",
-    "if (counted.length < sets.current.producers.length / 2 - 1) return undefined;",
+    "if (hasMajority(sets, (key) => left.has(key)))",
+    "if (left.size >= sets.current.producers.length / 2 - 1)",
     "churning",
   ),
   swept(
