@@ -1,9 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { PeerView } from "../../src/node/api.ts";
-import { NetworkProcesses, type NodeProcess, poll } from "../../tools/network/processes.ts";
+import { type NodeProcess, poll, withNetwork } from "../../tools/network/processes.ts";
 
 const peersOf = async ({ url }: NodeProcess): Promise<PeerView[]> =>
   ((await (await fetch(`${url}/v1/peers`)).json()) as { peers: PeerView[] }).peers;
@@ -28,10 +27,8 @@ function knownTo({ node }: NodeProcess): string[] {
 }
 
 test("five nodes that know node0's address alone become a mesh; without node0 the one that has kept the rest finds them", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-discovery-"));
-  const network = NetworkProcesses.create({ dir, producers: 1, followers: 4, basePort: 22_400 });
-  const [, second, ...rest] = network.nodes as [NodeProcess, NodeProcess, ...NodeProcess[]];
-  try {
+  await withNetwork({ producers: 1, followers: 4, basePort: 22_400 }, async (network) => {
+    const [, second, ...rest] = network.nodes as [NodeProcess, NodeProcess, ...NodeProcess[]];
     await network.startAll();
     for (const node of network.nodes)
       await linkedWith(
@@ -56,8 +53,5 @@ test("five nodes that know node0's address alone become a mesh; without node0 th
     for (const node of [second, ...rest]) await node.start();
     const found = await linkedWith(second, rest);
     expect(found.filter(({ addressFrom }) => addressFrom === "configured")).toEqual([]);
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }, 240_000);

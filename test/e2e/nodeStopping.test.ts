@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { ProducerView } from "../../src/node/api.ts";
 import { SILENT_AFTER_MS } from "../../src/replica/constants.ts";
-import { NetworkProcesses, type NodeProcess, poll } from "../../tools/network/processes.ts";
+import { type NodeProcess, poll, withNetwork } from "../../tools/network/processes.ts";
 
 /** How a producer looks from a node. */
 async function viewOf(from: NodeProcess, of: NodeProcess): Promise<ProducerView> {
@@ -13,9 +10,7 @@ async function viewOf(from: NodeProcess, of: NodeProcess): Promise<ProducerView>
 }
 
 test("SIGTERM of the leader: all are told at once that it stops, another one leads, and it is back when it starts", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-stopping-"));
-  const network = NetworkProcesses.create({ dir, producers: 3, followers: 1, basePort: 22_700 });
-  try {
+  await withNetwork({ producers: 3, followers: 1, basePort: 22_700 }, async (network) => {
     await network.startAll();
     const leader = await network.awaitLeader();
     const others = network.nodes.filter((node) => node !== leader);
@@ -46,8 +41,5 @@ test("SIGTERM of the leader: all are told at once that it stops, another one lea
         (await viewOf(other, leader)).state === "active" ? true : undefined,
       );
     await network.awaitEqual();
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }, 240_000);

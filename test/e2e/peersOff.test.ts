@@ -1,20 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { LoadClient, makeTransaction } from "../../tools/network/load.ts";
-import { CAIRN, NetworkProcesses, type NodeProcess, poll } from "../../tools/network/processes.ts";
+import { CAIRN, type NodeProcess, poll, withNetwork } from "../../tools/network/processes.ts";
 
 test("links switched off stay off over kill -9, whoever dials; switched on, the follower has the chain at once", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-off-"));
-  const network = NetworkProcesses.create({ dir, producers: 1, followers: 1, basePort: 21_000 });
-  const [producer, follower] = network.nodes as [NodeProcess, NodeProcess];
-  const cairn = (...args: string[]) =>
-    spawnSync(process.execPath, [CAIRN, ...args, "--url", follower.url], { encoding: "utf8" });
-  const peersAre = (count: number) =>
-    poll(`${count} peers`, 60_000, async () => ((await follower.status()).peers === count ? true : undefined));
-  try {
+  await withNetwork({ producers: 1, followers: 1, basePort: 21_000 }, async (network) => {
+    const [producer, follower] = network.nodes as [NodeProcess, NodeProcess];
+    const cairn = (...args: string[]) =>
+      spawnSync(process.execPath, [CAIRN, ...args, "--url", follower.url], { encoding: "utf8" });
+    const peersAre = (count: number) =>
+      poll(`${count} peers`, 60_000, async () => ((await follower.status()).peers === count ? true : undefined));
     await network.startAll();
     await network.awaitLeader();
     await peersAre(1);
@@ -37,8 +32,5 @@ test("links switched off stay off over kill -9, whoever dials; switched on, the 
     expect(cairn("peers", "on", producer.node.key).status).toBe(0);
     await network.awaitEqual();
     expect((await follower.status()).head.height).toBeGreaterThanOrEqual(head.height);
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }, 300_000);

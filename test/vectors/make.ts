@@ -5,12 +5,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { quorumCertificateMessage } from "../../consensus/bft/certificates.ts";
 import { certificateMessage } from "../../consensus/certificate.ts";
 import { fromBase64Url, toBase64Url } from "../../src/base/base64url.ts";
 import { toHex } from "../../src/base/bytes.ts";
 import { chainGenesis, type ChainShape, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
+import { runAsScript } from "../../tools/script.ts";
 import { ServedChain } from "../fixtures/lyingServer.ts";
 
 type Proof = Readonly<Record<string, unknown>>;
@@ -186,5 +187,4 @@ function withFewer(engine: Engine, certificate: string): string {
   return toBase64Url(certificateMessage.encode({ ...decoded.value, acks: decoded.value.acks.slice(0, -1) }));
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  writeFileSync(VECTORS_FILE, await makeVectors());
+await runAsScript(import.meta.url, async () => writeFileSync(VECTORS_FILE, await makeVectors()));

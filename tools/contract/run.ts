@@ -3,12 +3,9 @@
  * OpenAPI document, right ones and wrong ones, and every answer is held against it; then clients misbehave, and the
  * node must serve on.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { BATCH_BODY_BYTES, SINGLE_BODY_BYTES } from "../../src/node/http/limits.ts";
-import { NetworkProcesses, type NodeProcess, poll } from "../network/processes.ts";
+import { type NodeProcess, poll, withNetwork } from "../network/processes.ts";
+import { note, runAsScript, tellFaults } from "../script.ts";
 import { endlessBody, kernelBufferBytes, manyConnections, slowBody, type SlowEnd, slowHead } from "./abuse.ts";
 import { type Bindings, type Case, casesOf } from "./cases.ts";
 import { ContractDocument } from "./document.ts";
@@ -36,10 +33,8 @@ const IN_FLIGHT = 16;
 const CONNECTIONS = 1_000;
 
 export async function runContract({ basePort, slow, note }: ContractOptions): Promise<ContractReport> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-contract-"));
-  const network = NetworkProcesses.create({ dir, producers: 1, followers: 1, basePort });
-  const [open, guarded] = network.nodes as [NodeProcess, NodeProcess];
-  try {
+  return withNetwork({ producers: 1, followers: 1, basePort }, async (network) => {
+    const [open, guarded] = network.nodes as [NodeProcess, NodeProcess];
     await open.start();
     await guarded.start(["--set", `http.token=${TOKEN}`, "--set", "mempool.transactions=1"]);
     await network.awaitLeader();
@@ -56,10 +51,7 @@ export async function runContract({ basePort, slow, note }: ContractOptions): Pr
     const faults = [...judge.faults, ...abuseFaults];
     faults.push(...ends.flatMap((end, i) => (end === 0 ? [] : [`node${i} ended with ${end}`])));
     return { requests: judge.answers, faults, unseen: judge.unseen() };
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 /** A chain with a key on it, and where that is. */
@@ -153,7 +145,6 @@ async function abuse(node: NodeProcess, slow: boolean, note: (text: string) => v
 }
 
 async function main(): Promise<number> {
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
   const { requests, faults, unseen } = await runContract({
     basePort: 28_900,
     slow: process.argv[2] !== "--quick",
@@ -162,9 +153,7 @@ async function main(): Promise<number> {
   process.stdout.write(
     `${requests} requests, ${faults.length} faults; never seen: ${unseen.join(", ") || "nothing"}\n`,
   );
-  for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
-  return faults.length === 0 ? 0 : 1;
+  return tellFaults(faults);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);

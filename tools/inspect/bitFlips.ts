@@ -5,13 +5,13 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import Database from "better-sqlite3";
 import { toHex } from "../../src/base/bytes.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { type GenesisFile, parseGenesis } from "../../src/node/genesisFile.ts";
 import { positionAt } from "../../src/node/storage/indexEntries.ts";
 import { StorageError } from "../../src/node/storage/types.ts";
+import { note, runAsScript } from "../script.ts";
 import { type Fault, type FaultKind, faultText } from "./fault.ts";
 import { flipBit, type Flip, type Flipped } from "./flip.ts";
 import { makeChain } from "./makeChain.ts";
@@ -237,7 +237,6 @@ async function main(): Promise<number> {
   const root = mkdtempSync(join(tmpdir(), "cairn-bit-flips-chain-"));
   const isMade = given === undefined || given === "bft";
   const dir = isMade ? join(root, "chain") : given;
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
   try {
     if (isMade) {
       const shape = {
@@ -271,5 +270,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);

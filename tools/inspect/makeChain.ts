@@ -4,7 +4,6 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import { approvalDigest, encodeProducerChange } from "../../chain/producerChange.ts";
 import { signingDigest } from "../../chain/signing.ts";
@@ -21,6 +20,7 @@ import { ChainStore } from "../../src/node/storage/chainStore.ts";
 import { createChainDatabase } from "../../src/node/storage/chainSchema.ts";
 import type { StorageError } from "../../src/node/storage/types.ts";
 import { ChainFiller } from "../network/chainFiller.ts";
+import { runAsScript } from "../script.ts";
 
 export interface ChainShape {
   readonly blocks: number;
@@ -192,4 +192,4 @@ async function main(): Promise<void> {
   await makeChain(dir, shape);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await main();
+await runAsScript(import.meta.url, main);

@@ -2,16 +2,13 @@
  * Whom running nodes name as liars, by evidence that is checked here once more; and a run in which one of four producers
  * makes two blocks at each place: every honest node names it in bounded time, also after `kill -9`, and names nobody else.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { checkProducerEvidence, type ProducerEvidence } from "../../consensus/producerEvidence.ts";
 import { ChainDirectory } from "../../src/node/chainDirectory.ts";
 import { parseGenesis, toGenesis } from "../../src/node/genesisFile.ts";
 import { verifySignature } from "../../src/node/signatures.ts";
 import type { ProducerView } from "../../src/node/api.ts";
 import { Load } from "./acknowledged.ts";
-import { LIAR, NetworkProcesses, type NodeProcess, poll } from "./processes.ts";
+import { LIAR, type NodeProcess, poll, withNetwork } from "./processes.ts";
 
 /** A lie is found out within this, where the liar leads within it, ms: a view of a second, a busy machine. */
 const NAMED_WITHIN_MS = 60_000;
@@ -74,13 +71,11 @@ export interface AccusationReport {
 const LIAR_INDEX = 1;
 
 export async function runAccusation({ basePort, note }: AccusationOptions): Promise<AccusationReport> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-accusation-"));
-  const network = NetworkProcesses.create({ dir, engine: "bft", producers: 4, followers: 1, basePort });
-  const liar = network.nodes[LIAR_INDEX] as NodeProcess;
-  const honest = network.nodes.filter((node) => node !== liar);
-  const alone = honest[0] as NodeProcess;
-  const { key } = liar.node;
-  try {
+  return withNetwork({ engine: "bft", producers: 4, followers: 1, basePort }, async (network) => {
+    const liar = network.nodes[LIAR_INDEX] as NodeProcess;
+    const honest = network.nodes.filter((node) => node !== liar);
+    const alone = honest[0] as NodeProcess;
+    const { key } = liar.node;
     const lying = ["--lies", "bothBlocks", "--each", "3600", "--tenure", "50"];
     await Promise.all([...honest.map((node) => node.start()), liar.start(lying, LIAR)]);
     const began = performance.now();
@@ -106,10 +101,7 @@ export async function runAccusation({ basePort, note }: AccusationOptions): Prom
     for (const node of honest) if ((await node.end("SIGTERM")) !== 0) faults.push(`${node.node.name} did not end well`);
     for (const node of honest) if (keptIn(node) === 0) faults.push(`nothing in the directory of ${node.node.name}`);
     return { namedAfterMs, keptAlone, faults };
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 function keptIn({ node }: NodeProcess): number {

@@ -87,8 +87,15 @@ export class Load {
   }
 }
 
+/** Stops nodes as planned. @returns what is wrong with how they ended and with their chains; empty: nothing */
+export async function endFaults(nodes: readonly NodeProcess[], acknowledged: ReadonlySet<string>): Promise<string[]> {
+  const ends = await Promise.all(nodes.map((node) => node.end("SIGTERM")));
+  const badly = nodes.flatMap(({ node }, i) => (ends[i] === 0 ? [] : [`${node.name} ended with ${ends[i]}`]));
+  return [...badly, ...chainFaults(nodes, acknowledged)];
+}
+
 /** What is wrong with the chains of stopped nodes; empty: nothing. */
-export function chainFaults(nodes: readonly NodeProcess[], acknowledged: ReadonlySet<string>): string[] {
+function chainFaults(nodes: readonly NodeProcess[], acknowledged: ReadonlySet<string>): string[] {
   const faults: string[] = [];
   const chains = nodes.map((node) => readChain(node.node.dir));
   const states = nodes.map((node) => stateDigest(node.node.dir));

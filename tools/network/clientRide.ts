@@ -3,10 +3,6 @@
  * five streams, while the leader is killed again and again. Afterwards each outcome that was told is compared with the
  * chain in the nodes' files, and each stream with its blocks.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import {
   CairnClient,
   ClientError,
@@ -15,8 +11,9 @@ import {
   type Unknown,
 } from "../../src/client/index.ts";
 import { quantile, round } from "../bench/statistics.ts";
+import { note, runAsScript } from "../script.ts";
 import { type ChainContents, readChain } from "./chainFiles.ts";
-import { type NetworkOptions, NetworkProcesses, poll } from "./processes.ts";
+import { type NetworkOptions, type NodeProcess, poll, withNetwork } from "./processes.ts";
 
 export interface RideOptions extends Omit<NetworkOptions, "dir"> {
   /** Times that the leader is killed and started again. */
@@ -49,39 +46,37 @@ const SHORT_EVERY = 8;
 const TIMEOUT_MS = 120_000;
 
 export async function runClientRide({ kills, inFlight, streams, note, ...options }: RideOptions): Promise<RideReport> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-ride-"));
-  const network = NetworkProcesses.create({ dir, ...options });
   const stop = new AbortController();
   try {
-    await network.startAll();
-    const urls = network.nodes.slice(0, options.producers).map((node) => node.url);
-    const ride = new Ride(urls, inFlight);
-    const readers = Array.from({ length: streams }, (_, i) => new StreamReader(rotated(urls, i), stop.signal));
-    for (let i = 0; i < kills; i++) {
-      await ride.settle(inFlight);
-      const leader = await network.awaitLeader(TIMEOUT_MS);
-      await leader.end("SIGKILL");
-      note(`kill ${i + 1} of ${kills}: ${leader.node.name}; ${ride.text()}`);
-      await ride.settle(inFlight);
-      await leader.start();
-    }
-    await ride.stop();
-    const { height } = await network.awaitEqual(TIMEOUT_MS);
-    await poll(
-      "streams",
-      60_000,
-      async () => readers.every((each) => each.hasEnded || each.height >= height) || undefined,
-    );
-    stop.abort();
-    await Promise.all(readers.map((each) => each.ended));
-    await network.endAll();
-    const chain = readChain(network.nodes[0]?.node.dir ?? dir);
-    const faults = [...ride.faults(chain), ...readers.flatMap((each, i) => each.faults(chain, i, height))];
-    return { ...ride.report(), streamed: readers.map((each) => each.ids.length), height, faults };
+    return await withNetwork(options, async (network) => {
+      await network.startAll();
+      const urls = network.nodes.slice(0, options.producers).map((node) => node.url);
+      const ride = new Ride(urls, inFlight);
+      const readers = Array.from({ length: streams }, (_, i) => new StreamReader(rotated(urls, i), stop.signal));
+      for (let i = 0; i < kills; i++) {
+        await ride.settle(inFlight);
+        const leader = await network.awaitLeader(TIMEOUT_MS);
+        await leader.end("SIGKILL");
+        note(`kill ${i + 1} of ${kills}: ${leader.node.name}; ${ride.text()}`);
+        await ride.settle(inFlight);
+        await leader.start();
+      }
+      await ride.stop();
+      const { height } = await network.awaitEqual(TIMEOUT_MS);
+      await poll(
+        "streams",
+        60_000,
+        async () => readers.every((each) => each.hasEnded || each.height >= height) || undefined,
+      );
+      stop.abort();
+      await Promise.all(readers.map((each) => each.ended));
+      await network.endAll();
+      const chain = readChain((network.nodes[0] as NodeProcess).node.dir);
+      const faults = [...ride.faults(chain), ...readers.flatMap((each, i) => each.faults(chain, i, height))];
+      return { ...ride.report(), streamed: readers.map((each) => each.ids.length), height, faults };
+    });
   } finally {
     stop.abort();
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
   }
 }
 
@@ -230,7 +225,6 @@ class StreamReader {
 async function main(): Promise<number> {
   const kills = Number(process.argv[2] ?? 20);
   const basePort = Number(process.argv[3] ?? 27_800);
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
   const report = await runClientRide({
     producers: 3,
     followers: 1,
@@ -251,5 +245,4 @@ async function main(): Promise<number> {
   return faults.length === 0 ? 0 : 1;
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);

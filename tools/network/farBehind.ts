@@ -3,10 +3,8 @@
  * Its sources: three producers, of which one stands still for a while and one is killed, and a node that serves tampered
  * ranges. The follower itself is killed on the way, again and again, and goes on where it was.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { readNodeDirectory } from "../../src/node/directory.ts";
@@ -14,10 +12,11 @@ import { type Limits, measureLimits } from "../bench/limits.ts";
 import { quantile, round } from "../bench/statistics.ts";
 import { faultText } from "../inspect/fault.ts";
 import { verifyDirectory } from "../inspect/verifyDirectory.ts";
+import { note, runAsScript } from "../script.ts";
 import { stateDigest } from "./chainFiles.ts";
 import { LoadClient, makeTransaction } from "./load.ts";
 import { BLOCK_INTERVAL_MS, fillOffline } from "./offlineChain.ts";
-import { HOSTILE, NetworkProcesses, type NodeProcess, poll } from "./processes.ts";
+import { HOSTILE, type NetworkProcesses, type NodeProcess, poll, withNetwork } from "./processes.ts";
 
 export interface FarBehindOptions {
   readonly blocks: number;
@@ -55,10 +54,8 @@ const CATCH_UP_MS = 1_800_000;
 
 export async function runFarBehind(options: FarBehindOptions): Promise<FarBehindReport> {
   const { blocks, basePort, note } = options;
-  const dir = mkdtempSync(join(tmpdir(), "cairn-far-"));
   const time = Date.now() - blocks * BLOCK_INTERVAL_MS - 5_000;
-  const network = NetworkProcesses.create({ dir, producers: 3, followers: 2, basePort, time });
-  try {
+  return withNetwork({ producers: 3, followers: 2, basePort, time }, async (network) => {
     note("fills the producers' directories");
     const dirs = network.nodes.map(({ node }) => node.dir);
     await fillOffline({
@@ -70,10 +67,7 @@ export async function runFarBehind(options: FarBehindOptions): Promise<FarBehind
       note,
     });
     return await new CatchUpRun(network, options).run();
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 class CatchUpRun {
@@ -285,7 +279,7 @@ async function main(): Promise<number> {
     kills: values.calm ? 0 : Number(values.kills),
     basePort: Number(values["base-port"]),
     calm: values.calm,
-    note: (text) => void process.stderr.write(`${text}\n`),
+    note,
   };
   const limits = await measureLimits(tmpdir());
   const report = await runFarBehind(options);
@@ -293,5 +287,4 @@ async function main(): Promise<number> {
   return report.faults.length === 0 ? 0 : 1;
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);

@@ -2,13 +2,11 @@
  * `npm run fill -- COUNT`: a network takes COUNT transactions of 256 bytes by batches; then all chains and states must be
  * equal and hold every one once. Tells the rate and what each process keeps in memory on the way.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { readFileSync } from "node:fs";
+import { note, runAsScript, tellFaults } from "../script.ts";
 import { readChain, stateDigest } from "./chainFiles.ts";
 import { LoadClient, makeTransaction, type TransactionShape } from "./load.ts";
-import { type NetworkOptions, NetworkProcesses, type NodeProcess } from "./processes.ts";
+import { type NetworkOptions, type NodeProcess, withNetwork } from "./processes.ts";
 
 export interface FillOptions extends Omit<NetworkOptions, "dir"> {
   readonly count: number;
@@ -29,9 +27,7 @@ const CONNECTIONS = 4;
 const NOTES = 20;
 
 export async function runFill({ count, keys, note, ...options }: FillOptions): Promise<FillReport> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-fill-"));
-  const network = NetworkProcesses.create({ dir, ...options });
-  try {
+  return withNetwork(options, async (network) => {
     await network.startAll(["--log-level", "warn"]);
     const leader = await network.awaitLeader();
     const started = performance.now();
@@ -57,10 +53,7 @@ export async function runFill({ count, keys, note, ...options }: FillOptions): P
     });
     const transactionsPerSecond = Math.round(count / seconds);
     return { transactionsPerSecond, height, stateDigest: states[0]?.digest ?? "", faults };
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 /** @returns how many were not answered `irreversible` */
@@ -107,14 +100,11 @@ async function main(): Promise<number> {
   const count = Number(process.argv[2] ?? 100_000);
   const producers = Number(process.argv[3] ?? 4);
   const followers = Number(process.argv[4] ?? 1);
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
   const report = await runFill({ producers, followers, basePort: 27_300, count, keys: "sequential", note });
   process.stdout.write(
     `${count} transactions, ${report.transactionsPerSecond}/s, height ${report.height}, state ${report.stateDigest}\n`,
   );
-  for (const fault of report.faults) process.stdout.write(`FAULT ${fault}\n`);
-  return report.faults.length === 0 ? 0 : 1;
+  return tellFaults(report.faults);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);

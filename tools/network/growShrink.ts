@@ -5,16 +5,13 @@
  * `cairn inspect DIR verify` must hold from the genesis on.
  */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import type { EngineName } from "../../chain/genesis.ts";
 import { round } from "../bench/statistics.ts";
-import { BATCH, chainFaults, Load } from "./acknowledged.ts";
+import { engineNamed, note, runAsScript, tellFaults } from "../script.ts";
+import { BATCH, endFaults, Load } from "./acknowledged.ts";
 import { longestPauseMs } from "./pauses.ts";
-import { CAIRN, NetworkProcesses, type NodeProcess, poll } from "./processes.ts";
+import { CAIRN, type NetworkProcesses, type NodeProcess, poll, withNetwork } from "./processes.ts";
 import { restartOneByOne } from "./rollingRestart.ts";
 
 export interface GrowShrinkOptions {
@@ -44,12 +41,10 @@ const run = promisify(execFile);
 
 export async function runGrowShrink(options: GrowShrinkOptions): Promise<GrowShrinkReport> {
   const { engine, basePort, growTo, note } = options;
-  const dir = mkdtempSync(join(tmpdir(), "cairn-grow-"));
   // Those that join follow at first; the last one is to replace the one that dies.
   const followers = growTo - FIRST_PRODUCERS + 1;
-  const network = NetworkProcesses.create({ dir, engine, producers: FIRST_PRODUCERS, followers, basePort });
-  const whole = new GrowShrink(network, options);
-  try {
+  return withNetwork({ engine, producers: FIRST_PRODUCERS, followers, basePort }, async (network) => {
+    const whole = new GrowShrink(network, options);
     await network.startAll();
     await network.awaitLeader();
     const load = new Load(network.nodes, REST_MS);
@@ -59,20 +54,16 @@ export async function runGrowShrink(options: GrowShrinkOptions): Promise<GrowShr
     await load.stop();
     const { height } = await network.awaitEqual();
     const roles = await whole.roleFaults();
-    const ends = await network.endAll();
+    const ended = await endFaults(network.nodes, load.acknowledged);
     note("verifies a chain from the genesis on");
     const faults = [
       ...roles,
-      ...ends.flatMap((end, i) => (end === 0 ? [] : [`node${i} ended with ${end}`])),
-      ...chainFaults(network.nodes, load.acknowledged),
+      ...ended,
       // All are one, byte for byte: what holds of the last node's, which came latest, holds of all.
       ...(await verifyFaults(network.nodes.slice(-1))),
     ];
     return { pausesMs, acknowledged: load.acknowledged.size, height, faults };
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 class GrowShrink {
@@ -185,8 +176,6 @@ async function verifyFaults(nodes: readonly NodeProcess[]): Promise<string[]> {
   return faults;
 }
 
-const ENGINES: readonly EngineName[] = ["raft", "vsr", "bft"];
-
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -195,17 +184,14 @@ async function main(): Promise<number> {
       "down-to": { type: "string", default: "3" },
     },
   });
-  const engine = ENGINES.find((each) => each === values.engine) ?? "raft";
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
+  const engine = engineNamed(values.engine);
   const sizes = { growTo: Number(values.to), shrinkTo: Number(values["down-to"]), restarts: true };
   const report = await runGrowShrink({ engine, basePort: 28_800, ...sizes, note });
   const { pausesMs, acknowledged, height, faults } = report;
   for (const [name, ms] of Object.entries(pausesMs))
     process.stdout.write(`${name}: longest pause ${round(ms, 0)} ms\n`);
   process.stdout.write(`${engine}: ${acknowledged} acknowledged, height ${height}\n`);
-  for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
-  return faults.length === 0 ? 0 : 1;
+  return tellFaults(faults);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);

@@ -3,16 +3,13 @@
  * each of its ways for so many seconds. The others have to go on in every one of them, to hold one chain in the end, and to
  * name the liar by evidence, and nobody else.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { headerMessage } from "../../chain/header.ts";
 import { ChainReader } from "../../src/node/storage/chainReader.ts";
 import { LIE_NAMES } from "../sim/byzantine/producer.ts";
+import { note, runAsScript, tellFaults } from "../script.ts";
 import { accusationFaults, awaitNamed } from "./accusation.ts";
-import { BATCH, chainFaults, Load } from "./acknowledged.ts";
-import { LIAR, NetworkProcesses, type NodeProcess, poll } from "./processes.ts";
+import { BATCH, endFaults, Load } from "./acknowledged.ts";
+import { LIAR, type NodeProcess, poll, withNetwork } from "./processes.ts";
 
 export interface HostileRunOptions {
   readonly basePort: number;
@@ -39,11 +36,9 @@ const TENURE_BLOCKS = 50;
 const LIE = /lies: (\w+)(?![\s\S]*lies: )/;
 
 export async function runHostile({ basePort, seconds, note }: HostileRunOptions): Promise<HostileRunReport> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-hostile-"));
-  const network = NetworkProcesses.create({ dir, engine: "bft", producers: 4, followers: 1, basePort });
-  const liar = network.nodes[LIAR_INDEX] as NodeProcess;
-  const honest = network.nodes.filter((node) => node !== liar);
-  try {
+  return withNetwork({ engine: "bft", producers: 4, followers: 1, basePort }, async (network) => {
+    const liar = network.nodes[LIAR_INDEX] as NodeProcess;
+    const honest = network.nodes.filter((node) => node !== liar);
     const tenure = ["--set", `consensus.tenureBlocks=${TENURE_BLOCKS}`];
     const lying = ["--each", String(seconds), "--tenure", String(TENURE_BLOCKS)];
     await Promise.all([...honest.map((node) => node.start(tenure)), liar.start(lying, LIAR)]);
@@ -67,21 +62,17 @@ export async function runHostile({ basePort, seconds, note }: HostileRunOptions)
     await load.someAcknowledged(BATCH);
     await load.stop();
     const { height } = await network.awaitEqual();
-    const ends = await Promise.all(honest.map((node) => node.end("SIGTERM")));
+    const ended = await endFaults(honest, load.acknowledged);
     const liarsViews = viewsOf(liar.node.key, (honest[0] as NodeProcess).node.dir);
     const faults = [
       ...Object.entries(acknowledged).flatMap(([name, count]) =>
         count === 0 ? [`nothing was decided during ${name}`] : [],
       ),
-      ...ends.flatMap((end, i) => (end === 0 ? [] : [`${honest[i]?.node.name} ended with ${end}`])),
-      ...chainFaults(honest, load.acknowledged),
+      ...ended,
       ...accusations,
     ];
     return { acknowledged, height, liarsViews, faults };
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Views in the irreversible chain that a producer led. */
@@ -102,15 +93,12 @@ function viewsOf(producer: string, dir: string): number {
 
 async function main(): Promise<number> {
   const seconds = Number(process.argv[2] ?? 10);
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
   const { acknowledged, height, liarsViews, faults } = await runHostile({ basePort: 28_500, seconds, note });
   const total = Object.values(acknowledged).reduce((sum, each) => sum + each, 0);
   process.stdout.write(
     `${LIE_NAMES.length} ways of lying, ${seconds} s each: ${total} acknowledged, height ${height}, ${liarsViews} views led by the liar\n`,
   );
-  for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
-  return faults.length === 0 ? 0 : 1;
+  return tellFaults(faults);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);

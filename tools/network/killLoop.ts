@@ -3,15 +3,11 @@
  * leader of a loaded network again and again, then kills all nodes at once, and checks that every transaction answered
  * `irreversible` is in every chain exactly once. With --any every other time a producer that does not lead.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import type { EngineName } from "../../chain/genesis.ts";
 import { quantile, round } from "../bench/statistics.ts";
-import { BATCH, chainFaults, Load } from "./acknowledged.ts";
-import { type NetworkOptions, NetworkProcesses, type NodeProcess } from "./processes.ts";
+import { engineNamed, note, runAsScript, tellFaults } from "../script.ts";
+import { BATCH, endFaults, Load } from "./acknowledged.ts";
+import { type NetworkOptions, type NodeProcess, withNetwork } from "./processes.ts";
 
 export interface KillLoopOptions extends Omit<NetworkOptions, "dir"> {
   /** Times that the leader is killed. */
@@ -48,9 +44,7 @@ export async function runKillLoop({
   any = false,
   ...options
 }: KillLoopOptions): Promise<KillLoopReport> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-kill-"));
-  const network = NetworkProcesses.create({ dir, ...options });
-  try {
+  return withNetwork(options, async (network) => {
     await network.startAll();
     const load = new Load(network.nodes);
     const downtimesMs: number[] = [];
@@ -73,16 +67,9 @@ export async function runKillLoop({
     await load.someAcknowledged(BATCH);
     await load.stop();
     const { height } = await network.awaitEqual();
-    const ends = await network.endAll();
-    const faults = [
-      ...ends.flatMap((end, i) => (end === 0 ? [] : [`node${i} ended with ${end}`])),
-      ...chainFaults(network.nodes, load.acknowledged),
-    ];
+    const faults = await endFaults(network.nodes, load.acknowledged);
     return { downtimesMs, acknowledged: load.acknowledged.size, height, faults };
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The victim is ended and started again, or paused. @returns the time to the next commit elsewhere, ms */
@@ -99,8 +86,6 @@ async function struck(victim: NodeProcess, signal: KillSignal, load: Load): Prom
   return downtime;
 }
 
-const ENGINES: readonly EngineName[] = ["raft", "vsr", "bft"];
-
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
@@ -108,8 +93,7 @@ async function main(): Promise<number> {
   });
   const kills = Number(positionals[0] ?? 20);
   const signal = SIGNALS.find((each) => each === positionals[1]) ?? "SIGKILL";
-  const engine = ENGINES.find((each) => each === values.engine) ?? "raft";
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
+  const engine = engineNamed(values.engine);
   const size = { producers: 4, followers: 1, basePort: 27_900 };
   const report = await runKillLoop({ ...size, engine, kills, signal, any: values.any, note });
   const { downtimesMs, acknowledged, height, faults } = report;
@@ -117,9 +101,7 @@ async function main(): Promise<number> {
   process.stdout.write(
     `${engine}, ${kills} times ${signal}: ${times}; ${acknowledged} acknowledged, height ${height}\n`,
   );
-  for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
-  return faults.length === 0 ? 0 : 1;
+  return tellFaults(faults);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);

@@ -2,12 +2,9 @@
  * `npm run late-follower -- [SECONDS] [ENGINE]`: a follower is stopped while the network goes on under load, then started again. It must
  * catch up while the chain grows, and never call itself synced while it is behind.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { note, runAsScript, tellFaults } from "../script.ts";
 import { LoadClient, makeTransaction } from "./load.ts";
-import { type NetworkOptions, NetworkProcesses, type NodeProcess, poll } from "./processes.ts";
+import { type NetworkOptions, type NodeProcess, poll, withNetwork } from "./processes.ts";
 
 export interface LateFollowerOptions extends Omit<NetworkOptions, "dir" | "followers"> {
   /** How long it is away. */
@@ -27,20 +24,18 @@ export interface LateFollowerReport {
 const LIVE_BLOCKS = 64;
 
 export async function runLateFollower({ seconds, note, ...options }: LateFollowerOptions): Promise<LateFollowerReport> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-late-"));
-  const network = NetworkProcesses.create({ dir, followers: 1, ...options });
-  const follower = network.nodes.at(-1) as NodeProcess;
-  const [producer] = network.nodes as [NodeProcess];
-  let loading = true;
-  const load = async (): Promise<void> => {
-    const client = new LoadClient(producer.url);
-    while (loading) {
-      const batch = Array.from({ length: 20 }, () => makeTransaction({ bytes: 256, keys: "random" }, Date.now()));
-      await client.batch(batch, "irreversible", 10_000);
-    }
-    client.close();
-  };
-  try {
+  return withNetwork({ followers: 1, ...options }, async (network) => {
+    const follower = network.nodes.at(-1) as NodeProcess;
+    const [producer] = network.nodes as [NodeProcess];
+    let loading = true;
+    const load = async (): Promise<void> => {
+      const client = new LoadClient(producer.url);
+      while (loading) {
+        const batch = Array.from({ length: 20 }, () => makeTransaction({ bytes: 256, keys: "random" }, Date.now()));
+        await client.batch(batch, "irreversible", 10_000);
+      }
+      client.close();
+    };
     await network.startAll();
     await network.awaitLeader();
     const loaded = Promise.all([load(), load()]);
@@ -57,11 +52,7 @@ export async function runLateFollower({ seconds, note, ...options }: LateFollowe
     await loaded;
     await network.awaitEqual();
     return { missedBlocks, catchUpMs, states, faults };
-  } finally {
-    loading = false;
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 async function watch(
@@ -91,15 +82,12 @@ async function watch(
 async function main(): Promise<number> {
   const seconds = Number(process.argv[2] ?? 60);
   const engine = process.argv[3] === "bft" ? "bft" : "raft";
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
   const producers = engine === "bft" ? 4 : 3;
   const report = await runLateFollower({ engine, producers, basePort: 27_700, seconds, note });
   process.stdout.write(
     `${report.missedBlocks} blocks missed, caught up in ${Math.round(report.catchUpMs)} ms, states ${report.states.join(" -> ")}\n`,
   );
-  for (const fault of report.faults) process.stdout.write(`FAULT ${fault}\n`);
-  return report.faults.length === 0 ? 0 : 1;
+  return tellFaults(report.faults);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);

@@ -9,10 +9,10 @@ import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import type { NodeStatus } from "../../src/node/api.ts";
 import { createNetwork, type NetworkNode, nodePorts } from "../../src/node/network.ts";
+import { runAsScript } from "../script.ts";
 import { CAIRN, poll } from "./processes.ts";
 import { ip, type Kind, kindOfWires, makeWire, type Wire } from "./wires.ts";
 
@@ -225,8 +225,8 @@ export async function runNamespaces(basePort: number, kind: Kind, note: (text: s
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+await runAsScript(import.meta.url, async () => {
   const found = kindOfWires();
   if ("kind" in found) await runNamespaces(Number(process.argv[2] ?? 25_000), found.kind, (text) => console.log(text));
   else console.log(`skipped: networks cannot be made here (${found.why})`);
-}
+});

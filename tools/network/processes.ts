@@ -4,7 +4,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, existsSync, type WriteStream } from "node:fs";
+import { createWriteStream, existsSync, mkdtempSync, rmSync, type WriteStream } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createNetwork, type NetworkNode } from "../../src/node/network.ts";
@@ -165,6 +166,24 @@ export class NetworkProcesses {
       );
       return equal && first !== undefined ? { height: first.head.height, id: first.head.id } : undefined;
     });
+  }
+}
+
+/** A network in a directory of its own, for as long as `work` takes; whatever comes of that, its nodes end and its files go. */
+export async function withNetwork<T>(
+  options: Omit<NetworkOptions, "dir">,
+  work: (network: NetworkProcesses) => Promise<T>,
+): Promise<T> {
+  const dir = mkdtempSync(join(tmpdir(), "cairn-network-"));
+  try {
+    const network = NetworkProcesses.create({ dir, ...options });
+    try {
+      return await work(network);
+    } finally {
+      await network.endAll("SIGKILL");
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
   }
 }
 

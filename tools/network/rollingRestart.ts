@@ -3,16 +3,12 @@
  * started again, one after the other, as an operator does who brings in a new version. No transaction answered
  * `irreversible` may be lost, and none that a node had only accepted when it was stopped.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import type { EngineName } from "../../chain/genesis.ts";
 import { round } from "../bench/statistics.ts";
-import { BATCH, chainFaults, Load } from "./acknowledged.ts";
+import { engineNamed, note, runAsScript, tellFaults } from "../script.ts";
+import { BATCH, endFaults, Load } from "./acknowledged.ts";
 import { longestPauseMs } from "./pauses.ts";
-import { type NetworkOptions, NetworkProcesses, type NodeProcess, poll } from "./processes.ts";
+import { type NetworkOptions, type NodeProcess, poll, withNetwork } from "./processes.ts";
 
 export interface RollingRestartOptions extends Omit<NetworkOptions, "dir"> {
   readonly rounds: number;
@@ -55,9 +51,7 @@ export async function runRollingRestart({
   note,
   ...options
 }: RollingRestartOptions): Promise<RollingRestartReport> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-rolling-"));
-  const network = NetworkProcesses.create({ dir, ...options });
-  try {
+  return withNetwork(options, async (network) => {
     await network.startAll();
     await network.awaitLeader();
     const load = new Load(network.nodes);
@@ -67,34 +61,22 @@ export async function runRollingRestart({
     });
     await load.stop();
     const { height } = await network.awaitEqual();
-    const ends = await network.endAll();
-    const faults = [
-      ...ends.flatMap((end, i) => (end === 0 ? [] : [`node${i} ended with ${end}`])),
-      ...chainFaults(network.nodes, load.acknowledged),
-    ];
+    const faults = await endFaults(network.nodes, load.acknowledged);
     return { longestPauseMs: longest, acknowledged: load.acknowledged.size, height, faults };
-  } finally {
-    await network.endAll("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
-
-const ENGINES: readonly EngineName[] = ["raft", "vsr", "bft"];
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { engine: { type: "string", default: "raft" }, rounds: { type: "string", default: "3" } },
   });
-  const engine = ENGINES.find((each) => each === values.engine) ?? "raft";
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
+  const engine = engineNamed(values.engine);
   const size = { producers: 4, followers: 1, basePort: 28_900, engine, rounds: Number(values.rounds) };
   const { longestPauseMs: longest, acknowledged, height, faults } = await runRollingRestart({ ...size, note });
   process.stdout.write(
     `${engine}: longest pause ${round(longest, 0)} ms; ${acknowledged} acknowledged, height ${height}\n`,
   );
-  for (const fault of faults) process.stdout.write(`FAULT ${fault}\n`);
-  return faults.length === 0 ? 0 : 1;
+  return tellFaults(faults);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main();
+await runAsScript(import.meta.url, main);
