@@ -61,7 +61,25 @@ const REGRESSIONS: readonly (readonly [string, number, number, number, string])[
   ],
 ];
 
+/** Of the sweeps of 2,000 seeds (`docs/decisions/080-two-thousand-seeds.md`); drawn as the sweep draws them. */
+const SWEPT: readonly (readonly [string, "raft" | "vsr" | "bft", number])[] = [
+  ["who is between two changes of the producers is shown a certificate that it can judge", "raft", 498],
+  ["an election may still come after all nodes agree: a broken oracle", "raft", 1764],
+  ["clocks further apart than a leader bears: a broken fault", "raft", 1779],
+  ["who answers late what it was asked is not at fault", "vsr", 388],
+  ["who is left alone by a change waits for nobody's answer before it opens its view", "vsr", 778],
+  ["a view opens without the head that nobody else can take", "vsr", 915],
+  ["who knows by its prepared root only what a change's end proves is shown that", "bft", 1186],
+];
+
 describe("seeds that once broke a rule", () => {
+  it.each(SWEPT)("%s (%s, seed %d)", { timeout: 60_000 }, (_, engine, seed) => {
+    for (const run of planSweep({ ...OPTIONS, engine, firstSeed: seed, seeds: 1 })) {
+      const result = runOne(run);
+      if (result.violation !== undefined) expect.fail(describeFailure(run, result));
+    }
+  });
+
   it.each(REGRESSIONS)("%s (seed %d)", { timeout: 60_000 }, (_, seed, producers, followers, faults) => {
     const run = { seed, producers, followers, faults, durationMs: 20_000 };
     const result = runOne(run);
