@@ -10,6 +10,8 @@ import { parseJson } from "./shape.ts";
 export interface ReadOptions {
   /** Default: 30,000. */
   readonly timeoutMs?: number;
+  /** Longest answer of a node. Default: 64 MiB. */
+  readonly maxBytes?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,7 +40,7 @@ export async function read<T>(
   refused?: (failure: Extract<Failure, { readonly kind: "refused" }>) => Taken<T> | undefined,
 ): Promise<T> {
   const { nodes, platform } = caller;
-  const { timeoutMs = TIMEOUT_MS, signal, method = "GET" } = options;
+  const { timeoutMs = TIMEOUT_MS, maxBytes = ANSWER_BYTES, signal, method = "GET" } = options;
   const deadline = platform.now() + timeoutMs;
   const causes: string[] = [];
   let last: ClientError | undefined;
@@ -50,7 +52,7 @@ export async function read<T>(
     avoid = node;
     const left = deadline - platform.now();
     const nodeMs = nodes.all.length === 1 ? left : Math.min(left, NODE_MS);
-    const answer = await caller.exchange(node, { path, method, timeoutMs: nodeMs, maxBytes: ANSWER_BYTES, signal });
+    const answer = await caller.exchange(node, { path, method, timeoutMs: nodeMs, maxBytes, signal });
     const isAnswer = answer.kind === "answer" && answer.status === 200;
     const taken = isAnswer ? takeAnswer(answer, take) : undefined;
     if (taken === undefined || taken.kind === "invalid") {

@@ -24,6 +24,8 @@ export interface ForkEvidence {
   readonly chainId: string;
   /** How the producers came to be that signed it, where the set has changed since the genesis. */
   readonly producers?: readonly ProducersProof[];
+  /** How those came to be that signed `second`, where the two histories changed the set in two ways. */
+  readonly secondProducers?: readonly ProducersProof[];
   readonly first: BlockProof;
   readonly second: BlockProof;
 }
@@ -55,26 +57,50 @@ export function blockProofOf({ chainId, from, fromHeader, historyPath, certifica
   return { format: BLOCK_PROOF_FORMAT, chainId, height: from, header: fromHeader, historyPath, certificate };
 }
 
+/** A proof, and the changes of the producer set by which it holds. */
+export interface Claimed {
+  readonly proof: BlockProof;
+  readonly trust: Trust;
+}
+
+/** @param first and `second`: two blocks of one height, each proven */
+export function forkEvidence(first: Claimed, second: Claimed): ForkEvidence {
+  const [ours, theirs] = [first.trust.proofs, second.trust.proofs];
+  const isOneWay = JSON.stringify(ours) === JSON.stringify(theirs);
+  return {
+    format: EVIDENCE_FORMAT,
+    chainId: first.proof.chainId,
+    ...(ours.length > 0 && { producers: ours }),
+    ...(!isOneWay && { secondProducers: theirs }),
+    first: first.proof,
+    second: second.proof,
+  };
+}
+
 /** Checks evidence, as JSON gives it, against what the genesis says: it needs no node. */
 export async function checkEvidence(value: unknown, genesis: TrustedGenesis): Promise<EvidenceVerdict> {
   if (!isObject(value) || value["format"] !== EVIDENCE_FORMAT) return no(`it is no ${EVIDENCE_FORMAT}`);
-  const { chainId, first: _, second: __, format: ___, producers, ...rest } = value;
+  const { chainId, first, second, format: _, producers = [], secondProducers = producers, ...rest } = value;
   if (Object.keys(rest).length > 0 || chainId !== genesis.chainId) return no("it is of another chain");
-  const trust = new Trust(genesis);
-  const unproven = producers === undefined ? undefined : await trust.learnAll(producers);
-  if (unproven !== undefined) return no(unproven);
   const proven: ProvenBlock[] = [];
-  for (const name of ["first", "second"] as const) {
-    const checked = checkBlockProof(value[name], trust.genesis);
+  for (const [name, proof, changes] of [
+    ["first", first, producers],
+    ["second", second, secondProducers],
+  ] as const) {
+    // It stands for itself, whatever changes are known here.
+    const trust = new Trust(genesis).untaught();
+    const unproven = await trust.learnAll(changes);
+    if (unproven !== undefined) return no(`${name}: ${unproven}`);
+    const checked = checkBlockProof(proof, trust.genesis);
     if (!checked.ok) return no(`${name}.${checked.error.field} ${checked.error.detail}`);
     if (!(await areSigned(checked.value.claims)))
       return no(`${name}.certificate has a signature that is not its signer's`);
     proven.push(checked.value);
   }
-  const [first, second] = proven as [ProvenBlock, ProvenBlock];
-  if (first.height !== second.height) return no("the blocks are of different heights");
-  if (first.id === second.id) return no("both are the same block");
-  return { ok: true, height: first.height, first, second };
+  const [one, other] = proven as [ProvenBlock, ProvenBlock];
+  if (one.height !== other.height) return no("the blocks are of different heights");
+  if (one.id === other.id) return no("both are the same block");
+  return { ok: true, height: one.height, first: one, second: other };
 }
 
 function no(why: string): EvidenceVerdict {

@@ -26,7 +26,7 @@ import { ClientError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import { isObject } from "../shape.ts";
 import { LightError } from "./errors.ts";
-import { blockProofOf, EVIDENCE_FORMAT, type ForkEvidence } from "./evidence.ts";
+import { blockProofOf, type Claimed, forkEvidence } from "./evidence.ts";
 import { LightNode, type Shown } from "./node.ts";
 import { areSigned } from "./signatures.ts";
 import { Trust } from "./trust.ts";
@@ -41,7 +41,8 @@ export interface LightHead {
 
 /**
  * What a node was found to do. `behind`: its newest block is below what others prove. `wentBack`: below what it has shown
- * itself before, so it withholds. `lying`: what it sent does not hold. `forked`: it proves another history.
+ * itself before, so it withholds. `lying`: what it sent does not hold. `forked`, in an error's details: it proves one of two
+ * histories.
  */
 export interface NodeReport {
   readonly url: string;
@@ -73,16 +74,15 @@ export interface LightBlock extends ProvenBlock {
 /** What is kept: a proof of the head, and of how the producer set came to be that signed it, if it ever changed. */
 export type LightState = BlockProof & { readonly producers?: readonly ProducersProof[] };
 
-interface Known {
+interface Known extends Claimed {
   readonly head: LightHead;
-  readonly proof: BlockProof;
 }
 type HeadShown = Shown<ProvenHead, HeadProof>;
 
 const TIMEOUT_MS = 10_000;
 
 export class LightClient {
-  readonly #trust: Trust;
+  #trust: Trust;
   readonly #nodes: readonly LightNode[];
   /** Greatest height that each node has proven. */
   readonly #shown = new Map<string, number>();
@@ -101,7 +101,7 @@ export class LightClient {
   static async open(genesis: unknown, urls: readonly string[], options: LightOptions = {}): Promise<LightClient> {
     const trust = new Trust(trustedGenesis(genesis));
     const { platform = {}, timeoutMs = TIMEOUT_MS, state } = options;
-    const nodes = urls.map((url) => new LightNode(url, trust, platform, timeoutMs));
+    const nodes = urls.map((url) => new LightNode(url, platform, timeoutMs));
     return new LightClient(trust, nodes, state === undefined ? undefined : await knownOf(state, trust));
   }
 
@@ -124,9 +124,9 @@ export class LightClient {
 
   /** To be kept for a later run: the proof of the head, and those of the changes of the producer set. */
   get state(): LightState | undefined {
-    const { proofs } = this.#trust;
-    if (this.#known === undefined || proofs.length === 0) return this.#known?.proof;
-    return { ...this.#known.proof, producers: proofs };
+    if (this.#known === undefined) return undefined;
+    const { proof, trust } = this.#known;
+    return trust.proofs.length === 0 ? proof : { ...proof, producers: trust.proofs };
   }
 
   /**
@@ -135,25 +135,24 @@ export class LightClient {
    */
   async sync(): Promise<SyncReport> {
     const from = this.#known;
-    const shown = await Promise.all(this.#nodes.map((node) => node.head(from?.head.height ?? 0)));
+    const trust = this.#trust.copy();
+    const shown = await Promise.all(this.#nodes.map((node) => this.#headOf(node, from?.head.height ?? 0, trust)));
     const reports = this.#nodes.map((node, i) => this.#report(node, shown[i] as HeadShown));
-    const fork = from && shown.find((each) => each.kind === "proven" && each.value.fromId !== from.head.id);
-    if (from !== undefined && fork?.kind === "proven")
-      throw this.#forked(from.proof, blockProofOf(fork.proof), reports);
-    const proven = this.#nodes.flatMap((node, i) => {
+    const proven = this.#nodes.flatMap((node, i): Proven[] => {
       const each = shown[i] as HeadShown;
       return each.kind === "proven" ? [{ node, ...each }] : [];
     });
-    proven.sort((a, b) => b.value.height - a.value.height);
-    const [best] = proven;
+    const other = proven.find(({ value, proof }) => proof.from === from?.head.height && value.fromId !== from.head.id);
+    if (from !== undefined && other !== undefined)
+      throw forked(from, { proof: blockProofOf(other.proof), trust: other.trust }, reports, [other.node]);
+    const best = await this.#newestOf(proven, from?.head.height ?? 0, reports);
     if (best === undefined) {
-      const nodes = Object.fromEntries(reports.map(({ url, why = "" }) => [url, why]));
+      const nodes = Object.fromEntries(reports.map(({ url, height, why = `is at height ${height}` }) => [url, why]));
       throw new LightError("NOT_PROVEN", "no node proves a newer block, or any", { nodes });
     }
-    for (const other of proven.slice(1)) await this.#compare(best, other, reports);
-    const { height, id, header, headerBytes } = best.value;
-    const proof = certifiedProof(this.genesis, height, headerBytes, best.proof.certificate);
-    this.#known = { head: { height, id, time: header.time }, proof };
+    const { height, id, header } = best.value;
+    this.#trust = best.trust.copy();
+    this.#known = { head: { height, id, time: header.time }, ...claimed(best) };
     return { head: this.#known.head, nodes: reports.map((each) => judged(each, height)) };
   }
 
@@ -163,7 +162,7 @@ export class LightClient {
    */
   async block(height: number): Promise<LightBlock> {
     return this.#first(async (node) => {
-      const shown = await node.block(height);
+      const shown = await node.block(height, this.#trust);
       if (shown.kind !== "proven") return shown;
       const transactions = transactionsOf(await node.body(height).catch(asNothing));
       const root = transactions && elementsRoot(transactions);
@@ -178,7 +177,7 @@ export class LightClient {
    * @throws LightError NOT_PROVEN
    */
   transaction(id: string): Promise<ProvenTransaction> {
-    return this.#first((node) => node.transaction(id));
+    return this.#first((node) => node.transaction(id, this.#trust));
   }
 
   /** The first answer that holds. */
@@ -192,46 +191,64 @@ export class LightClient {
     throw new LightError("NOT_PROVEN", `no node proves it: ${Object.values(why).join("; ")}`, { nodes: why });
   }
 
+  /** Who does not have the block that is known is asked what it has beyond its own newest: behind is no lie. */
+  async #headOf(node: LightNode, from: number, trust: Trust): Promise<HeadShown> {
+    const shown = await node.head(from, trust);
+    const before = this.#shown.get(node.url) ?? 0;
+    return isWithout(shown) && before < from ? node.head(before, trust) : shown;
+  }
+
   #report({ url }: LightNode, shown: HeadShown): NodeReport {
+    const before = this.#shown.get(url);
     if (shown.kind === "untrue") return { url, verdict: "lying", why: shown.why };
     if (shown.kind === "none") {
-      // It has no such block, or no certificate above it: it is behind what is known here.
-      const isBehind = shown.code === "BLOCK_NOT_FOUND" || shown.code === "NO_PROOF";
-      if (!isBehind) return { url, verdict: "unreachable", why: shown.why };
-      return { url, verdict: this.#shown.has(url) ? "wentBack" : "behind", why: shown.why };
+      const verdict = !isWithout(shown) ? "unreachable" : before === undefined ? "behind" : "wentBack";
+      return { url, verdict, why: shown.why };
     }
     const { height } = shown.value;
-    const before = this.#shown.get(url) ?? 0;
-    this.#shown.set(url, Math.max(before, height));
-    return { url, height, verdict: height < before ? "wentBack" : "current" };
+    this.#shown.set(url, Math.max(before ?? 0, height));
+    return { url, height, verdict: height < (before ?? 0) ? "wentBack" : "current" };
   }
 
-  /** Two that both go on from what is known may still be of two histories. */
-  async #compare(best: Proven, other: Proven, reports: readonly NodeReport[]): Promise<void> {
-    const { height, id } = other.value;
-    const theirs = certifiedProof(this.genesis, height, other.value.headerBytes, other.proof.certificate);
-    if (height === best.value.height) {
-      if (id === best.value.id) return;
-      const mine = certifiedProof(this.genesis, height, best.value.headerBytes, best.proof.certificate);
-      throw this.#forked(mine, theirs, reports);
+  /**
+   * The newest whose history those of all others are the beginning of. Who does not show what its own history has where
+   * another's ends is not believed: there are two, or it is gone.
+   */
+  async #newestOf(proven: readonly Proven[], from: number, reports: NodeReport[]): Promise<Proven | undefined> {
+    const left = proven.toSorted((a, b) => b.value.height - a.value.height);
+    for (let best = left.shift(); best !== undefined && best.value.height >= from; best = left.shift()) {
+      const silence = await this.#compare(best, left, reports);
+      if (silence === undefined) return best;
+      const { url } = best.node;
+      const verdict = isWithout(silence) ? "wentBack" : silence.kind === "none" ? "unreachable" : "lying";
+      reports[this.#nodes.indexOf(best.node)] = { url, verdict, why: silence.why };
     }
-    const shown = await best.node.block(height);
-    if (shown.kind === "proven" && shown.value.id !== id) throw this.#forked(shown.proof, theirs, reports);
+    return undefined;
   }
 
-  #forked(first: BlockProof, second: BlockProof, reports: readonly NodeReport[]): LightError {
-    const { chainId } = this.genesis;
-    const { proofs: producers } = this.#trust;
-    const evidence: ForkEvidence = {
-      format: EVIDENCE_FORMAT,
-      chainId,
-      ...(producers.length > 0 && { producers }),
-      first,
-      second,
-    };
-    const nodes = Object.fromEntries(reports.map(({ url, verdict }) => [url, verdict]));
-    const message = `two histories are certified: they differ at height ${first.height}`;
-    return new LightError("FORKED", message, { evidence, nodes });
+  /**
+   * Two that both go on from what is known may still be of two histories.
+   * @returns what the node says in place of one of its blocks
+   * @throws LightError FORKED
+   */
+  async #compare(
+    best: Proven,
+    others: readonly Proven[],
+    reports: readonly NodeReport[],
+  ): Promise<Exclude<Shown<ProvenBlock, BlockProof>, { readonly kind: "proven" }> | undefined> {
+    const ids = new Map([[best.value.height, { id: best.value.id, ...claimed(best) }]]);
+    for (const other of others) {
+      const { height, id } = other.value;
+      let mine = ids.get(height);
+      if (mine === undefined) {
+        const shown = await best.node.block(height, best.trust.copy());
+        if (shown.kind !== "proven") return shown;
+        mine = { id: shown.value.id, proof: shown.proof, trust: shown.trust };
+        ids.set(height, mine);
+      }
+      if (mine.id !== id) throw forked(mine, claimed(other), reports, [best.node, other.node]);
+    }
+    return undefined;
   }
 }
 
@@ -239,6 +256,27 @@ interface Proven {
   readonly node: LightNode;
   readonly value: ProvenHead;
   readonly proof: HeadProof;
+  readonly trust: Trust;
+}
+
+/** It has no such block, or no certificate of it or above it. */
+function isWithout(shown: Shown<unknown, unknown>): boolean {
+  return shown.kind === "none" && (shown.code === "BLOCK_NOT_FOUND" || shown.code === "NO_PROOF");
+}
+
+/** @param nodes that show one history or the other */
+function forked(
+  first: Claimed,
+  second: Claimed,
+  reports: readonly NodeReport[],
+  nodes: readonly LightNode[],
+): LightError {
+  const isOne = (url: string): boolean => nodes.some((node) => node.url === url);
+  const message = `two histories are certified: they differ at height ${first.proof.height}`;
+  return new LightError("FORKED", message, {
+    evidence: forkEvidence(first, second),
+    nodes: Object.fromEntries(reports.map(({ url, verdict }) => [url, isOne(url) ? "forked" : verdict])),
+  });
 }
 
 function judged(report: NodeReport, newest: number): NodeReport {
@@ -246,14 +284,11 @@ function judged(report: NodeReport, newest: number): NodeReport {
   return isBehind ? { ...report, verdict: "behind" } : report;
 }
 
-/** Of the certified block itself. */
-function certifiedProof(
-  { chainId }: TrustedGenesis,
-  height: number,
-  header: Uint8Array,
-  certificate: string,
-): BlockProof {
-  return { format: BLOCK_PROOF_FORMAT, chainId, height, header: toBase64Url(header), historyPath: [], certificate };
+/** Its newest block, the certified one itself. */
+function claimed({ value: { height, headerBytes }, proof: { chainId, certificate }, trust }: Proven): Claimed {
+  const header = toBase64Url(headerBytes);
+  const proof = { format: BLOCK_PROOF_FORMAT, chainId, height, header, historyPath: [], certificate } as const;
+  return { proof, trust };
 }
 
 async function knownOf(state: unknown, trust: Trust): Promise<Known> {
@@ -265,7 +300,7 @@ async function knownOf(state: unknown, trust: Trust): Promise<Known> {
   if (!checked.ok) throw invalid(`${checked.error.field} ${checked.error.detail}`);
   if (!(await areSigned(checked.value.claims))) throw invalid("a signature is not its signer's");
   const { height, id, header } = checked.value;
-  return { head: { height, id, time: header.time }, proof: proof as unknown as BlockProof };
+  return { head: { height, id, time: header.time }, proof: proof as unknown as BlockProof, trust: trust.copy() };
 }
 
 function transactionsOf(body: unknown): Uint8Array[] | undefined {

@@ -1,7 +1,7 @@
 /** One node as a light client sees it: what it shows is checked before it counts. */
 import { checkBlockProof, type BlockProof, type ProvenBlock } from "../../../consensus/blockProof.ts";
 import { checkHeadProof, type HeadProof, type ProvenHead } from "../../../consensus/headProof.ts";
-import type { ProofError } from "../../../consensus/proofMembers.ts";
+import type { ProofError, TrustedGenesis } from "../../../consensus/proofMembers.ts";
 import { checkTransactionProof, type ProvenTransaction } from "../../../consensus/transactionProof.ts";
 import type { SignatureClaim } from "../../../chain/signing.ts";
 import type { Result } from "../../base/result.ts";
@@ -14,9 +14,11 @@ import type { Trust } from "./trust.ts";
 
 /** What a node showed: proven, untrue, or nothing. */
 export type Shown<T, P> =
-  | { readonly kind: "proven"; readonly value: T; readonly proof: P }
+  /** `trust`: the changes of the producer set by which it holds, as they were known then. */
+  | { readonly kind: "proven"; readonly value: T; readonly proof: P; readonly trust: Trust }
   /** What it sent does not hold. */
-  | { readonly kind: "untrue"; readonly why: string }
+  /** `isOfOthers`: it is certified by producers that nothing known here has brought. */
+  | { readonly kind: "untrue"; readonly why: string; readonly isOfOthers?: true }
   | None;
 
 /** It says that it has none (`code`), or says nothing. */
@@ -26,38 +28,58 @@ interface None {
   readonly code: string | undefined;
 }
 
+/** Of an answer with a proof of a block: 65 headers, 400 signatures and three paths in JSON are 170 kB. */
+const PROOF_MAX_BYTES = 256 * 1024;
+/** 32 changes, each with such a certificate and 200 keys: 5.4 MB. */
+const PRODUCERS_MAX_BYTES = 6 * 1024 * 1024;
+/** A transaction of 1 MiB, encoded and as text, with receipts: what `cairn tx verify` takes. */
+const TRANSACTION_MAX_BYTES = 16 * 1024 * 1024;
+
+/** A proof and what it shows, if it holds up to the signatures. */
+type Check<T, P> = (body: unknown, genesis: TrustedGenesis) => readonly [P, Result<T, ProofError>];
+type Signed = { readonly claims: readonly SignatureClaim[] };
+
 export class LightNode {
   readonly url: string;
-  readonly #trust: Trust;
   readonly #client: CairnClient;
   readonly #timeoutMs: number;
 
   /** @param timeoutMs for one answer */
-  constructor(url: string, trust: Trust, platform: Partial<Platform>, timeoutMs: number) {
+  constructor(url: string, platform: Partial<Platform>, timeoutMs: number) {
     this.url = url;
-    this.#trust = trust;
     this.#client = new CairnClient(url, { platform });
     this.#timeoutMs = timeoutMs;
   }
 
-  head(from: number): Promise<Shown<ProvenHead, HeadProof>> {
-    return this.#proven(`/v1/proofs/head?from=${from}`, (body) => [
-      body as HeadProof,
-      checkHeadProof(body, this.#trust.genesis),
-    ]);
+  /**
+   * Its newest block, as going on from one that it has at a height. Where the node has other changes of the producer set than
+   * those that `trust` knows, it is judged by its own, from the genesis on: two certified histories are not for one to judge.
+   */
+  async head(from: number, trust: Trust): Promise<Shown<ProvenHead, HeadProof>> {
+    const check: Check<ProvenHead, HeadProof> = (body, genesis) => {
+      const checked = checkHeadProof(body, genesis);
+      const proof = body as HeadProof;
+      return [proof, checked.ok && proof.from !== from ? other("from") : checked];
+    };
+    const asked = await this.#asked(`/v1/proofs/head?from=${from}`, PROOF_MAX_BYTES);
+    if (asked.kind === "none") return asked;
+    const shown = await this.#judged(asked.body, check, trust);
+    if (shown.kind === "proven" || !shown.isOfOthers || trust.above === 0) return shown;
+    const byItsOwn = await this.#judged(asked.body, check, trust.untaught());
+    return byItsOwn.kind === "proven" ? byItsOwn : shown;
   }
 
-  block(height: number): Promise<Shown<ProvenBlock, BlockProof>> {
-    return this.#proven(`/v1/blocks/${height}/proof`, (body) => {
-      const checked = checkBlockProof(body, this.#trust.genesis);
+  block(height: number, trust: Trust): Promise<Shown<ProvenBlock, BlockProof>> {
+    return this.#proven(`/v1/blocks/${height}/proof`, PROOF_MAX_BYTES, trust, (body, genesis) => {
+      const checked = checkBlockProof(body, genesis);
       return [body as BlockProof, checked.ok && checked.value.height !== height ? other("height") : checked];
     });
   }
 
-  transaction(id: string): Promise<Shown<ProvenTransaction, unknown>> {
-    return this.#proven(`/v1/transactions/${id}?proof=true`, (body) => {
+  transaction(id: string, trust: Trust): Promise<Shown<ProvenTransaction, unknown>> {
+    return this.#proven(`/v1/transactions/${id}?proof=true`, TRANSACTION_MAX_BYTES, trust, (body, genesis) => {
       const proof = isObject(body) ? body["proof"] : undefined;
-      const checked = checkTransactionProof(proof, this.#trust.genesis);
+      const checked = checkTransactionProof(proof, genesis);
       return [proof, checked.ok && checked.value.id !== id ? other("id") : checked];
     });
   }
@@ -67,37 +89,49 @@ export class LightNode {
     return this.#client.get(`/v1/blocks/${height}`, { timeoutMs: this.#timeoutMs });
   }
 
-  /** What is signed by producers that are not known yet counts once the node has proven that they came to be. */
-  async #proven<T extends { readonly claims: readonly SignatureClaim[] }, P>(
+  async #proven<T extends Signed, P>(
     path: string,
-    check: (body: unknown) => readonly [P, Result<T, ProofError>],
+    maxBytes: number,
+    trust: Trust,
+    check: Check<T, P>,
   ): Promise<Shown<T, P>> {
-    const asked = await this.#asked(path);
-    if (asked.kind === "none") return asked;
-    let [proof, checked] = check(asked.body);
-    while (!checked.ok && checked.error.code === "PRODUCERS_UNKNOWN") {
-      const why = await this.#learnProducers();
-      if (why !== undefined) return { kind: "untrue", why };
-      [proof, checked] = check(asked.body);
+    const asked = await this.#asked(path, maxBytes);
+    return asked.kind === "none" ? asked : this.#judged(asked.body, check, trust);
+  }
+
+  /** What is signed by producers that are not known yet counts once the node has proven that they came to be. */
+  async #judged<T extends Signed, P>(
+    body: unknown,
+    check: Check<T, P>,
+    trust: Trust,
+  ): Promise<Exclude<Shown<T, P>, None>> {
+    for (;;) {
+      const then = trust.copy();
+      const [proof, checked] = check(body, then.genesis);
+      if (checked.ok) {
+        if (await areSigned(checked.value.claims)) return { kind: "proven", value: checked.value, proof, trust: then };
+        return { kind: "untrue", why: "certificate has a signature that is not its signer's" };
+      }
+      const { code, field, detail } = checked.error;
+      if (code !== "PRODUCERS_UNKNOWN") return { kind: "untrue", why: `${field} ${detail}` };
+      const why = await this.#learnProducers(trust);
+      if (why !== undefined) return { kind: "untrue", why, isOfOthers: true };
     }
-    if (!checked.ok) return { kind: "untrue", why: `${checked.error.field} ${checked.error.detail}` };
-    if (await areSigned(checked.value.claims)) return { kind: "proven", value: checked.value, proof };
-    return { kind: "untrue", why: "certificate has a signature that is not its signer's" };
   }
 
   /** Takes in the changes that follow those that are known. @returns what is wrong with what it shows */
-  async #learnProducers(): Promise<string | undefined> {
-    const { above } = this.#trust;
-    const asked = await this.#asked(`/v1/proofs/producers?above=${above}`);
+  async #learnProducers(trust: Trust): Promise<string | undefined> {
+    const { above } = trust;
+    const asked = await this.#asked(`/v1/proofs/producers?above=${above}`, PRODUCERS_MAX_BYTES);
     // Another node may have shown them meanwhile.
-    if (this.#trust.above > above) return undefined;
+    if (trust.above > above) return undefined;
     if (asked.kind === "none") return `certificate is by producers that it does not prove: ${asked.why}`;
-    return this.#trust.learn(asked.body);
+    return trust.learn(asked.body);
   }
 
-  async #asked(path: string): Promise<{ readonly kind: "body"; readonly body: unknown } | None> {
+  async #asked(path: string, maxBytes: number): Promise<{ readonly kind: "body"; readonly body: unknown } | None> {
     try {
-      return { kind: "body", body: await this.#client.get(path, { timeoutMs: this.#timeoutMs }) };
+      return { kind: "body", body: await this.#client.get(path, { timeoutMs: this.#timeoutMs, maxBytes }) };
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       return { kind: "none", why: error.message, code: error.details.nodeCode };

@@ -1,18 +1,30 @@
 /** What a light client goes by: the genesis, and the changes of the producer set that were proven since. */
-import { checkProducersProof, type ProducersProof } from "../../../consensus/producersProof.ts";
+import { CHANGES_MAX, checkProducersProof, type ProducersProof } from "../../../consensus/producersProof.ts";
 import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
 import type { ProvenChange } from "../../../consensus/provenSets.ts";
 import { areSigned } from "./signatures.ts";
 
-/** A chain whose set changed more often is not followed from what a stranger hands over at once. */
-const PROOFS_MAX = 1_000;
+/** A chain whose set changed more often, 8,000 times (4,000 where all are learnt one by one), is not followed. */
+const PROOFS_MAX = 256;
 
 export class Trust {
   #genesis: TrustedGenesis;
-  #proofs: readonly ProducersProof[] = [];
+  #proofs: readonly ProducersProof[];
 
-  constructor(genesis: TrustedGenesis) {
+  constructor(genesis: TrustedGenesis, proofs: readonly ProducersProof[] = []) {
     this.#genesis = genesis;
+    this.#proofs = proofs;
+  }
+
+  /** As it is now, whatever is learnt later. */
+  copy(): Trust {
+    return new Trust(this.#genesis, this.#proofs);
+  }
+
+  /** The genesis alone: where another account of the changes begins. */
+  untaught(): Trust {
+    const { changes: _, ...genesis } = this.#genesis;
+    return new Trust(genesis);
   }
 
   /** With the changes that are known. */
@@ -44,8 +56,10 @@ export class Trust {
     if (this.#genesis !== before) return undefined;
     const { changes } = checked.value;
     if (changes.length === this.changes.length) return "certificate is by producers that no change has brought";
+    const proofs = joined(this.#proofs, proof as ProducersProof);
+    if (proofs.length > PROOFS_MAX) return "producers: have changed more often than is followed";
     this.#genesis = { ...before, changes };
-    this.#proofs = [...this.#proofs, proof as ProducersProof];
+    this.#proofs = proofs;
     return undefined;
   }
 
@@ -58,4 +72,11 @@ export class Trust {
     }
     return undefined;
   }
+}
+
+/** Who follows a chain learns of its changes one by one: they are kept as few proofs. */
+function joined(proofs: readonly ProducersProof[], next: ProducersProof): readonly ProducersProof[] {
+  const last = proofs.at(-1);
+  if (last === undefined || last.changes.length + next.changes.length > CHANGES_MAX) return [...proofs, next];
+  return [...proofs.slice(0, -1), { ...last, changes: [...last.changes, ...next.changes] }];
 }
