@@ -298,6 +298,8 @@ export class Bft implements Engine, EngineLead {
       return { view, opening: true, closing: this.#isLeaving || ends, entry: permit.entry, irreversible };
     }
     if (head.view !== view || head.block.header.closing) return undefined;
+    // While the set changes a view may have two leaders, of two branches: nobody goes on with the other's.
+    if (head.block.header.producer !== this.#host.self) return undefined;
     if (head.height - ledger.root.height >= settings.windowBlocks) return undefined;
     const closing = this.#isLeaving || ends || this.#tenure.isOver(head.height - this.#opener.height);
     return { view, opening: closing, closing, irreversible };
