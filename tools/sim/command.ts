@@ -200,11 +200,15 @@ function traceOne(flags: Flags): number {
   return result.violation === undefined ? 0 : 1;
 }
 
-/** Progress on a terminal, one line a result with --json, a summary at the end. */
+/** Without a terminal, a line of progress so often, ms. */
+const PROGRESS_EVERY_MS = 30_000;
+
+/** Progress, one line a result with --json, a summary at the end. */
 class Report {
   readonly #total: number;
   readonly #json: boolean;
   readonly #began = performance.now();
+  #toldAt = this.#began;
   #runs = 0;
   #virtualMs = 0;
   #transactions = 0;
@@ -219,8 +223,11 @@ class Report {
     this.#virtualMs += result.virtualMs;
     this.#transactions += result.transactions.irreversible;
     if (this.#json) process.stdout.write(`${JSON.stringify(result)}\n`);
-    else if (process.stderr.isTTY)
-      process.stderr.write(`\r${this.#runs} of ${this.#total} runs, ${this.#ratio()} times real time `);
+    else if (process.stderr.isTTY) process.stderr.write(`\r${this.#progress()} `);
+    else if (performance.now() > this.#toldAt + PROGRESS_EVERY_MS) {
+      this.#toldAt = performance.now();
+      process.stderr.write(`${this.#progress()}\n`);
+    }
   }
 
   ended(failed: { readonly run: SweepRun; readonly result: SimulationResult } | undefined): void {
@@ -233,6 +240,10 @@ class Report {
     process.stdout.write(
       `${this.#runs} runs, ${failed === undefined ? "all rules held" : "a rule was broken"}; ${sums}\n`,
     );
+  }
+
+  #progress(): string {
+    return `${this.#runs} of ${this.#total} runs, ${this.#ratio()} times real time`;
   }
 
   #ratio(): string {
