@@ -52,6 +52,8 @@ export interface ConnectionState {
   readonly progressAt: number;
 }
 
+type Shown = Pick<Hello, "rootCertificate" | "rootProducers">;
+
 /** What a connection does to the world. */
 export interface ConnectionOutput {
   hello(hello: Hello): void;
@@ -324,18 +326,19 @@ export class Connection {
   /** Echoes their new hello, with a new one of mine when the one they have no longer tells who is better. */
   #answer(theirs: Hello, before: Hello | undefined): void {
     const mine = this.#mine;
-    if (mine === undefined) return this.#sendHello(this.#fullLocator());
+    const shown = this.#shown();
+    if (mine === undefined) return this.#sendHello(this.#fullLocator(), shown);
     const current = { head: this.#chain.head, root: this.#chain.root };
     const stale =
       !this.#chain.extends(mine.head) ||
       (this.#isPulled && mine.root.id !== current.root.id) ||
       (Math.sign(compareRank(current, theirs)) !== Math.sign(compareRank(mine, theirs)) &&
         !this.#hasPassed(theirs.head)) ||
-      !this.#showsWhatHelps(mine, theirs);
-    if (stale) return this.#sendHello(this.#fullLocator());
+      !showsWhatHelps(mine, shown);
+    if (stale) return this.#sendHello(this.#fullLocator(), shown);
     if (this.#phase === "initLow" && before?.head.id === theirs.head.id) {
       const interval = this.#locate(theirs);
-      if (interval !== undefined) return this.#sendHello(this.#narrowed(interval));
+      if (interval !== undefined) return this.#sendHello(this.#narrowed(interval), shown);
     }
     this.#repeatHello();
   }
@@ -433,16 +436,9 @@ export class Connection {
     return narrowLocator(interval, this.#chain.head.height, (height) => this.#chain.idAt(height));
   }
 
-  /** A peer far behind has come as far as it can with the certificate that it was shown. */
-  #showsWhatHelps(mine: Hello, theirs: Hello): boolean {
-    const { rootCertificate, rootProducers } = this.#shown(theirs);
-    if (rootProducers === undefined && mine.rootProducers === undefined) return true;
-    const before = mine.rootCertificate;
-    return rootCertificate !== undefined && before !== undefined && equalBytes(rootCertificate, before);
-  }
-
   /** What is shown for my root; to a peer far behind, what it can judge by the producer sets that it knows. */
-  #shown(theirs: Hello | undefined): Pick<Hello, "rootCertificate" | "rootProducers"> {
+  #shown(): Shown {
+    const theirs = this.#theirs;
     const change = theirs && this.#chain.changeFor(theirs.irreversibleHeight);
     const isFar = theirs !== undefined && this.#chain.isFarBehind(theirs.irreversibleHeight);
     const producers = change?.producers ?? (isFar ? this.#chain.proposed : undefined);
@@ -453,13 +449,13 @@ export class Connection {
     };
   }
 
-  #sendHello(locator: readonly LocatorEntry[]): void {
+  #sendHello(locator: readonly LocatorEntry[], shown = this.#shown()): void {
     this.#mine = {
       seq: (this.#mine?.seq ?? 0) + 1,
       echo: this.#theirs?.seq ?? 0,
       head: refOf(this.#chain.head),
       root: refOf(this.#chain.root),
-      ...this.#shown(this.#theirs),
+      ...shown,
       locator,
       irreversibleHeight: this.#chain.decidedHeight,
     };
@@ -472,6 +468,13 @@ export class Connection {
     this.#mine = { ...this.#mine, echo: this.#theirs?.seq ?? 0 };
     this.#out.hello(this.#mine);
   }
+}
+
+/** A peer far behind has come as far as it can with the certificate that my last hello showed it. */
+function showsWhatHelps(mine: Hello, { rootCertificate, rootProducers }: Shown): boolean {
+  if (rootProducers === undefined && mine.rootProducers === undefined) return true;
+  const before = mine.rootCertificate;
+  return rootCertificate !== undefined && before !== undefined && equalBytes(rootCertificate, before);
 }
 
 /** Rank of a chain: (view, height) of its root, then (view, height, id) of its head. */
