@@ -534,7 +534,10 @@ export class Bft implements Engine, EngineLead {
     if (view <= this.#record.unknownUpTo || !this.#takesPart()) return;
     this.#record.outdate(view);
     if (!this.#record.isKept)
-      this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?");
+      this.#host.log(
+        "error",
+        "its vote record is an old one: was its directory restored from a backup? It promises nothing more (status: recovering); see: cairn producers confirm-lost-record --help",
+      );
     this.#host.persistRecord();
     this.#recovering = true;
     this.#silentIn = this.#record.view;

@@ -134,7 +134,10 @@ export class VoteRecord<R extends Promised> {
     if (!this.takesPart || !this.#rules.isAbove(message, this.#content)) return false;
     const { unknownUpTo } = this.#content;
     if (unknownUpTo !== undefined) return this.#knowMore(message, unknownUpTo);
-    this.#host.log("error", "its vote record is an old one: was its directory restored from a backup?");
+    this.#host.log(
+      "error",
+      "its vote record is an old one: was its directory restored from a backup? It promises nothing more (status: recovering); see: cairn producers confirm-lost-record --help",
+    );
     this.change({ outdated: true } as Partial<R>);
     this.#isKnown = false;
     this.#isRecovering = true;

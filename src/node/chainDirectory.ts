@@ -24,7 +24,7 @@ import { producerEntryOf } from "./nodeProducers.ts";
 import { ChainReader } from "./storage/chainReader.ts";
 import { IndexReader } from "./storage/indexReader.ts";
 import { StateReader } from "./storage/stateReader.ts";
-import { ifThere } from "./storage/errors.ts";
+import { ifThere, whatToDo } from "./storage/errors.ts";
 import { type AppliedBlock, StorageError, type StoredBlock } from "./storage/types.ts";
 import { changesOf, decodeStored, decodeStoredSets } from "./storedBlocks.ts";
 
@@ -347,5 +347,5 @@ export function refuseForeignFile(file: string): void {
     return; // the reader tells that it cannot be read
   }
   if (start.toString("latin1") === SQLITE_MAGIC) return;
-  throw new StorageError("CANNOT_OPEN", file, `${file} is not a SQLite database; restore it from a backup`);
+  throw new StorageError("CANNOT_OPEN", file, `${file} is not a SQLite database; ${whatToDo("chain")}`);
 }

@@ -38,6 +38,8 @@ export interface NewNode {
   readonly key: NodeKey;
   /** Settings that differ from the defaults. */
   readonly settings: Partial<Record<SettingName, SettingValue>>;
+  /** The key has run on this chain before and what it promised is lost: no vote record, so that it does not vote as if new. */
+  readonly isRecordLost?: boolean;
 }
 
 /**
@@ -50,7 +52,7 @@ export function createNodeDirectory(dir: string, node: NewNode): Result<undefine
   const isFree = checkFree(dir);
   if (!isFree.ok) return isFree;
   const made: string[] = [];
-  const failed = fillDirectory(dir, node, record.value, made);
+  const failed = fillDirectory(dir, node, node.isRecordLost === true ? undefined : record.value, made);
   if (failed === undefined) return ok(undefined);
   for (const file of made.reverse()) rmSync(file, { force: true });
   return err(failed);
@@ -59,7 +61,7 @@ export function createNodeDirectory(dir: string, node: NewNode): Result<undefine
 function fillDirectory(
   dir: string,
   { genesis, key, settings }: NewNode,
-  record: Uint8Array,
+  record: Uint8Array | undefined,
   made: string[],
 ): DirectoryError | undefined {
   let file = dir;
@@ -75,7 +77,7 @@ function fillDirectory(
     const written = writeNodeKey(file, key);
     if (!written.ok) return { code: "KEY", messages: [written.error.message] };
     made.push(file);
-    createChainDatabase(dir, { chainId: genesis.chainId, record });
+    createChainDatabase(dir, { chainId: genesis.chainId, ...(record !== undefined && { record }) });
     return undefined;
   } catch (error) {
     const message = error instanceof StorageError ? error.message : whyNotWritten(file, error);

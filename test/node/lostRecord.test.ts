@@ -14,6 +14,7 @@ import { recordAfterLoss } from "../../consensus/lostRecord.ts";
 import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { ChainDirectory } from "../../src/node/chainDirectory.ts";
 import { confirmLostRecordCommand } from "../../src/node/cli/confirmLostRecord.ts";
+import { initCommand, type InitFlags } from "../../src/node/cli/init.ts";
 import { readGenesisFile, toGenesis } from "../../src/node/genesisFile.ts";
 import { confirmLostRecord, CONFIRMATIONS_FILE } from "../../src/node/lostRecord.ts";
 import { createNetwork } from "../../src/node/network.ts";
@@ -122,6 +123,25 @@ describe("vsr: a lost record", () => {
     const { record } = recordOf(dir) as Extract<ReturnType<typeof recordOf>, { verdict: "ok" }>;
     const bytes = vsrRecordMessage.encode(record.content as VsrRecord);
     expect(recordNote(kitOf(dir), "vsr", "chain.db", bytes)?.message).toMatch(/others with it/);
+  });
+});
+
+describe("a key that was there before, in a new directory", () => {
+  const from = (name: string, flags: InitFlags): ReturnType<typeof recordOf>["verdict"] => {
+    const dir = directory("raft", 3);
+    const made = join(root, name);
+    initCommand(made, { genesis: join(dir, "genesis.json"), key: join(dir, "node.key"), json: true, ...flags });
+    return recordOf(made).verdict;
+  };
+  test("has a first vote record only where somebody says that no node ran with it", () => {
+    expect(from("first", { voteRecord: "first" })).toBe("ok");
+    expect(from("lost", { voteRecord: "lost" })).toBe("missing");
+  });
+  test("is refused where nobody says anything of its record", () => {
+    expect(() => from("unsaid", {})).toThrow(/has a node run with this key.*--vote-record lost.*first/);
+    expect(() => from("unsaid", { voteRecord: "old" })).toThrow(/--vote-record old: .*--vote-record lost/);
+    expect(() => initCommand(join(root, "unsaid"), { voteRecord: "lost" })).toThrow(/--vote-record: .* of a --key/);
+    expect(existsSync(join(root, "unsaid"))).toBe(false);
   });
 });
 

@@ -18,6 +18,8 @@ export interface InitFlags {
   readonly listen?: string;
   readonly http?: string;
   readonly key?: string;
+  /** Of a key that was there before: `first` or `lost`. */
+  readonly voteRecord?: string;
   readonly engine?: string;
   readonly json?: boolean;
 }
@@ -36,19 +38,37 @@ export function initCommand(dir: string, flags: InitFlags): ExitStatus {
   if (flags.genesis !== undefined && flags.engine !== undefined)
     throw new CliError(EXIT.usage, "--engine: the chain of --genesis has its engine already; leave the flag out");
   const engine = readEngine(flags.engine ?? "raft");
+  const isRecordLost = readIsRecordLost(flags);
   const key = flags.key === undefined ? generateNodeKey() : readKey(flags.key);
   const genesis = flags.genesis === undefined ? ownGenesis(name, engine, key, settings) : readGenesis(flags.genesis);
-  const made = createNodeDirectory(dir, { genesis, key, settings });
+  const made = createNodeDirectory(dir, { genesis, key, settings, isRecordLost });
   if (!made.ok) throw directoryFailure(made.error);
   const role = genesis.producers.some((producer) => producer.key === key.publicKey) ? "producer" : "follower";
   if (flags.json) {
-    printJson({ dir, role, key: key.publicKey, chainId: genesis.chainId, name });
+    printJson({ dir, role, key: key.publicKey, chainId: genesis.chainId, name, isRecordLost });
     return EXIT.ok;
   }
   print(`made ${dir}: a ${role} of chain ${JSON.stringify(genesis.name)} (${genesis.chainId.slice(0, 12)})`);
   print(`key  ${key.publicKey}`);
+  if (isRecordLost)
+    print("its vote record counts as lost: as a producer it is `recovering` at first (docs/operate.md)");
   print(`next: edit ${join(dir, "config.toml")} if you like, then: cairn start ${dir}`);
   return EXIT.ok;
+}
+
+/** A key that votes as if it were new, where it has promised something before, can make two chains irreversible. */
+function readIsRecordLost({ genesis, key, voteRecord }: InitFlags): boolean {
+  if (genesis === undefined || key === undefined) {
+    if (voteRecord === undefined) return false;
+    throw new CliError(EXIT.usage, "--vote-record: says something of a --key that joins the chain of a --genesis only");
+  }
+  if (voteRecord === "lost" || voteRecord === "first") return voteRecord === "lost";
+  const problem = voteRecord === undefined ? "--key with --genesis" : `--vote-record ${voteRecord}`;
+  throw new CliError(
+    EXIT.usage,
+    `${problem}: has a node run with this key on this chain before? ` +
+      "If so, or in doubt: --vote-record lost; if it never has: --vote-record first",
+  );
 }
 
 function nameOf(dir: string): string {

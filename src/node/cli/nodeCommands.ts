@@ -78,11 +78,13 @@ function addInit(program: Command, finish: Finish): void {
     .option("--listen <address>", "where peers connect to (default: 127.0.0.1:26600)")
     .option("--http <address>", "where HTTP is served (default: 127.0.0.1:26601)")
     .option("--key <file>", "take this node.key instead of a new one")
+    .option("--vote-record <state>", "with --genesis and --key: first (no node ever ran with it on this chain) or lost")
     .option("--engine <engine>", "of a chain of its own: raft, vsr or bft (default: raft)")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
-      "\nExample:\n  cairn init me --genesis genesis.json --peer /ip4/10.0.0.1/tcp/26600 --http 127.0.0.1:8080",
+      "\nExamples:\n  cairn init me --genesis genesis.json --peer /ip4/10.0.0.1/tcp/26600 --http 127.0.0.1:8080" +
+        "\n  cairn init node2 --genesis genesis.json --key saved.key --vote-record lost   after its disk was lost",
     )
     .action(async (dir: string, flags: InitFlags) => finish((await import("./init.ts")).initCommand(dir, flags)));
 }

@@ -177,7 +177,10 @@ function gathered(now: Producers, chainId: string, flags: ProposeFlags): Proposa
 function awaitApprovals(file: ProposalFile, have: number, now: Producers, flags: ProposeFlags): ExitStatus {
   const out = flags.out ?? "proposal.json";
   if (flags.out === undefined && existsSync(out) && !(flags.approve ?? []).includes(out)) {
-    throw new CliError(EXIT.usage, `${out} exists already; name another file with --out`);
+    throw new CliError(
+      EXIT.usage,
+      `${out} exists already; remove it when its change is done or given up, or name another file with --out`,
+    );
   }
   writeProposal(out, file);
   const { needed } = now.approval;

@@ -72,7 +72,8 @@ export function checkChainFile(dir: string): string {
     throw new StorageError(
       "CANNOT_OPEN",
       file,
-      `${file} does not exist; make a node's directory with "cairn init DIR", or restore it from a backup`,
+      `${file} does not exist; "cairn init DIR" makes the directory of a new node. Where one has run, its disk is lost: ` +
+        `docs/operate.md, "A lost disk"; a producer never goes on from an old copy`,
     );
   }
   try {
@@ -314,7 +315,7 @@ export class ChainReader {
   #damaged(what: string, height: number, id: string): StorageError {
     const text =
       `${this.file}: ${what} does not match its checksum; it is fetched again from peers while the node runs, ` +
-      `should this go on, check the disk and restore the directory from a backup`;
+      `should this go on, check the disk; docs/operate.md, "A lost disk", says how to begin again`;
     return new StorageError("DAMAGED", this.file, text, { height, id });
   }
 

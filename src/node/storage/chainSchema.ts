@@ -53,15 +53,15 @@ export function chainFile(dir: string): string {
 export interface NewChain {
   /** 64 hex digits: the hash of the genesis file. */
   readonly chainId: string;
-  /** The first vote record, encoded. */
-  readonly record: Uint8Array;
+  /** The first vote record, encoded. Undefined: it counts as lost, and the node that starts promises nothing. */
+  readonly record?: Uint8Array;
   /** The genesis block, or what a snapshot starts from. */
   readonly blocks?: readonly StoredBlock[];
   readonly irreversible?: StoredIrreversible;
 }
 
 /**
- * Makes DIR/chain.db with its vote record. Nothing else ever makes either: a node that starts and finds none
+ * Makes DIR/chain.db with its vote record, where that is not lost. Nothing else ever makes either: a node that starts and finds none
  * must not take itself for new, it may have voted. The file appears whole or not at all. Throws CANNOT_OPEN
  * when there is one already.
  */
@@ -96,7 +96,7 @@ function fill(connection: Connection, start: NewChain): void {
   putMeta.run("format", CHAIN_FORMAT_VERSION);
   putMeta.run("chainId", start.chainId);
   const { record, blocks = [], irreversible } = start;
-  const first = { token: 0, blocks, record, ...(irreversible === undefined ? {} : { irreversible }) };
+  const first = { token: 0, blocks, ...(record && { record }), ...(irreversible && { irreversible }) };
   new ChainTables(connection).write(unpackChainWrite(packChainWrite(first)));
   connection.exec("COMMIT");
 }

@@ -9,8 +9,8 @@ import type { StorageErrorCode } from "./types.ts";
 export type FileKind = "chain" | "derived" | "lock";
 
 const RESTORE =
-  "stop the node, keep the file for analysis, and restore the whole directory from a backup " +
-  "or start again from an empty one (a producer: under a new key, its vote record is in this file)";
+  "stop the node and keep the file for analysis. A follower starts again from an empty directory, or from a backup of the " +
+  'whole one; a producer never from a backup, its vote record is in this file: docs/operate.md, "A lost disk"';
 
 export function whatToDo(kind: FileKind): string {
   switch (kind) {
