@@ -21,7 +21,11 @@ export interface ModeSize {
 export type Play = (stage: Stage) => void;
 
 /** @param prepare before the recording begins */
-export function recordMode({ engine, producers, followers = 0 }: ModeSize, prepare: Play, play: Play): Recording {
+export function recordMode(
+  { engine, producers, followers = 0 }: ModeSize,
+  play: Play,
+  prepare: Play = () => undefined,
+): Recording {
   const stage = Stage.open(producers, { engine, seed: 4, followers, faults: EVEN });
   const keys = stage.simulation.nodes.map((node) => node.key);
   const recorder = new Recorder(keys, () => stage.simulation.queue.now);
@@ -33,5 +37,3 @@ export function recordMode({ engine, producers, followers = 0 }: ModeSize, prepa
   play(stage);
   return recorder.end();
 }
-
-export const nothing: Play = () => undefined;

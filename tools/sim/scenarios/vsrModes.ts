@@ -1,6 +1,7 @@
 /** The five modes of VSR, as pictures (docs/modes). */
 import type { DrawnScenario } from "./drawn.ts";
-import { nothing, recordMode } from "./recordMode.ts";
+import { faultyFollower, faultyLeader, idle, normal } from "./plays.ts";
+import { recordMode } from "./recordMode.ts";
 
 const THREE = { engine: "vsr", producers: 3 } as const;
 
@@ -11,25 +12,13 @@ export const VSR_MODES: readonly DrawnScenario[] = [
     text:
       "A backup accepts a transaction and forwards it to the primary, whose turn the view is. It makes a block at once, sends it and writes it to disk at the same time. A backup acks (the paper's PrepareOk) when block and " +
       "record are on its disk. With its own write and one ack the primary has a majority of three: it broadcasts the certificate, and each node tells `irreversible` when its disk knows it.",
-    record: () =>
-      recordMode(THREE, nothing, (stage) => {
-        stage.commit(stage.others(stage.leader)[0] as number);
-        stage.advance(20);
-      }),
+    record: () => recordMode(THREE, normal),
   },
   {
     name: "vsr-faulty-follower",
     title: "VSR, a backup is down: the others go on without it",
     text: "One backup crashes. Two of three are a majority, so a transaction is decided with the one ack that comes. When the backup is back, both sides say hello, and the first who has heard its answer sends what it lacks.",
-    record: () =>
-      recordMode(THREE, nothing, (stage) => {
-        const [other, victim] = stage.others(stage.leader) as [number, number];
-        stage.crash(victim);
-        stage.advance(20);
-        stage.commit(other);
-        stage.start(victim);
-        stage.settle();
-      }),
+    record: () => recordMode(THREE, faultyFollower),
   },
   {
     name: "vsr-faulty-leader",
@@ -37,12 +26,7 @@ export const VSR_MODES: readonly DrawnScenario[] = [
     text:
       "The primary's process dies and the kernel closes its links: a hint to ask for the next view early. Who asks stays in its view until a majority asks; two of three do. Both leave: the view is on disk before `doViewChange` tells the next primary " +
       "of it, with the leaver's head. With a majority of departures, its own among them, and the best of their heads, the primary opens its view with an empty block; with it all that was left becomes decided.",
-    record: () =>
-      recordMode(THREE, nothing, (stage) => {
-        stage.crash(stage.leader);
-        stage.elect();
-        stage.advance(20);
-      }),
+    record: () => recordMode(THREE, faultyLeader),
   },
   {
     name: "vsr-catch-up",
@@ -52,16 +36,16 @@ export const VSR_MODES: readonly DrawnScenario[] = [
       recordMode(
         THREE,
         (stage) => {
+          stage.startAll();
+          stage.settle();
+          stage.advance(250);
+        },
+        (stage) => {
           const victim = stage.others(stage.leader)[1] as number;
           for (let i = 0; i < 3; i++) stage.commit(stage.leader);
           stage.crash(victim);
           stage.loseDisk(victim);
           stage.advance(500);
-        },
-        (stage) => {
-          stage.startAll();
-          stage.settle();
-          stage.advance(250);
         },
       ),
   },
@@ -69,6 +53,6 @@ export const VSR_MODES: readonly DrawnScenario[] = [
     name: "vsr-idle",
     title: "VSR, idle: commit notices only",
     text: "Nothing is submitted: no block is made. The primary says every 100 ms that it is there and what is irreversible, and who answers keeps it in office. A second of it.",
-    record: () => recordMode(THREE, nothing, (stage) => stage.advance(1_000)),
+    record: () => recordMode(THREE, idle),
   },
 ];
