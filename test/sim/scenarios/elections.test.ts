@@ -52,21 +52,20 @@ describe("crashes", () => {
   it("random subsets crash every 10 s for 5 minutes: what was acknowledged stays, and the chain goes on", () => {
     const stage = Stage.open(5, { seed: 3, workload: { ...NO_WORKLOAD, transactionsPerSecond: 4 } });
     const { dice, workload } = stage.simulation;
-    stage.simulation.beginWorkload();
-    for (let round = 0; round < 30; round++) {
-      const victims = dice.shuffled(stage.others()).slice(0, dice.integer(1, 5));
-      for (const victim of victims) stage.crash(victim, dice.chance(0.5));
-      stage.advance(dice.between(0, 9_000));
-      const before = workload.counts.irreversible;
-      stage.startAll();
-      stage.advance(10_000 - (stage.simulation.nowMs % 10_000));
-      if (round % 5 === 4) {
-        stage.elect();
-        stage.until("the chain goes on", () => workload.counts.irreversible > before, 10_000);
+    stage.underLoad(() => {
+      for (let round = 0; round < 30; round++) {
+        const victims = dice.shuffled(stage.others()).slice(0, dice.integer(1, 5));
+        for (const victim of victims) stage.crash(victim, dice.chance(0.5));
+        stage.advance(dice.between(0, 9_000));
+        const before = workload.counts.irreversible;
+        stage.startAll();
+        stage.advance(10_000 - (stage.simulation.nowMs % 10_000));
+        if (round % 5 === 4) {
+          stage.elect();
+          stage.until("the chain goes on", () => workload.counts.irreversible > before, 10_000);
+        }
       }
-    }
-    stage.simulation.endWorkload();
-    stage.settle();
+    });
     expect(workload.counts.irreversible).toBeGreaterThan(300);
   });
 
@@ -85,28 +84,26 @@ describe("crashes", () => {
 
   it("power fails everywhere again and again, with unsynced writes lost: everything acknowledged stays", () => {
     const stage = Stage.open(3, { seed: 11, followers: 1, workload: { ...NO_WORKLOAD, transactionsPerSecond: 50 } });
-    stage.simulation.beginWorkload();
-    for (let round = 0; round < 15; round++) {
-      stage.advance(1_500);
-      for (const index of stage.others()) stage.crash(index, true);
-      stage.startAll();
-    }
-    stage.advance(2_000);
-    stage.simulation.endWorkload();
-    stage.settle();
+    stage.underLoad(() => {
+      for (let round = 0; round < 15; round++) {
+        stage.advance(1_500);
+        for (const index of stage.others()) stage.crash(index, true);
+        stage.startAll();
+      }
+      stage.advance(2_000);
+    });
     expect(stage.simulation.workload.counts.irreversible).toBeGreaterThan(100);
   });
 
   it("a single producer loses nothing it has answered for", () => {
     const stage = Stage.open(1, { seed: 12, workload: { ...NO_WORKLOAD, transactionsPerSecond: 50 } });
-    stage.simulation.beginWorkload();
-    for (let round = 0; round < 15; round++) {
-      stage.advance(2_000);
-      stage.crash(0);
-      stage.start(0);
-    }
-    stage.simulation.endWorkload();
-    stage.settle();
+    stage.underLoad(() => {
+      for (let round = 0; round < 15; round++) {
+        stage.advance(2_000);
+        stage.crash(0);
+        stage.start(0);
+      }
+    });
     expect(stage.simulation.workload.counts.irreversible).toBeGreaterThan(100);
   });
 });

@@ -20,12 +20,11 @@ describe("kill", () => {
       },
     });
     stage.startAll();
-    stage.simulation.beginWorkload();
-    stage.advance(2_500);
-    stage.startAll();
-    stage.advance(500);
-    stage.simulation.endWorkload();
-    stage.settle();
+    stage.underLoad(() => {
+      stage.advance(2_500);
+      stage.startAll();
+      stage.advance(500);
+    });
     return killed;
   }
 

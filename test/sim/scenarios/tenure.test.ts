@@ -17,10 +17,7 @@ describe("a tenure", () => {
         for (const effect of effects) if (effect.kind === "log") said.push(effect.message);
       },
     });
-    stage.simulation.beginWorkload();
-    stage.advance(5_000);
-    stage.simulation.endWorkload();
-    stage.settle();
+    stage.underLoad(() => stage.advance(5_000));
     expect(view(stage)).toBeGreaterThan(3);
     expect(view(stage)).toBeLessThan(12);
     expect(said).not.toContain("asks for another view");
@@ -39,9 +36,6 @@ describe("a tenure", () => {
     const FIRST = 1;
     const stage = openBft(4, { workload: BUSY, settings, settingsOf: (index) => (index === FIRST ? its : {}) });
     expect(stage.leader).toBe(FIRST);
-    stage.simulation.beginWorkload();
-    stage.until("another leads", () => (stage.simulation.leader() ?? FIRST) !== FIRST, 10_000);
-    stage.simulation.endWorkload();
-    stage.settle();
+    stage.underLoad(() => stage.until("another leads", () => (stage.simulation.leader() ?? FIRST) !== FIRST, 10_000));
   });
 });

@@ -29,10 +29,7 @@ export const CRASHES: readonly Scenario[] = [
       const stage = open(subject, 1, { workload: { ...NO_WORKLOAD, transactionsPerSecond: 50 }, followers: 1 });
       const view = highestView(stage);
       const ids = stage.up.flatMap((index) => stage.submit(index, 5));
-      stage.simulation.beginWorkload();
-      stage.advance(1_000);
-      stage.simulation.endWorkload();
-      stage.settle();
+      stage.underLoad(() => stage.advance(1_000));
       demandDecided(stage, ids);
       demand(stage.simulation.workload.counts.irreversible > 50, "the load is decided");
       demand(highestView(stage) === view, "no view is left");
@@ -156,15 +153,14 @@ export const CRASHES: readonly Scenario[] = [
       "power fails everywhere, three times, with writes under way: everything that was told to be irreversible stays",
     run: (subject) => {
       const stage = open(subject, 1, { followers: 1, workload: { ...NO_WORKLOAD, transactionsPerSecond: 30 } });
-      stage.simulation.beginWorkload();
-      for (let round = 0; round < 3; round++) {
+      stage.underLoad(() => {
+        for (let round = 0; round < 3; round++) {
+          stage.advance(1_000);
+          for (const index of stage.others()) stage.crash(index, true);
+          stage.startAll();
+        }
         stage.advance(1_000);
-        for (const index of stage.others()) stage.crash(index, true);
-        stage.startAll();
-      }
-      stage.advance(1_000);
-      stage.simulation.endWorkload();
-      stage.settle();
+      });
       demand(stage.simulation.workload.counts.irreversible > 20, "the load is decided");
     },
   },

@@ -36,13 +36,12 @@ export const DISKS: readonly Scenario[] = [
             queue.schedule(queue.now, () => victims.forEach((each) => stage.crash(each)));
           },
         });
-        stage.simulation.beginWorkload();
-        stage.until("it came so far", () => died, 3_000);
-        stage.advance(300);
-        stage.startAll();
-        stage.advance(700);
-        stage.simulation.endWorkload();
-        stage.settle();
+        stage.underLoad(() => {
+          stage.until("it came so far", () => died, 3_000);
+          stage.advance(300);
+          stage.startAll();
+          stage.advance(700);
+        });
       }
     },
   },

@@ -1,5 +1,5 @@
 /** Of every engine: partitions, and messages that come twice, late or out of order. */
-import { NO_FAULTS, NO_WORKLOAD } from "../profile.ts";
+import { type FaultProfile, NO_FAULTS, NO_WORKLOAD } from "../profile.ts";
 import { Stage } from "../scenarios/stage.ts";
 import {
   crash,
@@ -10,6 +10,7 @@ import {
   highestView,
   open,
   type Scenario,
+  type Subject,
   viewOf,
 } from "./subject.ts";
 
@@ -92,34 +93,12 @@ export const LINKS: readonly Scenario[] = [
   {
     name: "duplicate and reordered messages",
     demand: "every other message of consensus comes twice or late: everything is decided, once",
-    run: (subject) => {
-      const urgent = { loss: 0, duplicate: 0.5, reorder: 0.5, lateMs: 50 };
-      const stage = open(subject, 1, {
-        faults: { ...NO_FAULTS, urgent },
-        workload: { ...NO_WORKLOAD, transactionsPerSecond: 30 },
-      });
-      stage.simulation.beginWorkload();
-      stage.advance(2_000);
-      stage.simulation.endWorkload();
-      stage.settle();
-      demand(stage.simulation.workload.counts.irreversible > 30, "the load is decided");
-    },
+    run: (subject) => demandDecidedOver(subject, { loss: 0, duplicate: 0.5, reorder: 0.5, lateMs: 50 }, 30, 2_000),
   },
   {
     name: "lost messages",
     demand: "one in five messages of consensus is lost: everything is decided all the same",
-    run: (subject) => {
-      const urgent = { loss: 0.2, duplicate: 0, reorder: 0, lateMs: 0 };
-      const stage = open(subject, 1, {
-        faults: { ...NO_FAULTS, urgent },
-        workload: { ...NO_WORKLOAD, transactionsPerSecond: 20 },
-      });
-      stage.simulation.beginWorkload();
-      stage.advance(3_000);
-      stage.simulation.endWorkload();
-      stage.settle();
-      demand(stage.simulation.workload.counts.irreversible > 30, "the load is decided");
-    },
+    run: (subject) => demandDecidedOver(subject, { loss: 0.2, duplicate: 0, reorder: 0, lateMs: 0 }, 20, 3_000),
   },
   {
     name: "catch-up of a far-behind follower",
@@ -151,3 +130,16 @@ export const LINKS: readonly Scenario[] = [
     },
   },
 ];
+
+/** Decides a load for so long, virtual ms, where messages of consensus meet this. */
+function demandDecidedOver(
+  subject: Subject,
+  urgent: FaultProfile["urgent"],
+  transactionsPerSecond: number,
+  forMs: number,
+): void {
+  const faults = { ...NO_FAULTS, urgent };
+  const stage = open(subject, 1, { faults, workload: { ...NO_WORKLOAD, transactionsPerSecond } });
+  stage.underLoad(() => stage.advance(forMs));
+  demand(stage.simulation.workload.counts.irreversible > 30, "the load is decided");
+}

@@ -239,6 +239,14 @@ export class Stage {
 
   // The end
 
+  /** Something happens while transactions are submitted as the workload says; then all of it has to be decided. */
+  underLoad(happens: () => void): void {
+    this.simulation.beginWorkload();
+    happens();
+    this.simulation.endWorkload();
+    this.settle();
+  }
+
   /** Heals nothing: waits until all that are up agree on one chain, all of it irreversible, and hold its state. */
   settle(boundMs = CONVERGENCE_MS): void {
     const end = this.simulation.nowMs + boundMs;
