@@ -1,7 +1,8 @@
 /** What all nodes of a chain agree on before its first block. Parsing and defaults are at the edge (`src/node`). */
 import type { Configuration } from "./configuration.ts";
 
-export type EngineName = "raft" | "vsr" | "bft";
+export const ENGINE_NAMES = ["raft", "vsr", "bft"] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
 
 /** Whose signed approvals a change of the producer set needs: a quorum of the set it replaces, or any one of it. */
 export const PRODUCER_APPROVALS = ["quorum", "anyProducer"] as const;

@@ -1,12 +1,10 @@
 /** What every script does besides its work: it runs only where it was called, tells how far it is, and what it found wrong. */
 import { pathToFileURL } from "node:url";
-import type { EngineName } from "../chain/genesis.ts";
-
-const ENGINES: readonly string[] = ["raft", "vsr", "bft"] satisfies readonly EngineName[];
+import { ENGINE_NAMES, type EngineName } from "../chain/genesis.ts";
 
 /** @returns raft, where no engine of this name exists */
 export function engineNamed(name: string): EngineName {
-  return ENGINES.includes(name) ? (name as EngineName) : "raft";
+  return ENGINE_NAMES.find((each) => each === name) ?? "raft";
 }
 
 /** Runs `main` where its file is what the process was started with, and not where others import it. */

@@ -14,7 +14,13 @@ import { z } from "zod";
 import { makeConfiguration } from "../../chain/configuration.ts";
 import { lengthDelimitedBytes } from "../../chain/scan.ts";
 import { GENESIS_DEFAULTS, HARD_LIMITS, PRODUCERS_MAX } from "../../chain/constants.ts";
-import { type ChainLimits, type EngineName, type Genesis, PRODUCER_APPROVALS } from "../../chain/genesis.ts";
+import {
+  type ChainLimits,
+  ENGINE_NAMES,
+  type EngineName,
+  type Genesis,
+  PRODUCER_APPROVALS,
+} from "../../chain/genesis.ts";
 import { parseAddress } from "../../net/link/address.ts";
 import { fromUtf8, utf8 } from "../base/bytes.ts";
 import { canonicalJson } from "../base/canonicalJson.ts";
@@ -94,7 +100,7 @@ const producerSchema = z.strictObject({
 const genesisSchema = z.strictObject({
   name: printable,
   time: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-  engine: z.enum(["raft", "vsr", "bft"]),
+  engine: z.enum(ENGINE_NAMES),
   producers: z.array(producerSchema).min(1).max(PRODUCERS_MAX),
   application: z.strictObject({ name: printable, initialState: z.unknown().optional() }),
   limits: limitsSchema.prefault({}),

@@ -1,22 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { firstSets } from "../../chain/producerSets.ts";
 import { type Block, encodeBlockParts } from "../../chain/block.ts";
-import { CONSENSUS_DEFAULTS } from "../../consensus/constants.ts";
 import { BLOCK_PREFIX } from "../../consensus/messages.ts";
 import { raftRecordMessage } from "../../consensus/raft/messages.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
-import { Replica } from "../../src/replica/replica.ts";
-import { makeSetting } from "../fixtures/memoryLedger.ts";
-import {
-  fakeSignature,
-  KEYS,
-  makeTransaction,
-  naiveChild,
-  naiveGenesis,
-  START_TIME,
-  testGenesis,
-} from "../fixtures/naiveChain.ts";
-import { toyApplication } from "../fixtures/toyApplication.ts";
+import type { Replica } from "../../src/replica/replica.ts";
+import { KEYS, makeTransaction, naiveChild, naiveGenesis, START_TIME, testGenesis } from "../fixtures/naiveChain.ts";
+import { makeReplica } from "../fixtures/replica.ts";
 
 const genesis = testGenesis();
 const root = naiveGenesis(genesis);
@@ -36,35 +25,10 @@ const good = naiveChild(genesis, first, {
 });
 const NOW = START_TIME + 10;
 
-function makeReplica(rejected: readonly string[] = [], blocks: readonly Block[] = [], record?: Uint8Array): Replica {
-  const none = (): undefined => undefined;
-  return new Replica(
-    {
-      genesis,
-      application: toyApplication,
-      settings: CONSENSUS_DEFAULTS,
-      self: SELF,
-      sign: () => fakeSignature("self"),
-      verify: () => true,
-      execution: makeSetting(genesis).setting,
-      bottom: { ...root, producerSets: firstSets(genesis.configuration) },
-      certificate: new Uint8Array(0),
-      blocks,
-      log: {
-        idAt: none,
-        idsFrom: () => [],
-        changeProving: () => undefined,
-        heightOf: none,
-        blockAt: none,
-        byId: none,
-        range: () => [],
-      },
-      record: record ?? raftRecordMessage.encode({ view: 0, ackedHead: { view: 0, height: 0, id: root.id } }),
-      rejected,
-      seed: 1,
-    },
-    NOW,
-  );
+const FIRST_RECORD = raftRecordMessage.encode({ view: 0, ackedHead: { view: 0, height: 0, id: root.id } });
+
+function startWith(rejected: readonly string[] = [], blocks: readonly Block[] = [], record = FIRST_RECORD): Replica {
+  return makeReplica(genesis, SELF, NOW, { rejected, blocks, record });
 }
 
 let batch = 0;
@@ -84,20 +48,20 @@ function valueOf(replica: Replica): string | undefined {
 describe("a block that the operator rejects (DESIGN section 8)", () => {
   it("is left with all above it and undone; the next best is taken, and a restart remembers", () => {
     const blocks = [first.block, bad.block, above.block];
-    const replica = makeReplica([], blocks);
+    const replica = startWith([], blocks);
     expect([replica.status().head.id, valueOf(replica)]).toEqual([above.id, "bad"]);
     replica.step({ kind: "rejectBlock", id: bad.id }, NOW);
     expect([replica.status().head.id, valueOf(replica)]).toEqual([first.id, undefined]);
     expect(replica.ledger.get(bad.id)?.invalid?.code).toBe("OPERATOR_REJECTED");
     expect(replica.ledger.get(above.id)?.invalid?.code).toBe("ANCESTOR_INVALID");
-    const again = makeReplica([bad.id], blocks);
+    const again = startWith([bad.id], blocks);
     expect([again.status().head.id, valueOf(again)]).toEqual([first.id, undefined]);
-    const both = makeReplica([bad.id], [...blocks, good.block]);
+    const both = startWith([bad.id], [...blocks, good.block]);
     expect([both.status().head.id, valueOf(both)]).toEqual([good.id, "good"]);
   });
 
   it("may be rejected before it comes, and taken again once that is taken back", () => {
-    const replica = makeReplica();
+    const replica = startWith();
     replica.step({ kind: "peerUp", peer: PEER }, NOW);
     replica.step({ kind: "rejectBlock", id: bad.id }, NOW);
     replica.step({ kind: "acceptBlock", id: bad.id }, NOW);
@@ -109,16 +73,16 @@ describe("a block that the operator rejects (DESIGN section 8)", () => {
 
   it("stays promised where it was acked: no part in elections until another branch is as good", () => {
     const record = raftRecordMessage.encode({ view: 1, ackedHead: { view: 1, height: 3, id: above.id } });
-    const replica = makeReplica([], [first.block, bad.block, above.block, good.block].slice(0, 3), record);
+    const replica = startWith([], [first.block, bad.block, above.block, good.block].slice(0, 3), record);
     expect(replica.status().engine.status).toBe("follower");
     replica.step({ kind: "rejectBlock", id: bad.id }, NOW);
     expect(replica.status().engine.status).toBe("recovering");
-    const back = makeReplica([bad.id], [first.block, bad.block, above.block, good.block], record);
+    const back = startWith([bad.id], [first.block, bad.block, above.block, good.block], record);
     expect([back.status().engine.status, back.status().head.id]).toEqual(["follower", good.id]);
   });
 
   it("is refused once it is irreversible", () => {
-    const { ledger } = makeReplica([], [first.block, bad.block]);
+    const { ledger } = startWith([], [first.block, bad.block]);
     const node = ledger.get(first.id);
     if (node === undefined) throw new Error("not there");
     ledger.setIrreversible(node);

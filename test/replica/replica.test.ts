@@ -1,52 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { firstSets } from "../../chain/producerSets.ts";
 import { type Block, encodeBlockParts } from "../../chain/block.ts";
-import { CONSENSUS_DEFAULTS } from "../../consensus/constants.ts";
 import { BLOCK_PREFIX } from "../../consensus/messages.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
-import { Replica } from "../../src/replica/replica.ts";
-import { makeSetting } from "../fixtures/memoryLedger.ts";
-import { fakeSignature, KEYS, naiveChild, naiveGenesis, START_TIME, testGenesis } from "../fixtures/naiveChain.ts";
-import { toyApplication } from "../fixtures/toyApplication.ts";
+import { KEYS, naiveChild, naiveGenesis, START_TIME, testGenesis } from "../fixtures/naiveChain.ts";
+import { makeReplica } from "../fixtures/replica.ts";
 
 const genesis = testGenesis();
 const root = naiveGenesis(genesis);
 const [SELF, PEER] = KEYS as [string, string];
 const AHEAD = START_TIME + 10 * genesis.limits.clockToleranceMs;
 
-function makeReplica(): Replica {
-  return new Replica(
-    {
-      genesis,
-      application: toyApplication,
-      settings: CONSENSUS_DEFAULTS,
-      self: SELF,
-      sign: () => fakeSignature("self"),
-      verify: () => true,
-      execution: makeSetting(genesis).setting,
-      bottom: { ...root, producerSets: firstSets(genesis.configuration) },
-      certificate: new Uint8Array(0),
-      blocks: [],
-      log: {
-        idAt: () => undefined,
-        idsFrom: () => [],
-        changeProving: () => undefined,
-        heightOf: () => undefined,
-        blockAt: () => undefined,
-        byId: () => undefined,
-        range: () => [],
-      },
-      record: undefined,
-      seed: 1,
-    },
-    START_TIME,
-  );
-}
-
 describe("a block whose time is ahead of this node's clock (docs/protocol.md, section 4, time)", () => {
   /** It arrives, and its signature is valid if anybody asks. */
   function heldAfter(block: Block): { held: number; checks: number } {
-    const replica = makeReplica();
+    const replica = makeReplica(genesis, SELF, START_TIME);
     replica.step({ kind: "peerUp", peer: PEER }, START_TIME);
     const frame = concatBytes(BLOCK_PREFIX, ...encodeBlockParts(block));
     const effects = replica.step({ kind: "received", from: PEER, lane: "chain", frame }, START_TIME);

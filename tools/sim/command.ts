@@ -1,7 +1,7 @@
 /** `cairn sim`: runs seeds until one breaks a rule, and says how to see it again. */
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { EngineName } from "../../chain/genesis.ts";
+import { ENGINE_NAMES, type EngineName } from "../../chain/genesis.ts";
 import { draw, listScenarios } from "./drawCommand.ts";
 import { type FaultProfile, NO_FAULTS, PROFILE_NAMES } from "./profile.ts";
 import { readReplay, writeReplay } from "./replayFile.ts";
@@ -46,19 +46,8 @@ export async function run(argv: string[]): Promise<number> {
   if (program.args.length > 0 || flags.diagram !== undefined) return draw(program.args[0], flags.diagram);
   if (flags.replay !== undefined) return replayOne(flags.replay, flags.trace === true);
   if (flags.trace === true) return traceOne(flags);
-  const plan = planSweep({
-    firstSeed: flags.seed ?? 1,
-    engine: flags.engine,
-    seeds: flags.seeds ?? (flags.seed === undefined ? 100 : 1),
-    producers: flags.producers,
-    followers: flags.followers,
-    byzantine: flags.byzantine,
-    changes: flags.changes === undefined ? undefined : flags.changes === "on",
-    faults: flags.faults,
-    ...(flags.topology && { topology: flags.topology }),
-    durationMs: flags.until,
-  });
   const total = flags.seeds ?? (flags.seed === undefined ? 100 : 1);
+  const plan = planOf(flags, total);
   const report = new Report(total, flags.json === true);
   const failed = await sweep(plan, Math.min(flags.jobs, total), (_, result) => report.ran(result));
   report.ended(failed);
@@ -76,7 +65,7 @@ function makeProgram(): Command {
     .option("--seed <n>", "one run with this seed, or the first of --seeds", wholeNumber(0, 2 ** 32 - 1))
     .addOption(
       new Option("--engine <name>", "who produces, and what is irreversible")
-        .choices(["raft", "vsr", "bft"])
+        .choices([...ENGINE_NAMES])
         .default("raft"),
     )
     .option("--nodes <n|n..m>", "producers, and no followers unless --followers says so", range(1, PRODUCERS_MAX))
@@ -182,11 +171,11 @@ function describeRates(profile: FaultProfile): string {
   return left.map((rate) => `${rate} ${JSON.stringify(profile[rate])}`).join(", ") || "none";
 }
 
-function traceOne(flags: Flags): number {
-  const [plan] = planSweep({
+function planOf(flags: Flags, seeds: number): Generator<SweepRun> {
+  return planSweep({
     firstSeed: flags.seed ?? 1,
     engine: flags.engine,
-    seeds: 1,
+    seeds,
     producers: flags.producers,
     followers: flags.followers,
     byzantine: flags.byzantine,
@@ -195,6 +184,10 @@ function traceOne(flags: Flags): number {
     ...(flags.topology && { topology: flags.topology }),
     durationMs: flags.until,
   });
+}
+
+function traceOne(flags: Flags): number {
+  const [plan] = planOf(flags, 1);
   const result = runOne(plan as SweepRun, (line) => process.stdout.write(`${line}\n`));
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   return result.violation === undefined ? 0 : 1;

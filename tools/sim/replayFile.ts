@@ -1,6 +1,7 @@
 /** A failing run as a file: `cairn sim --save FILE` writes it, `--replay FILE` runs it again. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
+import { ENGINE_NAMES } from "../../chain/genesis.ts";
 import { NO_FAULTS } from "./profile.ts";
 import type { ExplicitRun } from "./shrink.ts";
 import { TOPOLOGIES } from "./topologies.ts";
@@ -8,7 +9,7 @@ import { TOPOLOGIES } from "./topologies.ts";
 const count = z.number().int().nonnegative();
 const fileSchema = z.object({
   seed: count,
-  engine: z.enum(["raft", "vsr", "bft"]).optional(),
+  engine: z.enum(ENGINE_NAMES).optional(),
   producers: count.min(1),
   followers: count,
   byzantine: count.optional(),

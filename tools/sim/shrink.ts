@@ -2,24 +2,13 @@
  * Makes a failing run smaller while the same oracle still finds fault: fewer faults (delta debugging over the schedule,
  * Zeller and Hildebrandt 2002), a quieter profile, fewer nodes, a shorter run.
  */
-import type { EngineName } from "../../chain/genesis.ts";
 import { drawSettings, type FaultProfile, NO_FAULTS } from "./profile.ts";
 import { concernsOnly, type ScheduledFault } from "./schedule.ts";
-import type { Topology } from "./topologies.ts";
 import { runSimulation, type RunOptions, type SimulationResult } from "./run.ts";
+import type { SweepRun } from "./sweep.ts";
 
 /** A run whose faults are all written down. */
-export interface ExplicitRun {
-  readonly seed: number;
-  /** Default raft. */
-  readonly engine?: EngineName;
-  readonly producers: number;
-  readonly followers: number;
-  /** Producers that lie. Default 0. */
-  readonly byzantine?: number;
-  readonly changes?: boolean;
-  readonly topology?: Topology;
-  readonly durationMs: number;
+export interface ExplicitRun extends Omit<SweepRun, "faults"> {
   readonly profile: FaultProfile;
   readonly schedule: readonly ScheduledFault[];
 }

@@ -1,7 +1,7 @@
 /** What a light client takes from a genesis file: the chain's id, its engine, its producers. Without the node's schema, for web pages. */
 import { makeConfiguration } from "../../../chain/configuration.ts";
 import { PRODUCERS_MAX } from "../../../chain/constants.ts";
-import type { EngineName } from "../../../chain/genesis.ts";
+import { ENGINE_NAMES, type EngineName } from "../../../chain/genesis.ts";
 import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { canonicalJson } from "../../base/canonicalJson.ts";
@@ -9,7 +9,7 @@ import { sha256Hex } from "../../base/hash.ts";
 import { isListOf, isObject } from "../shape.ts";
 import { LightError } from "./errors.ts";
 
-const ENGINES: readonly unknown[] = ["raft", "vsr", "bft"] satisfies readonly EngineName[];
+const ENGINES: readonly unknown[] = ENGINE_NAMES;
 
 /**
  * @param value the JSON of genesis.json

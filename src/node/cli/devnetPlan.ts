@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { ENGINE_NAMES } from "../../../chain/genesis.ts";
 import { checkFree } from "../directory.ts";
 import { DEFAULT_BASE_PORT, type NetworkNode, type NetworkPlan } from "../network.ts";
 import { messageOf, whyNotRead } from "../systemError.ts";
@@ -15,7 +16,7 @@ const FOLLOWERS_DEFAULT = 1;
 const PRODUCERS_DEFAULT = 4;
 
 const devnetSchema = z.strictObject({
-  engine: z.enum(["raft", "vsr", "bft"]),
+  engine: z.enum(ENGINE_NAMES),
   producers: z.number().int().min(1).max(200),
   followers: z.number().int().min(0).max(200),
   basePort: z.number().int().min(1).max(65_535),

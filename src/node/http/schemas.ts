@@ -6,7 +6,7 @@ import { PRODUCER_EVIDENCE_FORMAT } from "../../../consensus/producerEvidence.ts
 import { HEAD_PROOF_FORMAT } from "../../../consensus/headProof.ts";
 import { PRODUCERS_PROOF_FORMAT } from "../../../consensus/producersProof.ts";
 import { PROOF_FORMAT } from "../../../consensus/transactionProof.ts";
-import { PRODUCER_APPROVALS } from "../../../chain/genesis.ts";
+import { ENGINE_NAMES, PRODUCER_APPROVALS } from "../../../chain/genesis.ts";
 import { BLOCKS_LIMIT, KV_LIMIT, WAIT_DEFAULT_MS, WAIT_MAX_MS } from "./limits.ts";
 
 /** Answers by status, for the document only: nothing is checked or cut off by them. */
@@ -286,7 +286,7 @@ export const statusSchema = z.object({
     version: z.string(),
   }),
   consensus: z.object({
-    engine: z.enum(["raft", "vsr", "bft"]),
+    engine: z.enum(ENGINE_NAMES),
     view: count,
     leader: hex.nullable(),
     producers: z.array(z.object({ name: z.string(), key: hex })),
@@ -427,7 +427,7 @@ export const rejectedSchema = z.object({ rejected: z.array(hex).describe("ids, o
 export const genesisSchema = z.looseObject({
   name: z.string(),
   time,
-  engine: z.enum(["raft", "vsr", "bft"]),
+  engine: z.enum(ENGINE_NAMES),
   producers: z.array(z.looseObject({ name: z.string(), key: hex, address: z.string() })),
   application: z.looseObject({ name: z.string() }),
 });

@@ -3,7 +3,7 @@
  * directory. Every row is checked against its checksum: what comes out is what was written, or DAMAGED.
  */
 import { checksum, evidenceChecksum, recordChecksum } from "./chainChecksum.ts";
-import { chainFile, hasEvidence, readChainIdentity } from "./chainSchema.ts";
+import { type BlockRow, chainFile, hasEvidence, readChainIdentity } from "./chainSchema.ts";
 import { openReader } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import { toStorageError } from "./errors.ts";
@@ -24,17 +24,6 @@ const CACHE_BYTES = 2 * 1024 * 1024;
 const STEP_ROWS = 16;
 /** Rows that `range` reads by one statement. */
 const RANGE_STEP_ROWS = 256;
-
-interface BlockRow {
-  readonly number: number;
-  readonly height: number;
-  readonly crc: number;
-  readonly id: Buffer;
-  readonly parent: Buffer;
-  readonly header: Buffer;
-  readonly signature: Buffer;
-  readonly body: Buffer;
-}
 
 interface PointerRow {
   readonly height: number;

@@ -42,6 +42,18 @@ CREATE TABLE certificates (height INTEGER PRIMARY KEY, id BLOB NOT NULL, certifi
 CREATE TABLE producers (height INTEGER PRIMARY KEY, proven INTEGER NOT NULL, sets BLOB NOT NULL, crc INTEGER NOT NULL);
 `;
 
+/** Of `blocks`. */
+export interface BlockRow {
+  readonly number: number;
+  readonly height: number;
+  readonly crc: number;
+  readonly id: Buffer;
+  readonly parent: Buffer;
+  readonly header: Buffer;
+  readonly signature: Buffer;
+  readonly body: Buffer;
+}
+
 /** Directories that were made before it get it when a node starts on them. */
 const EVIDENCE_TABLE = `CREATE TABLE IF NOT EXISTS evidence (producer BLOB NOT NULL, kind TEXT NOT NULL, bytes BLOB NOT NULL,
   crc INTEGER NOT NULL, PRIMARY KEY (producer, kind))`;

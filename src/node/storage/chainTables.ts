@@ -2,6 +2,7 @@
 import { crc32 } from "node:zlib";
 import { checksum, evidenceChecksum, recordChecksum } from "./chainChecksum.ts";
 import type { PackedBlock, PackedChainWrite, PackedEvidence, PackedIrreversible, PackedSets } from "./chainMessage.ts";
+import type { BlockRow } from "./chainSchema.ts";
 import type { Connection } from "./connection.ts";
 import { StorageError } from "./types.ts";
 
@@ -14,17 +15,6 @@ interface BlockPlace {
 interface Pointer {
   readonly height: number;
   readonly id: Buffer;
-}
-
-interface StoredContent {
-  readonly number: number;
-  readonly height: number;
-  readonly crc: number;
-  readonly id: Buffer;
-  readonly parent: Buffer;
-  readonly header: Buffer;
-  readonly signature: Buffer;
-  readonly body: Buffer;
 }
 
 export class ChainTables {
@@ -152,7 +142,7 @@ function prepareStatements(connection: Connection) {
     replaceBlock: connection.prepare(
       `UPDATE blocks SET height = ?, crc = ?, id = ?, parent = ?, header = ?, signature = ?, body = ? WHERE number = ?`,
     ),
-    contentById: connection.prepare<[Buffer], StoredContent>("SELECT * FROM blocks WHERE id = ?"),
+    contentById: connection.prepare<[Buffer], BlockRow>("SELECT * FROM blocks WHERE id = ?"),
     placeById: connection.prepare<[Buffer], BlockPlace>("SELECT number, height, parent FROM blocks WHERE id = ?"),
     addReversible: connection.prepare("INSERT INTO reversible (height, block) VALUES (?, ?)"),
     removeReversible: connection.prepare("DELETE FROM reversible WHERE height = ? AND block = ?"),

@@ -1,10 +1,8 @@
 /** Changes of the producer set by joint consensus (docs/protocol.md, section 4, "Producer sets"). */
 import { describe, expect, it } from "vitest";
-import type { EngineName } from "../../../chain/genesis.ts";
+import { ENGINE_NAMES, type EngineName } from "../../../chain/genesis.ts";
 import { SYNC_LIMITS } from "../../../consensus/sync/constants.ts";
 import { Stage, type StageOptions } from "../../../tools/sim/scenarios/stage.ts";
-
-const ENGINES: readonly EngineName[] = ["raft", "vsr", "bft"];
 
 function open(engine: EngineName, producers: number, followers: number, options: StageOptions = {}): Stage {
   return Stage.open(producers, { engine, followers, changes: true, ...options });
@@ -24,7 +22,7 @@ function allPairs(): number[][] {
   return walk.reverse();
 }
 
-describe.each(ENGINES)("producer sets: %s", (engine) => {
+describe.each(ENGINE_NAMES)("producer sets: %s", (engine) => {
   it("every set of up to four nodes becomes every other, and decides", { timeout: 120_000 }, () => {
     const stage = open(engine, 4, 0);
     const [first, ...rest] = allPairs();
@@ -175,7 +173,7 @@ describe("a fork at the block that proposes a set", () => {
   });
 
   it("what is undecided when both sets lose their quorum is decided once they have it again", () => {
-    for (const engine of ENGINES) {
+    for (const engine of ENGINE_NAMES) {
       const stage = open(engine, 4, 3);
       // The new set cannot be reached: the old one decides the proposal, and nothing more.
       stage.part([0, 1, 2, 3], [4, 5, 6]);
