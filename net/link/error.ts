@@ -4,9 +4,13 @@ import type { LinkErrorCode } from "./types.ts";
 export class LinkError extends Error {
   readonly code: LinkErrorCode;
 
-  constructor(code: LinkErrorCode, message: string, options?: ErrorOptions) {
+  /** Of `LISTEN_FAILED`: what the system said, such as `EADDRINUSE`. */
+  readonly systemCode: string | undefined;
+
+  constructor(code: LinkErrorCode, message: string, options?: ErrorOptions & { readonly systemCode?: string }) {
     super(message, options);
     this.name = "LinkError";
     this.code = code;
+    this.systemCode = options?.systemCode;
   }
 }

@@ -65,13 +65,18 @@ export async function createHost({ privateKeySeed, listen, maxPeers, limits }: H
   });
 }
 
+/** What the system said: libp2p tells it in its text only, before a stack. */
+const LISTEN_ERROR = /\blisten (E[A-Z]+)[^\n]*/;
+
 /** Throws `LISTEN_FAILED`. */
 export async function startHost(host: Libp2p, listen: string): Promise<void> {
   try {
     await host.start();
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LinkError("LISTEN_FAILED", `cannot listen on ${listen}: ${why}`, { cause });
+    const [said = why, systemCode] = LISTEN_ERROR.exec(why) ?? [];
+    const options = { cause, ...(systemCode !== undefined && { systemCode }) };
+    throw new LinkError("LISTEN_FAILED", `cannot listen on ${listen}: ${said}`, options);
   }
 }
 

@@ -94,15 +94,19 @@ describe("a start that cannot be right ends with status 3 or 2 and one error", (
     expect(stderr).toMatch(/backup/);
   });
 
-  test("a port in use", async () => {
+  test.each([
+    ["peers", BASE_PORT, "p2p.listen", "--listen"],
+    ["HTTP", BASE_PORT + 1, "http.listen", "--http"],
+  ])("a port in use: for %s", async (_, port, setting, flag) => {
     const dir = copyOfMade();
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(BASE_PORT + 1, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
     const { status, stderr } = start(dir);
     server.close();
     expect(status).toBe(3);
-    expect(stderr).toMatch(new RegExp(`${BASE_PORT + 1}`));
-    expect(stderr).toMatch(/in use/i);
+    const error = `^cairn: ${setting} \\S*${port}: the port is in use by another program; .* ${flag} or in config.toml$`;
+    expect(stderr).toMatch(new RegExp(error, "m"));
+    expect(stderr).not.toMatch(/ at /);
   });
 
   test("a directory without a node", () => {

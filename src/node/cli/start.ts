@@ -2,11 +2,12 @@
  * `cairn start DIR`: the node first, then HTTP, then one line on standard output. SIGTERM and SIGINT end it the other
  * way round.
  */
+import { LinkError } from "../../../net/link/error.ts";
 import { readNodeDirectory, type NodeDirectory } from "../directory.ts";
 import { type HttpServer, startHttp } from "../http/server.ts";
 import { type Logger, makeLogger } from "../logging.ts";
 import type { RunningNode } from "../startTypes.ts";
-import { messageOf } from "../systemError.ts";
+import { messageOf, systemCode } from "../systemError.ts";
 import { CliError, directoryFailure, EXIT, type ExitStatus } from "./error.ts";
 import type { SettingOptions } from "./settingFlags.ts";
 import { settingSources } from "./settingSources.ts";
@@ -51,6 +52,10 @@ async function start(directory: NodeDirectory, log: Logger, onFatal: (error: Err
   try {
     return await startNode({ dir, config, genesis, key, log, onFatal });
   } catch (error) {
+    if (error instanceof LinkError && error.code === "LISTEN_FAILED") {
+      const where = `p2p.listen ${config.p2p.listen}`;
+      throw new CliError(EXIT.unreachable, whyNotListening(where, "--listen", error.systemCode, error.message));
+    }
     if (isExpected(error)) throw new CliError(EXIT.unreachable, error.message);
     throw error;
   }
@@ -67,20 +72,23 @@ async function serve(node: RunningNode, { config }: NodeDirectory, log: Logger):
   } catch (error) {
     await node.stop();
     const where = `http.listen ${config.http.host}:${config.http.port}`;
-    throw new CliError(EXIT.unreachable, whyNotListening(where, error));
+    throw new CliError(
+      EXIT.unreachable,
+      whyNotListening(where, "--http", systemCode(error), `cannot listen: ${messageOf(error)}`),
+    );
   }
 }
 
-function whyNotListening(where: string, error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
+/** @param said what to say of another error */
+function whyNotListening(where: string, flag: string, code: string | undefined, said: string): string {
   if (code === "EADDRINUSE") {
-    return `${where}: the port is in use by another program; stop that one, or choose another port with --http or in config.toml`;
+    return `${where}: the port is in use by another program; stop that one, or choose another port with ${flag} or in config.toml`;
   }
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
-    return `${where}: this machine has no such address; choose another with --http or in config.toml`;
+    return `${where}: this machine has no such address; choose another with ${flag} or in config.toml`;
   }
   if (code === "EACCES") return `${where}: permission denied; choose a port above 1023`;
-  return `${where}: cannot listen: ${messageOf(error)}`;
+  return `${where}: ${said}`;
 }
 
 /** Resolves at the first signal. Another one later than a moment ends the process at once. */
