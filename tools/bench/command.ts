@@ -2,11 +2,10 @@
  * `cairn bench`: a network of real processes on this machine, loaded by this process, with the machine's limits beside
  * the figures. Figures of a shared machine spread: compare within one run, quote medians.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { NetworkProcesses } from "../network/processes.ts";
+import { makeScratch, removeScratch } from "../scratch.ts";
 import { run as runBroadcast } from "./broadcast/command.ts";
 import { run as runLanes } from "./lanes/command.ts";
 import { run as runEngines } from "./engines/command.ts";
@@ -67,7 +66,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function measure(flags: Flags): Promise<Report> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-bench-"));
+  const dir = makeScratch("cairn-bench-");
   const note = (text: string): void => void (process.stderr.isTTY && process.stderr.write(`${text}\n`));
   try {
     note("measures the machine's limits");
@@ -88,7 +87,7 @@ async function measure(flags: Flags): Promise<Report> {
       await network.endAll();
     }
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    removeScratch(dir);
   }
 }
 

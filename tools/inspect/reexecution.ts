@@ -3,9 +3,6 @@
  * temporary directory, so that memory does not grow with it; one run of blocks is written while the next is executed.
  */
 import { randomInt } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
 import type { Block } from "../../chain/block.ts";
 import { elementAt } from "../../chain/byteList.ts";
@@ -19,6 +16,7 @@ import { derivedWriteOf, stateReader } from "../../src/node/restoreFromDisk.ts";
 import { DerivedStore } from "../../src/node/storage/derivedStore.ts";
 import { StateReader } from "../../src/node/storage/stateReader.ts";
 import type { StorageError } from "../../src/node/storage/types.ts";
+import { makeScratch, removeScratch } from "../scratch.ts";
 import { type Fault, FaultFound, type FaultKind } from "./fault.ts";
 
 /** Transactions and bytes of blocks after which a run is written. */
@@ -62,7 +60,7 @@ export class Reexecution {
 
   /** Rejects with a StorageError when the temporary directory cannot be written. */
   static async start(genesis: Genesis, application: Application): Promise<Reexecution> {
-    const dir = mkdtempSync(join(tmpdir(), "cairn-verify-"));
+    const dir = makeScratch("cairn-verify-");
     try {
       const told: { whole?: Reexecution } = {};
       const store = await DerivedStore.open(
@@ -86,7 +84,7 @@ export class Reexecution {
       await whole.#awaitWritten();
       return whole;
     } catch (error) {
-      rmSync(dir, { recursive: true, force: true });
+      removeScratch(dir);
       throw error;
     }
   }
@@ -165,7 +163,7 @@ export class Reexecution {
     try {
       await this.#store.close();
     } finally {
-      rmSync(this.#dir, { recursive: true, force: true });
+      removeScratch(this.#dir);
     }
   }
 

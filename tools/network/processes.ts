@@ -4,13 +4,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, existsSync, mkdtempSync, rmSync, type WriteStream } from "node:fs";
-import { tmpdir } from "node:os";
+import { createWriteStream, existsSync, type WriteStream } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createNetwork, type NetworkNode } from "../../src/node/network.ts";
 import type { EngineName } from "../../chain/genesis.ts";
 import type { NodeStatus } from "../../src/node/api.ts";
+import { makeScratch, removeScratch } from "../scratch.ts";
 
 export interface NetworkOptions {
   readonly dir: string;
@@ -43,6 +43,12 @@ export const HOSTILE = join(findRoot(), "dist", "tools", "network", "hostileSour
 /** A machine that is busy with other tests answers late; a node that is stuck never does. */
 const STATUS_TIMEOUT_MS = 60_000;
 
+/** Whoever started them and ends first, by an error or a signal that it listens to, takes them along. */
+const started = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of started) child.kill("SIGKILL");
+});
+
 export class NodeProcess {
   readonly node: NetworkNode;
   #child: ChildProcess | undefined;
@@ -73,6 +79,8 @@ export class NodeProcess {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
+    started.add(child);
+    child.once("exit", () => started.delete(child));
     child.stderr.on("data", (chunk: Buffer) => {
       this.#log?.write(chunk);
       this.stderr = (this.stderr + chunk.toString()).slice(-64 * 1024);
@@ -174,7 +182,7 @@ export async function withNetwork<T>(
   options: Omit<NetworkOptions, "dir">,
   work: (network: NetworkProcesses) => Promise<T>,
 ): Promise<T> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-network-"));
+  const dir = makeScratch("cairn-network-");
   try {
     const network = NetworkProcesses.create({ dir, ...options });
     try {
@@ -183,7 +191,7 @@ export async function withNetwork<T>(
       await network.endAll("SIGKILL");
     }
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    removeScratch(dir);
   }
 }
 

@@ -2,11 +2,10 @@
  * `cairn bench engines`: networks of different engines and sizes in one run, in turns, so that what else the machine does
  * meanwhile falls on all of them.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { NetworkProcesses } from "../../network/processes.ts";
+import { makeScratch, removeScratch } from "../../scratch.ts";
 import { integer, integers, machine } from "../flags.ts";
 import { parse } from "../parse.ts";
 import { quantile, round } from "../statistics.ts";
@@ -88,7 +87,7 @@ async function measure(flags: Flags): Promise<Row[]> {
 }
 
 async function measureOne({ engine, producers }: Contestant, flags: Flags): Promise<ThroughputRow[]> {
-  const dir = mkdtempSync(join(tmpdir(), "cairn-bench-"));
+  const dir = makeScratch("cairn-bench-");
   const { basePort, seconds, bytes, inflight } = flags;
   const network = NetworkProcesses.create({ dir: join(dir, "network"), engine, producers, followers: 0, basePort });
   try {
@@ -104,7 +103,7 @@ async function measureOne({ engine, producers }: Contestant, flags: Flags): Prom
     return rows;
   } finally {
     await network.endAll();
-    rmSync(dir, { recursive: true, force: true });
+    removeScratch(dir);
   }
 }
 
