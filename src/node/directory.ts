@@ -54,7 +54,7 @@ export function createNodeDirectory(dir: string, node: NewNode): Result<undefine
   const made: string[] = [];
   const failed = fillDirectory(dir, node, node.isRecordLost === true ? undefined : record.value, made);
   if (failed === undefined) return ok(undefined);
-  for (const file of made.reverse()) rmSync(file, { force: true });
+  for (const path of made.reverse()) rmSync(path, { recursive: true, force: true });
   return err(failed);
 }
 
@@ -66,13 +66,12 @@ function fillDirectory(
 ): DirectoryError | undefined {
   let file = dir;
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o755 });
+    const firstMade = mkdirSync(dir, { recursive: true, mode: 0o755 });
+    if (firstMade !== undefined) made.push(firstMade);
     file = join(dir, NODE_FILES.genesis);
-    writeNew(file, `${JSON.stringify(genesis.value, null, 2)}\n`, 0o644);
-    made.push(file);
+    writeNew(file, `${JSON.stringify(genesis.value, null, 2)}\n`, 0o644, made);
     file = join(dir, NODE_FILES.config);
-    writeNew(file, configTemplate(settings), 0o600); // it may hold the token
-    made.push(file);
+    writeNew(file, configTemplate(settings), 0o600, made); // it may hold the token
     file = join(dir, NODE_FILES.key);
     const written = writeNodeKey(file, key);
     if (!written.ok) return { code: "KEY", messages: [written.error.message] };
@@ -160,10 +159,13 @@ export function withinGenesis(config: Config, { limits }: GenesisFile): Config {
   };
 }
 
-function writeNew(file: string, text: string, mode: number): void {
+/** @param made gets the file as soon as it is there, whole or not */
+function writeNew(file: string, text: string, mode: number, made: string[]): void {
   const descriptor = openSync(file, "wx", mode);
+  made.push(file);
   try {
-    writeSync(descriptor, text);
+    const bytes = Buffer.from(text);
+    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

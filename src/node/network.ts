@@ -1,4 +1,5 @@
 /** Directories of a whole network (`testnet`, `devnet`): `DIR/node0`, `DIR/node1`, ..., producers first. */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { err, ok, type Result } from "../base/result.ts";
 import { checkFree, createNodeDirectory, type DirectoryError } from "./directory.ts";
@@ -62,7 +63,9 @@ export function createNetwork(dir: string, plan: NetworkPlan): Result<readonly N
       key: keys[index] as NodeKey,
       settings: nodeSettings(plan, node, index),
     });
-    if (!made.ok) return made;
+    if (made.ok) continue;
+    for (const { dir: whole } of nodes.slice(0, index)) rmSync(whole, { recursive: true, force: true });
+    return made;
   }
   return ok(nodes);
 }

@@ -2,13 +2,14 @@
  * What the operator decided by hand, blocks rejected and peers switched off, each in a file of the node's directory: what
  * the file says holds at the next start. It is replaced whole, so a crash leaves the old list or the new one.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { REJECTED_BLOCKS_MAX } from "../../chain/constants.ts";
 import { OFF_PEERS_MAX } from "../../net/link/limits.ts";
 import { StorageError } from "./storage/types.ts";
 import { messageOf, systemCode } from "./systemError.ts";
+import { writeWhole } from "./wholeFile.ts";
 
 /** One list: the file holds an object whose only field is an array of ids or keys. */
 export interface ListKind {
@@ -81,21 +82,7 @@ export class OperatorList {
 
   #write(ids: ReadonlySet<string>): void {
     const file = join(this.#dir, this.#kind.file);
-    const unfinished = `${file}.new`;
-    const descriptor = openSync(unfinished, "w", 0o644);
-    try {
-      writeSync(descriptor, `${JSON.stringify({ [this.#kind.field]: [...ids] }, null, 2)}\n`);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(unfinished, file);
-    const directory = openSync(this.#dir, "r");
-    try {
-      fsyncSync(directory);
-    } finally {
-      closeSync(directory);
-    }
+    writeWhole(file, `${JSON.stringify({ [this.#kind.field]: [...ids] }, null, 2)}\n`);
     this.#ids = ids;
   }
 }

@@ -7,6 +7,7 @@ import {
   rmSync,
   statSync,
   writeFileSync,
+  symlinkSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -93,7 +94,7 @@ describe("a new node's directory", () => {
     const broken = { ...key, seed: undefined as unknown as Uint8Array };
     const made = createNodeDirectory(failing, { genesis: testGenesis(), key: broken, settings: {} });
     expect(made.ok ? undefined : made.error.code).toBe("KEY");
-    expect(readdirSync(failing)).toEqual([]);
+    expect(existsSync(failing)).toBe(false);
   });
 });
 
@@ -168,6 +169,15 @@ describe("a network's directories", () => {
     expect(made.value.map(({ address }) => address)).toEqual(["10.0.0.1:30000", "[fd00::2]:30010", "10.0.0.1:30020"]);
     const read = readNodeDirectory(made.value[1]?.dir ?? "", {});
     expect(read.ok && [read.value.config.p2p.listen, read.value.config.http.host]).toEqual(["[::]:30010", "127.0.0.1"]);
+  });
+
+  test("are all gone again when one cannot be made", () => {
+    const dir = join(root, "half");
+    mkdirSync(dir);
+    symlinkSync(join(root, "nowhere", "at", "all"), join(dir, "node2"));
+    const made = createNetwork(dir, plan);
+    expect(made.ok ? undefined : made.error.code).toBe("DIRECTORY_UNWRITABLE");
+    expect(readdirSync(dir)).toEqual(["node2"]);
   });
 
   test("are not begun when one is in the way", () => {

@@ -2,7 +2,7 @@
  * `cairn audit URL...`: several nodes, one history, or evidence that there are two. `cairn audit verify FILE --genesis FILE`:
  * does that prove it, or that a producer lied?
  */
-import { appendFileSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EVIDENCE_WORDS } from "../../../consensus/bft/evidence.ts";
@@ -19,6 +19,7 @@ import {
   trustedGenesis,
 } from "../../client/light/index.ts";
 import { messageOf } from "../systemError.ts";
+import { writeWhole } from "../wholeFile.ts";
 import { cliErrorOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { readJson } from "./input.ts";
@@ -231,8 +232,7 @@ class AuditLog {
   /** Whole or not at all. */
   #write(name: string, value: unknown): string {
     const file = join(this.#dir, name);
-    writeFileSync(`${file}.new`, `${JSON.stringify(value, null, 1)}\n`);
-    renameSync(`${file}.new`, file);
+    writeWhole(file, `${JSON.stringify(value, null, 1)}\n`);
     return file;
   }
 }

@@ -1,4 +1,5 @@
 /** `cairn inspect WHERE verify`: how far it is, what was checked, and the first thing wrong. */
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Application } from "../../../chain/application.ts";
 import type { ReadBlock } from "../../../tools/inspect/blockOfJson.ts";
@@ -9,6 +10,8 @@ import { verifyDirectory } from "../../../tools/inspect/verifyDirectory.ts";
 import { applicationByName } from "../applicationByName.ts";
 import { NODE_FILES } from "../directory.ts";
 import { type GenesisFile, parseGenesis, readGenesisFile } from "../genesisFile.ts";
+import { StorageError } from "../storage/types.ts";
+import { whyNotWritten } from "../systemError.ts";
 import { get } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { isUrlOf, openSource } from "./inspectSource.ts";
@@ -24,12 +27,24 @@ export interface VerifyFlags {
 export async function inspectVerify(where: string, flags: VerifyFlags): Promise<ExitStatus> {
   const started = performance.now();
   const progress = makeProgress(started);
-  const report = await verified(where, flags, progress.tell);
+  const report = await verified(where, flags, progress.tell).catch((error: unknown) => {
+    throw scratchFailure(error) ?? error;
+  });
   progress.end();
   const seconds = (performance.now() - started) / 1000;
   if (flags.json) printJson({ ...report, seconds: Math.round(seconds * 100) / 100 });
   else print(reportText(report, seconds));
   return report.ok ? EXIT.ok : EXIT.no;
+}
+
+/** Of the temporary directory: nothing else is written. */
+function scratchFailure(error: unknown): CliError | undefined {
+  const isFull = error instanceof StorageError && error.code === "DISK_FULL";
+  const isNone = error instanceof Error && "syscall" in error && error.syscall === "mkdtemp";
+  if (!isFull && !isNone) return undefined;
+  const why = isFull ? `${error.file}: no space left on the disk` : whyNotWritten(tmpdir(), error);
+  const what = "the state grows again in a temporary directory, about as large as state.db";
+  return new CliError(EXIT.unreachable, `${why}; ${what}: name a place with TMPDIR`);
 }
 
 async function verified(where: string, flags: VerifyFlags, onProgress: OnProgress): Promise<Report> {

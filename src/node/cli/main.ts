@@ -3,7 +3,7 @@
  * not load a database.
  */
 import { Command, CommanderError } from "commander";
-import { messageOf } from "../systemError.ts";
+import { messageOf, systemCode, whyNotWritten } from "../systemError.ts";
 import { VERSION } from "../version.ts";
 import { addClientCommands } from "./clientCommands.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
@@ -22,7 +22,7 @@ const TOOLS: readonly string[] = ["sim", "bench"];
 
 /** Runs a command line, without the program's own name. Resolves with the exit status; never rejects. */
 export async function main(argv: readonly string[]): Promise<number> {
-  endQuietlyOnClosedPipe();
+  endOnOutputError();
   try {
     const [first = "", ...rest] = argv;
     if (TOOLS.includes(first)) return await (await loadTool(first)).run(rest);
@@ -87,12 +87,12 @@ function statusOfError(error: unknown): number {
   return EXIT.unreachable;
 }
 
-/** `cairn ... | head` is no error. */
-function endQuietlyOnClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: Error & { readonly code?: string }) => {
-      if (error.code === "EPIPE") process.exit(EXIT.ok);
-      throw error;
-    });
-  }
+/** `cairn ... | head` is no error; a full disk behind `>` is. */
+function endOnOutputError(): void {
+  process.stderr.on("error", (error) => process.exit(systemCode(error) === "EPIPE" ? EXIT.ok : EXIT.unreachable));
+  process.stdout.on("error", (error) => {
+    if (systemCode(error) === "EPIPE") process.exit(EXIT.ok);
+    printError(`cairn: ${whyNotWritten("standard output", error)}`);
+    process.exit(EXIT.unreachable);
+  });
 }

@@ -1,6 +1,6 @@
 /** `cairn producers show|propose|approve`. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GENESIS_DEFAULTS, NONCE_BYTES, SIGNATURE_BYTES } from "../../../chain/constants.ts";
@@ -25,6 +25,7 @@ import {
   proposalText,
 } from "../proposalFile.ts";
 import { whyNotRead, whyNotWritten } from "../systemError.ts";
+import { writeWhole } from "../wholeFile.ts";
 import { answerOf, type ClientFlags, clientOf, get } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { quorumFaults } from "./liveQuorum.ts";
@@ -298,7 +299,10 @@ function readProposal(file: string): ProposalFile {
 
 function writeProposal(file: string, proposal: ProposalFile): void {
   try {
-    writeFileSync(file, proposalText(proposal));
+    const text = proposalText(proposal);
+    // Approvals that were collected are not lost to a full disk. A device is written as it is.
+    if (lstatSync(file, { throwIfNoEntry: false })?.isFile() ?? true) writeWhole(file, text);
+    else writeFileSync(file, text);
   } catch (error) {
     throw new CliError(EXIT.unreachable, whyNotWritten(file, error));
   }
