@@ -55,6 +55,9 @@ async function runHere() {
   }
   const cli = await import(main.href);
   process.exitCode = await cli.main(process.argv.slice(2));
+  // A node has closed what it had. A timer that libp2p leaves behind would hold the process for another second, in which
+  // this producer is missing; standard error takes what is written at once.
+  if (process.argv[2] === "start") process.exit();
 }
 
 /**

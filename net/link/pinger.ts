@@ -3,8 +3,14 @@
  * the peer counts as life, so a peer that is busy sending is never taken for dead.
  */
 
-/** Weight of a new sample in the smoothed round-trip time (RFC 6298's alpha). */
+/**
+ * Weight of a sample in the smoothed round-trip time (RFC 6298's alpha), where it is longer. A shorter one counts whole: what
+ * is busy for a while, above all when it starts, answers late and says nothing of the path.
+ */
 const RTT_WEIGHT = 1 / 8;
+
+/** So many pings of a new link follow one another as soon as one is judged: the first finds one side busy starting. */
+const FIRST_PINGS = 3;
 
 /** What is sent to a peer that has been silent for so long is followed by a ping, ms: who is spoken to is known to live. */
 const SILENT_MS = 500;
@@ -25,6 +31,8 @@ export class Pinger {
   readonly #sentAtMs = new Map<number, number>();
   #nextId = 1;
   #timer: NodeJS.Timeout | undefined;
+  /** Answered in time so far. */
+  #answered = 0;
   #heardAtMs = performance.now();
   /** Of the first ping since the peer was heard last. */
   #askedAtMs: number | undefined;
@@ -72,7 +80,8 @@ export class Pinger {
     if (sentAtMs === undefined) return;
     this.#sentAtMs.delete(id);
     const sampleMs = performance.now() - sentAtMs;
-    this.rttMs = this.rttMs === undefined ? sampleMs : this.rttMs + RTT_WEIGHT * (sampleMs - this.rttMs);
+    const before = this.rttMs ?? sampleMs;
+    this.rttMs = sampleMs < before ? sampleMs : before + RTT_WEIGHT * (sampleMs - before);
   }
 
   /** Whether anything arrives within `timeoutMs`. The peer is pinged to make it answer. */
@@ -109,6 +118,8 @@ export class Pinger {
     if (this.#stopped) return;
     const { timeoutsMs, intervalMs, onSilent } = this.#options;
     if (this.#heardAtMs > sentAtMs) {
+      if (resend === 0) this.#answered++;
+      if (resend === 0 && this.#answered < FIRST_PINGS) return this.#ping(0);
       const waitMs = Math.max(0, sentAtMs + intervalMs - performance.now());
       this.#timer = setTimeout(() => this.#ping(0), waitMs);
     } else if (resend < timeoutsMs.length) {

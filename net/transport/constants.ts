@@ -2,13 +2,17 @@
 
 /**
  * A metric is the smoothed round-trip time of a path plus so much a link, ms. Much, because each relay is one more that may
- * die, and be noticed late: a direct link is left for a detour that is faster by more than this.
+ * die, stop or be busy, and be noticed late: a direct link is left for a detour that is faster by more than this. Round trips
+ * of busy machines tremble by as much.
  */
-export const HOP_COST_MS = 50;
-/** A link whose round trip was not measured yet counts as a slow one, ms. */
-export const UNMEASURED_ROUND_TRIP_MS = 50;
+export const HOP_COST_MS = 150;
 /** A link costs at most this, ms: 64 of the worst still make a finite metric. */
 export const LINK_COST_MAX_MS = 1_000;
+/**
+ * A link whose round trip was not measured yet counts as the slowest one, ms: who has just started is busy catching up, and
+ * must not look like a short cut between nodes whose links are slow because their machines are busy, too.
+ */
+export const UNMEASURED_ROUND_TRIP_MS = LINK_COST_MAX_MS;
 /**
  * A link over which nothing answers for so long counts as one with this round trip, ms: other ways are taken where there are
  * any, long before its pings run out.

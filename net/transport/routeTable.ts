@@ -126,7 +126,10 @@ export class RouteTable {
     return [...peers].map((peer) => this.#routeVia(producer, peer) as Route);
   }
 
-  /** Chooses anew. The one in use stays unless another is clearly better. */
+  /**
+   * Chooses anew. The one in use stays unless another is clearly better; for the link to the producer itself better will do:
+   * a relay is one more that may be late.
+   */
   select(producer: PeerKey): Route | undefined {
     const usable = this.routes(producer).filter(
       (route) => route.total < INFINITE_METRIC && this.isFeasible(producer, route),
@@ -135,7 +138,10 @@ export class RouteTable {
     let best = current;
     for (const route of usable) {
       if (best === undefined) best = route;
-      else if (best === current ? isClearlyBetter(best.total, route.total) : route.total < best.total) best = route;
+      else if (
+        best === current && route.via !== producer ? isClearlyBetter(best.total, route.total) : route.total < best.total
+      )
+        best = route;
     }
     if (best === undefined) this.#selected.delete(producer);
     else this.#selected.set(producer, best.via);

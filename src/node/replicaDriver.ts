@@ -53,6 +53,9 @@ const CHECKED_HERE_MAX = 4;
 /** Sends that may wait for a disk that does not answer; the oldest are stale by then and go first. */
 const HELD_SENDS_MAX = 16_384;
 
+/** A timer that fires so much too late tells that this process stood still, ms. */
+const LATE_MS = 50;
+
 export class ReplicaDriver {
   readonly #replica: Replica;
   readonly #clock: Clock;
@@ -203,8 +206,11 @@ export class ReplicaDriver {
   }
 
   #onTimer(at: number): void {
+    const lateMs = this.#clock.now() - at;
     // Timers may fire a little early, and the clock may run slow: the replica asks only when its time has come.
-    if (this.#clock.now() < at) this.#setTimer(at);
+    if (lateMs < 0) this.#setTimer(at);
+    // After this process was stopped for a while, timers run before sockets are read: who was silent is judged after the reading.
+    else if (lateMs >= LATE_MS) setImmediate(() => this.step({ kind: "tick" }));
     else this.step({ kind: "tick" });
   }
 }

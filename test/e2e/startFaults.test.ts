@@ -10,6 +10,8 @@ import { LoadClient, makeTransaction } from "../../tools/network/load.ts";
 import { CAIRN, NetworkProcesses, type NodeProcess, poll } from "../../tools/network/processes.ts";
 
 const BASE_PORT = 29_300;
+/** From its last word to the end of the process, ms: on a busy machine, and yet less than the second that libp2p would hold it. */
+const ENDS_WITHIN_MS = 900;
 let root: string;
 /** A directory of a stopped one-producer node with some blocks in it; each test works on a copy. */
 let made: string;
@@ -137,6 +139,9 @@ describe("with a running node", () => {
     expect(stderr).toMatch(/in use by process \d+/);
     expect((await node.status()).node.name).toBe("node0");
     expect(await node.end("SIGTERM")).toBe(0);
+    // Nothing that is left behind holds the process: whoever waits for its end to start it again loses no time.
+    const stoppedAt = Date.parse(/^(\S+) info .*\] stopped$/m.exec(node.stderr)?.[1] ?? "");
+    expect(Date.now() - stoppedAt).toBeLessThan(ENDS_WITHIN_MS);
   }, 300_000);
 
   test("a missing vote record: the node follows, never votes, says why; with it back it leads again", async () => {

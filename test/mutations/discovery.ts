@@ -117,6 +117,13 @@ export const DISCOVERING: readonly Mutation[] = [
     DIALER_TEST,
   ),
   tested(
+    "a start that was slow is remembered",
+    "net/link/pinger.ts",
+    "this.rttMs = sampleMs < before ? sampleMs : ",
+    "this.rttMs = ",
+    PINGER_TEST,
+  ),
+  tested(
     "pings are resent once more",
     "net/link/pinger.ts",
     "} else if (resend < timeoutsMs.length) {",

@@ -76,6 +76,26 @@ describe("a unicast (docs/protocol.md, section 2)", () => {
     }
   });
 
+  it("goes to a slow neighbour directly, and not by who has just come up, of whom nothing was measured", () => {
+    transport.measured(B, 400);
+    told(B, B, 0);
+    // Of the newcomer and by it all looks near.
+    told(A, B, 50);
+    transport.unicast(B, "urgent", PAYLOAD, { durable: false });
+    expect(recipients()).toEqual([B]);
+    transport.measured(A, 1);
+    transport.unicast(B, "urgent", PAYLOAD, { durable: false });
+    expect(recipients()).toEqual([B, A]);
+  });
+
+  it("goes directly as soon as that is no longer the longer way", () => {
+    told(A, B, 20);
+    transport.unicast(B, "urgent", PAYLOAD, { durable: false });
+    told(B, B, 0);
+    transport.unicast(B, "urgent", PAYLOAD, { durable: false });
+    expect(recipients()).toEqual([A, B]);
+  });
+
   it("goes over the link to its destination, and is dropped where there is none", () => {
     expect(transport.unicast(B, "urgent", PAYLOAD, { durable: true })).toBe(true);
     expect(sent).toEqual([

@@ -151,6 +151,19 @@ describe("the timer", () => {
     expect(kinds(inputs)).toEqual(["peerUp", "tick"]);
   });
 
+  it("that fires late, because the process stood still, ticks after what has come meanwhile", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { driver, inputs, world } = makeDriver((input) =>
+      input.kind === "peerUp" ? [{ kind: "setTimer", at: 1_100 }] : [],
+    );
+    driver.step({ kind: "peerUp", peer: "x" });
+    world.now += 700;
+    vi.advanceTimersByTime(100);
+    driver.step({ kind: "drained", peer: "x", lane: "bulk", bytes: 1 });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(kinds(inputs)).toEqual(["peerUp", "drained", "tick"]);
+  });
+
   it("is replaced by the next, and none is set for Infinity", () => {
     const ats = [1_100, 1_500, Number.POSITIVE_INFINITY];
     const { driver, inputs, world } = makeDriver((input) =>

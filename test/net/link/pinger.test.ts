@@ -9,6 +9,8 @@ class Bench {
   /** When pings left, ms. */
   readonly pings: number[] = [];
   ids: number[] = [];
+  /** Each ping is answered after so long. */
+  answersAfterMs: number | undefined;
   silentAt: number | undefined;
   readonly #start = performance.now();
   readonly pinger = new Pinger({
@@ -17,6 +19,7 @@ class Bench {
     send: (id) => {
       this.pings.push(this.now);
       this.ids.push(id);
+      if (this.answersAfterMs !== undefined) setTimeout(() => this.answer(id), this.answersAfterMs);
     },
     onSilent: () => {
       this.silentAt = this.now;
@@ -24,6 +27,11 @@ class Bench {
   });
   get now(): number {
     return performance.now() - this.#start;
+  }
+  /** The pong comes twice, and one for nothing. */
+  answer(id: number): void {
+    this.pinger.heard();
+    for (const each of [id, id, 4_000]) this.pinger.pong(each);
   }
 }
 
@@ -36,8 +44,9 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function started(): Bench {
+function started(answersAfterMs?: number): Bench {
   const bench = new Bench();
+  bench.answersAfterMs = answersAfterMs;
   bench.pinger.start();
   return bench;
 }
@@ -72,21 +81,23 @@ describe("a peer that is silent", () => {
 });
 
 describe("a peer that answers", () => {
-  test("is pinged every 5 s; the smoothed round trip follows its pongs, unknown ids do not count", () => {
-    const bench = started();
-    for (let i = 0; i < 40; i++) {
-      vi.advanceTimersByTime(80);
-      bench.pinger.heard();
-      bench.pinger.pong(bench.ids.at(-1) as number);
-      bench.pinger.pong(bench.ids.at(-1) as number);
-      bench.pinger.pong(4_000);
-      vi.advanceTimersByTime(pingIntervalMs - 80);
-    }
-    expect(bench.pings).toEqual(Array.from({ length: 41 }, (_, i) => i * pingIntervalMs));
+  test("is pinged thrice when the link is new, then every 5 s; the smoothed round trip follows its pongs, unknown ids do not count", () => {
+    const bench = started(80);
+    vi.advanceTimersByTime(4_000 + 40 * pingIntervalMs - 1);
+    expect(bench.pings).toEqual([0, 2_000, ...Array.from({ length: 40 }, (_, i) => 4_000 + i * pingIntervalMs)]);
     expect(bench.pinger.rttMs).toBe(80);
-    vi.advanceTimersByTime(160);
-    bench.pinger.pong(bench.ids.at(-1) as number);
+    bench.answersAfterMs = 160;
+    vi.advanceTimersByTime(161);
     expect(bench.pinger.rttMs).toBe(90);
+  });
+
+  test("that was slow while it started counts as what it is with its next pong", () => {
+    const bench = started(800);
+    vi.advanceTimersByTime(800);
+    expect(bench.pinger.rttMs).toBe(800);
+    bench.answersAfterMs = 20;
+    vi.advanceTimersByTime(1_220);
+    expect(bench.pinger.rttMs).toBe(20);
   });
 });
 
