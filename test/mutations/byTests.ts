@@ -192,7 +192,7 @@ export const BY_TESTS: readonly Mutation[] = [
     "test/replica/intake.test.ts",
   ),
   tested(
-    "node",
+    "link",
     "after a standstill others are judged before they are heard",
     "src/node/replicaDriver.ts",
     "else if (lateMs >= LATE_MS)",
