@@ -1,21 +1,25 @@
 /** `cairn audit` over real sockets: nodes that agree, one that lies, two that show two histories. */
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Proofs } from "../../src/node/proofs.ts";
 import { chainGenesis, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
 import { type Lie, ServedChain } from "../fixtures/lyingServer.ts";
 
 const RUN = fileURLToPath(new URL("../../src/node/cli/run.ts", import.meta.url));
+const PYTHON = fileURLToPath(new URL("../../tools/proofs/check_proof.py", import.meta.url));
 const root = mkdtempSync(join(tmpdir(), "cairn-audit-"));
 const genesisFile = join(root, "genesis.json");
 const servers: Server[] = [];
 const chains: ServedChain[] = [];
 const urls: Record<string, string> = {};
+/** Of the node that grows. */
+let shown: Proofs | undefined;
 
 beforeAll(async () => {
   for (const [name, transactionsPerBlock] of [
@@ -27,6 +31,17 @@ beforeAll(async () => {
     chains.push(chain);
     urls[name] = await listen(chain);
   }
+  for (const [name, producers] of [
+    ["oneWay", [0, 1, 2, 3]],
+    ["otherWay", [0, 1, 2, 5]],
+  ] as const) {
+    const changes = [{ height: 3, producers }];
+    await makeChain(join(root, name), { ...SMALL_CHAIN, blocks: 6, blocksPerCertificate: 2, reversible: 0, changes });
+    const chain = new ServedChain(join(root, name), chainGenesis());
+    chains.push(chain);
+    urls[name] = await listen(chain);
+  }
+  urls["grows"] = await listen(chains[0] as ServedChain, undefined, () => shown);
   const forged: Lie = (_, served) => ({ ...served, body: { ...(served.body as object), historyPath: [] } });
   urls["liar"] = await listen(chains[0] as ServedChain, forged);
   writeFileSync(genesisFile, JSON.stringify(chainGenesis().value));
@@ -37,13 +52,17 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-async function listen(chain: ServedChain, lie?: Lie): Promise<string> {
-  const answer = chain.fetch(lie);
+async function listen(chain: ServedChain, lie?: Lie, proofs?: () => Proofs | undefined): Promise<string> {
   const server = createServer((request, response) => {
-    void answer(`http://node${request.url ?? ""}`).then(async (answered) => {
-      response.writeHead(answered.status, { "content-type": "application/json" });
-      response.end(await answered.text());
-    });
+    void chain
+      .fetch(
+        lie,
+        proofs?.(),
+      )(`http://node${request.url ?? ""}`)
+      .then(async (answered) => {
+        response.writeHead(answered.status, { "content-type": "application/json" });
+        response.end(await answered.text());
+      });
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -64,8 +83,17 @@ function audit(...args: readonly string[]): Promise<Ended> {
   });
 }
 
-const once = (dir: string, ...nodes: readonly string[]): Promise<Ended> =>
-  audit(...nodes.map((name) => urls[name] as string), "--genesis", genesisFile, "--dir", join(root, dir), "--once");
+const once = (dir: string, ...nodes: readonly string[]): Promise<Ended> => onceFrom(undefined, dir, ...nodes);
+const onceFrom = (from: string | undefined, dir: string, ...nodes: readonly string[]): Promise<Ended> =>
+  audit(
+    ...nodes.map((name) => urls[name] as string),
+    "--genesis",
+    genesisFile,
+    "--dir",
+    join(root, dir),
+    "--once",
+    ...(from === undefined ? [] : ["--from", join(root, from, "head.json")]),
+  );
 
 it("nodes that agree: status 0, the newest proof and a log are kept; the next audit goes on from it", async () => {
   const first = await once("quiet", "honest", "honest");
@@ -88,6 +116,58 @@ it("two histories: an alarm with evidence that verifies, and does not when a byt
   writeFileSync(file, readFileSync(file, "utf8").replace('"height": 20', '"height": 19'));
   const refused = await audit("verify", file, "--genesis", genesisFile);
   expect([refused.status, refused.text]).toEqual([1, expect.stringContaining("no evidence")]);
+});
+
+it("two ways of changing one producer set: evidence that the command and the script of Python take", async () => {
+  const { status, text } = await once("ways", "oneWay", "otherWay");
+  expect([status, text]).toEqual([1, expect.stringContaining("ALARM")]);
+  const file = join(root, "ways", "fork-6.json");
+  expect(readFileSync(file, "utf8")).toContain('"secondProducers"');
+  expect((await audit("verify", file, "--genesis", genesisFile)).status).toBe(0);
+  const python = spawnSync("python3", [PYTHON, "--genesis", genesisFile, file], { encoding: "utf8" });
+  if (python.error === undefined) expect([python.status, python.stdout]).toEqual([0, expect.stringContaining("ids")]);
+});
+
+it("a restart: a log that a crash has cut is gone on with, a proof that is damaged is named", async () => {
+  const heads = (): string[] =>
+    readFileSync(join(root, "restart", "heads.jsonl"), "utf8")
+      .trimEnd()
+      .split("\n");
+  shown = chains[0]?.proofsUpTo(8);
+  expect((await once("restart", "grows")).status).toBe(0);
+  appendFileSync(join(root, "restart", "heads.jsonl"), '{"height":9,"id":"ab');
+  shown = undefined;
+  expect((await once("restart", "grows")).status).toBe(0);
+  expect(heads().map((line) => line.slice(0, 13))).toEqual(['{"height":8,"', '{"height":9,"', '{"height":20,']);
+  expect(JSON.parse(heads()[2] as string)).toMatchObject({ height: 20 });
+  const file = join(root, "restart", "head.json");
+  writeFileSync(file, readFileSync(file, "utf8").replace('"height": 20', '"height": 19'));
+  const { status, text } = await once("restart", "grows");
+  expect([status, text]).toEqual([1, expect.stringContaining(`${file}: what was kept does not hold`)]);
+});
+
+it("what cannot be written is told, followed all the same, and evidence is printed then", async () => {
+  for (const name of ["head.json.new", "fork-20.json.new"]) mkdirSync(join(root, "full", name), { recursive: true });
+  const quiet = await once("full", "honest");
+  expect([quiet.status, quiet.text]).toEqual([3, expect.stringContaining("not kept")]);
+  const { status, text } = await once("full", "honest", "fork");
+  expect([status, text]).toEqual([1, expect.stringContaining("ALARM")]);
+  const file = join(root, "printed.json");
+  writeFileSync(file, text.slice(text.indexOf("{\n"), text.lastIndexOf("}\n") + 1));
+  expect((await audit("verify", file, "--genesis", genesisFile)).status).toBe(0);
+});
+
+it("--from another's head: the newer of both is gone on from, and two histories among them are an alarm", async () => {
+  shown = chains[0]?.proofsUpTo(8);
+  expect((await once("young", "grows")).status).toBe(0);
+  expect((await once("foreign", "fork")).status).toBe(0);
+  shown = undefined;
+  const [older, alarm] = [await onceFrom("young", "old", "honest"), await onceFrom("foreign", "old", "honest")];
+  expect([older.status, older.text]).toEqual([0, expect.stringContaining("current at 20")]);
+  expect([alarm.status, alarm.text]).toEqual([1, expect.stringContaining("ALARM")]);
+  shown = chains[0]?.proofsUpTo(12);
+  // The own head of height 20 is not given up for an older one that a node still shows.
+  expect((await onceFrom("young", "old", "grows")).text).toContain("nothing proven");
 });
 
 it("says what is missing: no node, no such file, a number that is none", async () => {

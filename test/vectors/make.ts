@@ -6,11 +6,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { headerMessage } from "../../chain/header.ts";
 import { quorumCertificateMessage } from "../../consensus/bft/certificates.ts";
+import { voteDigest } from "../../consensus/bft/messages.ts";
 import { certificateMessage } from "../../consensus/certificate.ts";
 import { fromBase64Url, toBase64Url } from "../../src/base/base64url.ts";
 import { toHex } from "../../src/base/bytes.ts";
-import { chainGenesis, type ChainShape, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
+import { sha256Hex } from "../../src/base/hash.ts";
+import { EVIDENCE_FORMAT } from "../../src/client/light/index.ts";
+import { chainGenesis, type ChainShape, makeChain, PRODUCER_KEYS, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
 import { runAsScript } from "../../tools/script.ts";
 import { ServedChain } from "../fixtures/lyingServer.ts";
 
@@ -44,17 +48,19 @@ export async function makeVectors(): Promise<string> {
   const root = mkdtempSync(join(tmpdir(), "cairn-vectors-"));
   try {
     const cases: Vector[] = [];
+    const made = async (engine: Engine, name: string, shape: ChainShape): Promise<ServedChain> => {
+      const dir = join(root, `${engine} ${name}`);
+      await makeChain(dir, { ...shape, engine });
+      return new ServedChain(dir, chainGenesis(engine));
+    };
     for (const engine of ["raft", "bft"] as const) {
-      await makeChain(join(root, engine), { ...SMALL_CHAIN, engine });
-      const chain = new ServedChain(join(root, engine), chainGenesis(engine));
-      cases.push(...(await casesOf(engine, chain)));
-      chain.close();
-    }
-    for (const engine of ["raft", "bft"] as const) {
-      await makeChain(join(root, `${engine} changes`), { ...CHANGING_CHAIN, engine });
-      const chain = new ServedChain(join(root, `${engine} changes`), chainGenesis(engine));
-      cases.push(...(await changeCasesOf(engine, chain)));
-      chain.close();
+      const chain = await made(engine, "chain", SMALL_CHAIN);
+      const changing = await made(engine, "changes", CHANGING_CHAIN);
+      const fork = await made(engine, "fork", { ...SMALL_CHAIN, blocks: 8, transactionsPerBlock: 4 });
+      const otherWay = await made(engine, "other way", OTHER_WAY);
+      cases.push(...(await casesOf(engine, chain)), ...(await changeCasesOf(engine, changing)));
+      cases.push(...(await forkCasesOf(engine, [chain, fork], [changing, otherWay])));
+      for (const each of [chain, changing, fork, otherWay]) each.close();
     }
     const genesis = { raft: chainGenesis("raft").value, bft: chainGenesis("bft").value };
     return `${JSON.stringify({ genesis, cases } satisfies Vectors, null, 1)}\n`;
@@ -109,6 +115,10 @@ async function casesOf(engine: Engine, chain: ServedChain): Promise<Vector[]> {
     certificate: (await get("/v1/blocks/4/proof"))["certificate"],
   });
   fails("too few signers", { ...block, certificate: withFewer(engine, block["certificate"] as string) });
+  if (engine === "bft") {
+    const certificate = ofPrepares(chain.genesis.chainId, block["certificate"] as string);
+    fails("a certificate of prepares", { ...block, certificate });
+  }
   const head = await get("/v1/proofs/head?from=7");
   fails("a history that does not go on", { ...head, consistencyPath: (head["consistencyPath"] as string[]).slice(1) });
   fails("from another block", { ...head, fromHeader: block["header"] });
@@ -127,6 +137,58 @@ const CHANGING_CHAIN: ChainShape = {
     { height: 9, producers: [0, 1, 5, 3] },
   ],
 };
+
+/** Another history of the same producers, who have changed their set in another way. */
+const OTHER_WAY: ChainShape = { ...CHANGING_CHAIN, blocks: 8, changes: [{ height: 5, producers: [0, 1, 2, 5] }] };
+
+/** @param plain and `changing`: two histories of one chain each */
+async function forkCasesOf(
+  engine: Engine,
+  plain: readonly [ServedChain, ServedChain],
+  changing: readonly [ServedChain, ServedChain],
+): Promise<Vector[]> {
+  const vectors: Vector[] = [];
+  const add = (name: string, proof: Proof, shows?: Proof): void =>
+    void vectors.push({
+      name: `${engine}, evidence: ${name}`,
+      genesis: engine,
+      valid: shows !== undefined,
+      ...(shows && { shows }),
+      proof,
+    });
+  const get = async (chain: ServedChain, path: string): Promise<Proof> => (await chain.answer(path)).body as Proof;
+  const evidence = async ([one, other]: typeof plain, height: number): Promise<{ proof: Proof; shows: Proof }> => {
+    const [first, second] = [
+      await get(one, `/v1/blocks/${height}/proof`),
+      await get(other, `/v1/blocks/${height}/proof`),
+    ];
+    const ids = [one, other].map((chain) => chain.viewAt(height)?.block.id);
+    const proof = { format: EVIDENCE_FORMAT, chainId: one.genesis.chainId, first, second };
+    return { proof, shows: { height, ids } };
+  };
+
+  const { proof, shows } = await evidence(plain, 6);
+  add("two histories at height 6", proof, shows);
+  add("the same block twice", { ...proof, second: proof["first"] });
+  add("two heights", { ...proof, second: await get(plain[1], "/v1/blocks/7/proof") });
+  add("another chain", { ...proof, chainId: "00".repeat(32) });
+  add("a member more", { ...proof, note: "" });
+  add("producers that are not needed, and do not follow", { ...proof, producers: [proof["first"]] });
+
+  const ways = await evidence(changing, 8);
+  const [ours, theirs] = [
+    await get(changing[0], "/v1/proofs/producers"),
+    await get(changing[1], "/v1/proofs/producers"),
+  ];
+  const both = { ...ways.proof, producers: [ours], secondProducers: [theirs] };
+  add("two ways of changing the producers", both, ways.shows);
+  add("one way for both", { ...ways.proof, producers: [ours] });
+  add("the ways exchanged", { ...ways.proof, producers: [theirs], secondProducers: [ours] });
+  const nothing = await get(changing[0], "/v1/proofs/producers?above=9");
+  add("a proof of no change", { ...both, producers: [ours, nothing] });
+  add("no way for the second", { ...both, secondProducers: [] });
+  return vectors;
+}
 
 async function changeCasesOf(engine: Engine, chain: ServedChain): Promise<Vector[]> {
   const vectors: Vector[] = [];
@@ -170,6 +232,20 @@ async function changeCasesOf(engine: Engine, chain: ServedChain): Promise<Vector
     if (!("proof" in head)) throw new Error(head.refused);
     return { ...change, historyPath: head.proof.historyPath, certificate: head.proof.certificate };
   }
+}
+
+/** That the same producers have prepared the block, no more. */
+function ofPrepares(chainId: string, certificate: string): string {
+  const decoded = quorumCertificateMessage.decode(fromBase64Url(certificate) ?? new Uint8Array(0));
+  const header = decoded.ok ? headerMessage.decode(decoded.value.header) : decoded;
+  if (!decoded.ok || !header.ok) throw new Error("no certificate");
+  const { view, height } = header.value;
+  const digest = voteDigest(chainId, false, { view, height, id: sha256Hex(decoded.value.header) });
+  const signatures = decoded.value.signatures.map(({ signer }) => ({
+    signer,
+    signature: Uint8Array.from(PRODUCER_KEYS.bft[signer]?.sign(digest) ?? []),
+  }));
+  return toBase64Url(quorumCertificateMessage.encode({ ...decoded.value, commit: false, signatures }));
 }
 
 /** The certificate without its last signer. */

@@ -268,6 +268,7 @@ class Chain:
     def __init__(self, genesis):
         # RFC 8785: for ASCII names and whole numbers, sorted and without spaces is the canonical form.
         text = json.dumps(genesis, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        self.genesis = genesis
         self.id = sha256(text.encode())
         self.engine = genesis["engine"]
         self.producers = [bytes.fromhex(producer["key"]) for producer in genesis["producers"]]
@@ -477,7 +478,28 @@ def check_producers(chain, proof):
     return {"changes": len(chain.changed), "producers": len(chain.sets[-1].members)}
 
 
+def check_fork(chain, proof):
+    """Two blocks of one height, each certified; each by its own list of changes where there are two ways."""
+    demand(isinstance(proof, dict), "no object")
+    optional = {name: proof[name] for name in ("producers", "secondProducers") if name in proof}
+    members = Members(proof, ["format", "chainId", "first", "second", *optional])
+    demand(members.hash("chainId") == chain.id, "another chain")
+    ways = optional.get("producers", []), optional.get("secondProducers", optional.get("producers", []))
+    shown = []
+    for block, producers in zip((proof["first"], proof["second"]), ways):
+        demand(isinstance(producers, list) and len(producers) <= 256, "no list of proofs")
+        own = Chain(chain.genesis)
+        for each in producers:
+            known = len(own.changed)
+            demand(check(own, each, ["cairn-producers-proof-1"])["changes"] > known, "no change in a proof of changes")
+        shown.append(check(own, block, ["cairn-block-proof-1"]))
+    demand(shown[0]["height"] == shown[1]["height"], "blocks of two heights")
+    demand(shown[0]["id"] != shown[1]["id"], "one block twice")
+    return {"height": shown[0]["height"], "ids": [each["id"] for each in shown]}
+
+
 CHECKS = {
+    "cairn-fork-evidence-1": check_fork,
     "cairn-producers-proof-1": check_producers,
     "cairn-transaction-proof-1": check_transaction,
     "cairn-block-proof-1": check_block,
@@ -485,10 +507,10 @@ CHECKS = {
 }
 
 
-def check(chain, proof):
-    known = isinstance(proof, dict) and CHECKS.get(proof.get("format"))
-    demand(known, "no format that is known here")
-    return known(chain, proof)
+def check(chain, proof, formats=tuple(CHECKS)):
+    name = proof.get("format") if isinstance(proof, dict) else None
+    demand(isinstance(name, str) and name in formats, "no format that is known here")
+    return CHECKS[name](chain, proof)
 
 
 # Test vectors.

@@ -6,6 +6,7 @@ export { LightError, type LightErrorCode, type LightErrorDetails } from "./error
 export {
   checkEvidence,
   checkProducerEvidence,
+  EVIDENCE_FORMAT,
   type EvidenceVerdict,
   type ForkEvidence,
   type ProducerVerdict,

@@ -2,8 +2,7 @@
  * `cairn audit URL...`: several nodes, one history, or evidence that there are two. `cairn audit verify FILE --genesis FILE`:
  * does that prove it, or that a producer lied?
  */
-import { appendFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EVIDENCE_WORDS } from "../../../consensus/bft/evidence.ts";
 import { CairnClient, ClientError } from "../../client/index.ts";
@@ -12,14 +11,12 @@ import {
   checkProducerEvidence,
   LightClient,
   LightError,
-  type LightHead,
   type NodeReport,
   type SyncReport,
   PRODUCER_EVIDENCE_FORMAT,
   trustedGenesis,
 } from "../../client/light/index.ts";
-import { messageOf } from "../systemError.ts";
-import { writeWhole } from "../wholeFile.ts";
+import { AuditLog } from "./auditLog.ts";
 import { cliErrorOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { readJson } from "./input.ts";
@@ -36,8 +33,6 @@ export interface AuditFlags {
   readonly json?: boolean;
 }
 
-/** Heads of the log at most, about: then the older half goes. */
-const LOG_MAX_BYTES = 4 * 1024 * 1024;
 /** What a node does that needs somebody's eyes. */
 const WRONG: ReadonlySet<NodeReport["verdict"]> = new Set(["lying", "wentBack", "forked"]);
 
@@ -45,8 +40,7 @@ export async function auditCommand(urls: readonly string[], flags: AuditFlags): 
   const intervalMs = wholeNumber("--interval", flags.interval, 1, 3_600_000);
   const log = new AuditLog(flags.dir);
   const genesis = await genesisOf(urls, flags);
-  const state = flags.from === undefined ? log.head() : readJson(flags.from);
-  const light = await opened(genesis, urls, state);
+  const [light, older] = await start(genesis, urls, flags, log);
   if (!flags.json)
     print(
       `audits chain ${light.genesis.chainId} on ${urls.length} nodes, trusting that ${light.trust}; keeps its log in ${flags.dir}`,
@@ -54,16 +48,24 @@ export async function auditCommand(urls: readonly string[], flags: AuditFlags): 
   const stop = new AbortController();
   const end = (): void => stop.abort();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
+  if (older !== undefined) {
+    const round = await lookOnce(older);
+    if (round.kind === "forked") return alarm(round.error, log, flags);
+  }
   let seen = "";
+  let unkept: string | undefined;
   for (;;) {
     const round = await lookOnce(light, log);
     if (round.kind === "forked") return alarm(round.error, log, flags);
-    const shown = round.kind === "report" ? wordsOf(round.report) : `${colour("red", "nothing proven")}: ${round.why}`;
+    const shown = round.kind === "report" ? wordsOf(round.report) : nothingIn(round);
     if (flags.json) printJson(round);
     else if (shown !== seen) print(shown);
     seen = shown;
+    if (log.unkept !== unkept)
+      printError(log.unkept === undefined ? "what is seen is kept again" : `not kept: ${log.unkept}`);
+    unkept = log.unkept;
     const isWrong = round.kind === "nothing" || round.report.nodes.some(({ verdict }) => WRONG.has(verdict));
-    if (flags.once) return isWrong ? EXIT.no : EXIT.ok;
+    if (flags.once) return isWrong ? EXIT.no : unkept === undefined ? EXIT.ok : EXIT.unreachable;
     await sleep(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
     if (stop.signal.aborted) return EXIT.ok;
   }
@@ -74,11 +76,10 @@ type Round =
   | { readonly kind: "nothing"; readonly why: string; readonly nodes: LightError["details"]["nodes"] }
   | { readonly kind: "forked"; readonly error: LightError };
 
-async function lookOnce(light: LightClient, log: AuditLog): Promise<Round> {
-  const before = light.head?.id;
+async function lookOnce(light: LightClient, log?: AuditLog): Promise<Round> {
   try {
     const report = await light.sync();
-    if (report.head.id !== before) log.keep(report.head, light.state);
+    log?.keep(report.head, light.state);
     return { kind: "report", report };
   } catch (error) {
     if (!(error instanceof LightError)) throw error;
@@ -88,11 +89,15 @@ async function lookOnce(light: LightClient, log: AuditLog): Promise<Round> {
 }
 
 function alarm({ message, details }: LightError, log: AuditLog, flags: AuditFlags): ExitStatus {
-  const file = log.evidence(details.evidence);
-  if (flags.json) printJson({ kind: "forked", message, evidence: file, nodes: details.nodes });
+  const { evidence, nodes } = details;
+  const file = log.evidence(evidence);
+  // Evidence that cannot be written is too precious to be lost for that.
+  if (flags.json) printJson({ kind: "forked", message, evidence: file ?? evidence, nodes });
   else {
     printError(`${colour("red", "ALARM")}: ${message}`);
-    printError(`evidence: ${file}; anybody checks it: cairn audit verify ${file} --genesis genesis.json`);
+    if (file === undefined) printJson(evidence);
+    const where = file ?? `above, keep it: ${log.unkept}`;
+    printError(`evidence: ${where}; anybody checks it: cairn audit verify ${file ?? "FILE"} --genesis genesis.json`);
   }
   return EXIT.no;
 }
@@ -169,11 +174,32 @@ async function genesisOf(urls: readonly string[], { genesis, json }: AuditFlags)
   }
 }
 
-async function opened(genesis: unknown, urls: readonly string[], state: unknown): Promise<LightClient> {
+/** From the newest of what was kept; the other is looked at once, lest two that are kept be of two histories. */
+async function start(
+  genesis: unknown,
+  urls: readonly string[],
+  { from }: AuditFlags,
+  log: AuditLog,
+): Promise<readonly [LightClient, LightClient | undefined]> {
+  const isKept = statSync(log.headFile, { throwIfNoEntry: false }) !== undefined;
+  const kept = await opened(genesis, urls, isKept ? log.headFile : undefined);
+  log.goOn(kept.head);
+  if (from === undefined) return [kept, undefined];
+  const given = await opened(genesis, urls, from);
+  if (!isKept) return [given, undefined];
+  return heightOf(given) > heightOf(kept) ? [given, kept] : [kept, given];
+}
+
+const heightOf = ({ head }: LightClient): number => head?.height ?? 0;
+
+/** @param file with what an earlier audit has kept */
+async function opened(genesis: unknown, urls: readonly string[], file?: string): Promise<LightClient> {
+  const state = file === undefined ? {} : { state: readJson(file) };
   try {
-    return await LightClient.open(genesis, urls, state === undefined ? {} : { state });
+    return await LightClient.open(genesis, urls, state);
   } catch (error) {
-    if (error instanceof LightError) throw new CliError(EXIT.no, error.message);
+    if (error instanceof LightError)
+      throw new CliError(EXIT.no, error.code === "STATE_INVALID" ? `${file}: ${error.message}` : error.message);
     throw error instanceof ClientError ? new CliError(EXIT.usage, error.message) : error;
   }
 }
@@ -187,6 +213,11 @@ export function trusted(value: unknown, file: string): ReturnType<typeof trusted
   }
 }
 
+function nothingIn({ why, nodes = {} }: Extract<Round, { readonly kind: "nothing" }>): string {
+  const each = Object.entries(nodes).map(([url, reason]) => `${url} ${reason}`);
+  return `${colour("red", "nothing proven")}: ${why}: ${each.join("; ")}`;
+}
+
 function wordsOf({ head, nodes }: SyncReport): string {
   const text = ({ url, verdict, height, why }: NodeReport): string => {
     const at = height === undefined ? "" : ` at ${height}`;
@@ -194,45 +225,4 @@ function wordsOf({ head, nodes }: SyncReport): string {
     return `${url} ${shown}${at}${why === undefined || verdict === "behind" ? "" : ` (${why})`}`;
   };
   return `${head.height}  ${shortId(head.id)}  ${timeText(head.time)}  ${nodes.map(text).join("; ")}`;
-}
-
-/** What an auditor keeps: the proof of the newest head, a log of heads, evidence. */
-class AuditLog {
-  readonly #dir: string;
-
-  constructor(dir: string) {
-    this.#dir = dir;
-    try {
-      mkdirSync(dir, { recursive: true });
-    } catch (error) {
-      throw new CliError(EXIT.unreachable, `${dir} cannot be made: ${messageOf(error)}`);
-    }
-  }
-
-  head(): unknown {
-    const file = join(this.#dir, "head.json");
-    return statSync(file, { throwIfNoEntry: false }) === undefined ? undefined : readJson(file);
-  }
-
-  keep({ height, id, time }: LightHead, proof: unknown): void {
-    this.#write("head.json", proof);
-    const file = join(this.#dir, "heads.jsonl");
-    const line = `${JSON.stringify({ height, id, time, seen: Date.now() })}\n`;
-    appendFileSync(file, line);
-    if (statSync(file).size <= LOG_MAX_BYTES) return;
-    const lines = readFileSync(file, "utf8").split("\n");
-    writeFileSync(file, lines.slice(Math.floor(lines.length / 2)).join("\n"));
-  }
-
-  /** @returns the file */
-  evidence(evidence: LightError["details"]["evidence"]): string {
-    return this.#write(`fork-${evidence?.first.height ?? 0}.json`, evidence);
-  }
-
-  /** Whole or not at all. */
-  #write(name: string, value: unknown): string {
-    const file = join(this.#dir, name);
-    writeWhole(file, `${JSON.stringify(value, null, 1)}\n`);
-    return file;
-  }
 }
