@@ -7,7 +7,7 @@ import { type GenesisFile, parseGenesis } from "./genesisFile.ts";
 import { generateNodeKey, type NodeKey } from "./keys.ts";
 import { DEFAULT_LIMITS } from "./genesisFile.ts";
 import { LOOPBACK } from "./settings.ts";
-import type { EngineName } from "../../chain/genesis.ts";
+import type { EngineName, ProducerApproval } from "../../chain/genesis.ts";
 
 export const DEFAULT_BASE_PORT = 26_600;
 /** Ports of a node: peers on the first, HTTP on the next. */
@@ -24,6 +24,8 @@ export interface NetworkPlan {
   readonly hosts: readonly string[];
   /** Milliseconds since the epoch. */
   readonly time: number;
+  /** Who must approve a change of the producers; default: as many as decide a block. */
+  readonly approval?: ProducerApproval;
 }
 
 export interface NetworkNode {
@@ -99,7 +101,7 @@ function genesisValue(plan: NetworkPlan, nodes: readonly NetworkNode[]): Omit<Ge
     engine: plan.engine,
     producers,
     application: { name: "kv", initialState: {} },
-    limits: DEFAULT_LIMITS,
+    limits: { ...DEFAULT_LIMITS, producerApproval: plan.approval ?? DEFAULT_LIMITS.producerApproval },
   };
 }
 

@@ -30,6 +30,26 @@ export interface ProposalFile {
   readonly approvals: readonly Approval[];
 }
 
+export interface Tally<P> {
+  /** Approvals that count. */
+  readonly have: number;
+  /** Producers that have not approved. */
+  readonly open: readonly P[];
+  /** Keys that approved and are no producers. */
+  readonly foreign: readonly string[];
+}
+
+/** What a proposal's approvals come to in a set. */
+export function tally<P extends { readonly key: string }>(
+  { approvals }: Pick<ProposalFile, "approvals">,
+  set: readonly P[],
+): Tally<P> {
+  const given = new Set(approvals.map(({ producer }) => producer));
+  const open = set.filter(({ key }) => !given.has(key));
+  const members = new Set(set.map(({ key }) => key));
+  return { have: set.length - open.length, open, foreign: [...given].filter((key) => !members.has(key)) };
+}
+
 const hex = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits");
 const plain = (maxBytes: number) =>
   z

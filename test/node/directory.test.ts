@@ -19,6 +19,7 @@ import { createKvApplication } from "../../src/node/applications/kv.ts";
 import { checkFree, createNodeDirectory, readNodeDirectory, withinGenesis } from "../../src/node/directory.ts";
 import { parseGenesis, toGenesis } from "../../src/node/genesisFile.ts";
 import { generateNodeKey } from "../../src/node/keys.ts";
+import { testnetCommand } from "../../src/node/cli/init.ts";
 import { createNetwork, isPortRangeValid } from "../../src/node/network.ts";
 import { ChainReader } from "../../src/node/storage/chainReader.ts";
 import { testGenesis } from "./http/fakeNode.ts";
@@ -161,6 +162,20 @@ describe("a network's directories", () => {
       expect([config.name, nodeKey.publicKey, config.http.port]).toEqual([node.name, node.key, 30_001 + 10 * index]);
       expect(config.p2p.listen).toBe(node.address);
     }
+  });
+
+  test("are of a chain whose producers approve changes as `testnet` is told to", () => {
+    const flags = { producers: "1", followers: "0", engine: "bft", basePort: "30000", json: true };
+    const ruleOf = (name: string, rule: object): string => {
+      testnetCommand(join(root, name), { ...flags, ...rule });
+      const read = readNodeDirectory(join(root, name, "node0"), {});
+      return read.ok ? read.value.genesis.limits.producerApproval : "none";
+    };
+    expect(ruleOf("any", { producerApproval: "anyProducer" })).toBe("anyProducer");
+    expect(ruleOf("quorum", {})).toBe("quorum");
+    expect(() => ruleOf("other", { producerApproval: "all" })).toThrow(
+      /--producer-approval all: .*quorum or anyProducer/,
+    );
   });
 
   test("on other machines listen to everyone, HTTP on loopback", () => {

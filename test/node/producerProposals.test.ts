@@ -12,6 +12,7 @@ import {
   payloadOf,
   type ProposalFile,
   proposalText,
+  tally,
 } from "../../src/node/proposalFile.ts";
 
 const NODES = [1, 2, 3, 4, 5].map((fill) => nodeKeyFromSeed(new Uint8Array(32).fill(fill)));
@@ -74,6 +75,12 @@ describe("a proposal on its way from operator to operator", () => {
     ]);
     expect(merged(one, one)?.approvals).toHaveLength(1);
     expect(merged(one, { ...two, proposal: { ...FILE.proposal, changesBefore: 3 } })).toBeUndefined();
+  });
+
+  it("counts approvals of the set only, and names those of others", () => {
+    const byStranger = approved(both, NODES[4] as never);
+    const { have, open, foreign } = tally(byStranger, CURRENT);
+    expect([have, open.map(({ name }) => name), foreign]).toEqual([2, ["node2", "node3"], [NODES[4]?.publicKey]]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** `cairn init` and `cairn testnet`: directories of nodes. */
 import { basename, join, resolve } from "node:path";
-import type { EngineName } from "../../../chain/genesis.ts";
+import { type EngineName, PRODUCER_APPROVALS, type ProducerApproval } from "../../../chain/genesis.ts";
 import { checkFree, createNodeDirectory } from "../directory.ts";
 import { DEFAULT_LIMITS, type GenesisFile, parseGenesis, readGenesisFile } from "../genesisFile.ts";
 import { generateNodeKey, type NodeKey, readNodeKey } from "../keys.ts";
@@ -135,11 +135,15 @@ export interface TestnetFlags {
   readonly basePort: string;
   readonly host?: readonly string[];
   readonly chainName?: string;
+  readonly producerApproval?: string;
   readonly json?: boolean;
 }
 
 export function testnetCommand(dir: string, flags: TestnetFlags): ExitStatus {
-  const plan = readPlan(flags, flags.chainName ?? "testnet");
+  const plan = {
+    ...readPlan(flags, flags.chainName ?? "testnet"),
+    approval: readApproval(flags.producerApproval ?? DEFAULT_LIMITS.producerApproval),
+  };
   const free = checkFree(dir);
   if (!free.ok) throw directoryFailure(free.error);
   const nodes = makeNetwork(dir, plan);
@@ -176,6 +180,12 @@ function readEngine(engine: string): EngineName {
     throw new CliError(EXIT.usage, `--engine ${engine}: must be raft, vsr or bft`);
   }
   return engine;
+}
+
+function readApproval(rule: string): ProducerApproval {
+  const known = PRODUCER_APPROVALS.find((each) => each === rule);
+  if (known !== undefined) return known;
+  throw new CliError(EXIT.usage, `--producer-approval ${rule}: must be ${PRODUCER_APPROVALS.join(" or ")}`);
 }
 
 export function makeNetwork(dir: string, plan: NetworkPlan): readonly NetworkNode[] {

@@ -59,6 +59,7 @@ function addTestnet(program: Command, finish: Finish): void {
     .option("--base-port <port>", "node i: peers on port + 10 i, HTTP on port + 10 i + 1", BASE_PORT)
     .option("--host <host...>", "machines in turn: node i is on the i-th (default: 127.0.0.1)")
     .option("--chain-name <name>", "the chain's name", "testnet")
+    .option("--producer-approval <rule>", "who approves a change of the producers: quorum, or anyProducer", "quorum")
     .option("--json", "print JSON")
     .addHelpText(
       "after",

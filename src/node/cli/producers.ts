@@ -23,6 +23,7 @@ import {
   PROPOSAL_MAX_BYTES,
   type ProposalFile,
   proposalText,
+  tally,
 } from "../proposalFile.ts";
 import { whyNotRead, whyNotWritten } from "../systemError.ts";
 import { writeWhole } from "../wholeFile.ts";
@@ -142,9 +143,7 @@ export async function producersProposeCommand(dirs: readonly string[], flags: Pr
     );
   }
   for (const fault of faults) printError(colour("yellow", `cairn: no quorum, as this node sees it: ${fault}`));
-  const members = new Set(now.producers.map(({ key }) => key));
-  const have = proposal.approvals.filter(({ producer }) => members.has(producer)).length;
-  if (have < now.approval.needed) return awaitApprovals(proposal, have, now, flags);
+  if (tally(proposal, now.producers).have < now.approval.needed) return awaitApprovals(proposal, now, flags);
   return submit(client, proposal, keys[0], flags);
 }
 
@@ -175,7 +174,7 @@ function gathered(now: Producers, chainId: string, flags: ProposeFlags): Proposa
   }, start);
 }
 
-function awaitApprovals(file: ProposalFile, have: number, now: Producers, flags: ProposeFlags): ExitStatus {
+function awaitApprovals(file: ProposalFile, now: Producers, flags: ProposeFlags): ExitStatus {
   const out = flags.out ?? "proposal.json";
   if (flags.out === undefined && existsSync(out) && !(flags.approve ?? []).includes(out)) {
     throw new CliError(
@@ -185,16 +184,16 @@ function awaitApprovals(file: ProposalFile, have: number, now: Producers, flags:
   }
   writeProposal(out, file);
   const { needed } = now.approval;
-  const given = new Set(file.approvals.map(({ producer }) => producer));
-  const open = now.producers.filter(({ key }) => !given.has(key));
+  const { have, open, foreign } = tally(file, now.producers);
   if (flags.json) {
     const approvals = { have, needed };
-    printJson({ status: "approvals missing", file: out, approvals, open: open.map(({ key }) => key) });
+    printJson({ status: "approvals missing", file: out, approvals, open: open.map(({ key }) => key), foreign });
     return EXIT.ok;
   }
   print(entryTable(file.proposal.producers));
   print(`\n${have} of ${needed} approvals; nothing was submitted. ${needed - have} more of these must approve:`);
   for (const { key, name } of open) print(`  ${printable(name) || "-"}  ${key}`);
+  for (const key of foreign) print(`not counted, the approval of ${key}: it is no producer of the set in force`);
   print(`each with:  cairn producers approve ${out} DIR`);
   print(`then:       cairn producers propose --approve ${out}`);
   return EXIT.ok;

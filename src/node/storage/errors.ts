@@ -24,7 +24,8 @@ export function whatToDo(kind: FileKind): string {
 }
 
 function classify(code: string): StorageErrorCode {
-  if (code === "SQLITE_FULL" || code === "SQLITE_IOERR_SHMSIZE") return "DISK_FULL";
+  if (code === "SQLITE_FULL" || code === "SQLITE_IOERR_SHMSIZE" || code === "ENOSPC") return "DISK_FULL";
+  if (code === "EACCES" || code === "EPERM") return "CANNOT_OPEN";
   if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) return "DAMAGED";
   if (code.startsWith("SQLITE_BUSY") || code === "SQLITE_LOCKED") return "LOCKED";
   if (code.startsWith("SQLITE_CANTOPEN") || code.startsWith("SQLITE_READONLY") || code === "SQLITE_PERM") {
