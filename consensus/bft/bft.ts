@@ -536,7 +536,7 @@ export class Bft implements Engine, EngineLead {
     if (!this.#record.isKept)
       this.#host.log(
         "error",
-        "its vote record is an old one: was its directory restored from a backup? It promises nothing more (status: recovering); see: cairn producers confirm-lost-record --help",
+        "its vote record is an old one: was its directory restored from a backup? Until it has recovered it promises nothing (status: recovering); see: cairn producers confirm-lost-record --help",
       );
     this.#host.persistRecord();
     this.#recovering = true;

@@ -136,7 +136,7 @@ export class VoteRecord<R extends Promised> {
     if (unknownUpTo !== undefined) return this.#knowMore(message, unknownUpTo);
     this.#host.log(
       "error",
-      "its vote record is an old one: was its directory restored from a backup? It promises nothing more (status: recovering); see: cairn producers confirm-lost-record --help",
+      "its vote record is an old one: was its directory restored from a backup? Until it has recovered it promises nothing (status: recovering); see: cairn producers confirm-lost-record --help",
     );
     this.change({ outdated: true } as Partial<R>);
     this.#isKnown = false;

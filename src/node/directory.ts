@@ -88,8 +88,10 @@ function fillDirectory(
 export function checkFree(dir: string): Result<undefined, DirectoryError> {
   try {
     if (readdirSync(dir).length === 0) return ok(undefined);
-    const message = existsSync(join(dir, "chain.db")) ? "holds a node already" : "is not empty";
-    return err({ code: "DIRECTORY_NOT_EMPTY", messages: [`${dir} ${message}; choose another directory`] });
+    const isNode = existsSync(join(dir, "chain.db"));
+    const message = isNode ? "holds a node already" : "is not empty";
+    const remedy = isNode ? "choose another directory" : "empty it, or choose another directory";
+    return err({ code: "DIRECTORY_NOT_EMPTY", messages: [`${dir} ${message}; ${remedy}`] });
   } catch (error) {
     switch (systemCode(error)) {
       case "ENOENT":
