@@ -1,5 +1,6 @@
 /** Oracles of BFT, each shown a history that breaks its rule and the nearest lawful one. */
 import { describe, expect, it } from "vitest";
+import { whyNotConverged } from "../../tools/sim/atRest.ts";
 import { BftPromiseOracle } from "../../tools/sim/oracles/bftPromises.ts";
 import { assertShare } from "../../tools/sim/oracles/shares.ts";
 import { decideOnceMore } from "../../tools/sim/run.ts";
@@ -90,7 +91,7 @@ describe("liveness: a network at rest", () => {
   it("fires when what is submitted to it is not decided, though nothing was open", () => {
     const stage = Stage.open(4, { engine: "bft" });
     stage.advance(1_000);
-    expect(stage.simulation.whyNotConverged()).toBeUndefined();
+    expect(whyNotConverged(stage.simulation)).toBeUndefined();
     const core = stage.simulation.nodes;
     stage.part([0, 1], [2, 3]);
     expect(() => decideOnceMore(stage.simulation, core)).toThrow("a network at rest decides what is submitted to it");
@@ -102,6 +103,6 @@ describe("liveness: a network at rest", () => {
     const { replica } = stage.node(2);
     const status = replica.status.bind(replica);
     Object.assign(replica, { status: () => ({ ...status(), engine: { ...status().engine, view: 9 } }) });
-    expect(stage.simulation.whyNotConverged()).toContain("views differ: 1, 1, 9, 1");
+    expect(whyNotConverged(stage.simulation)).toContain("views differ: 1, 1, 9, 1");
   });
 });

@@ -1,4 +1,5 @@
 /** A whole run: faults and workload at first, then everything heals and must come to rest within a bound. */
+import { assertEvidence, assertFoundOut, assertStates, whyNotConverged } from "./atRest.ts";
 import { assertShare } from "./oracles/shares.ts";
 import type { FaultProfile } from "./profile.ts";
 import type { ScheduledFault } from "./schedule.ts";
@@ -100,7 +101,7 @@ function runPhases(simulation: Simulation, durationMs: number, schedule?: readon
   simulation.faults.heal(broken);
   if (simulation.isBeyond) {
     simulation.advance(FOUND_OUT_MS);
-    return simulation.assertFoundOut();
+    return assertFoundOut(simulation);
   }
   const core = simulation.honest.filter((node) => !broken.includes(node));
   if (isHandedOn(simulation)) {
@@ -118,7 +119,7 @@ function runPhases(simulation: Simulation, durationMs: number, schedule?: readon
     simulation.faults.endLies();
   }
   comeToRest(simulation, core);
-  simulation.assertEvidence(core);
+  assertEvidence(simulation, core);
   if (simulation.engine === "bft") decideOnceMore(simulation, core);
 }
 
@@ -172,21 +173,21 @@ export function comeToRest(simulation: Simulation, core: readonly SimulatedNode[
   const grown = first.replica.ledger.head.height;
   if (grown !== height)
     throw new RuleBroken("liveness", "an idle network does not grow", `from ${height} to ${grown}`, everyone);
-  const why = simulation.whyNotConverged(core);
+  const why = whyNotConverged(simulation, core);
   if (why !== undefined) throw new RuleBroken("liveness", "an idle network stays as it is", why, everyone);
 }
 
 /** Throws RuleBroken when they do not agree in time. */
 function converge(simulation: Simulation, core: readonly SimulatedNode[]): void {
   const bound = simulation.nowMs + CONVERGENCE_MS;
-  for (let why = simulation.whyNotConverged(core); why !== undefined; why = simulation.whyNotConverged(core)) {
+  for (let why = whyNotConverged(simulation, core); why !== undefined; why = whyNotConverged(simulation, core)) {
     if (simulation.nowMs >= bound) {
       const everyone = core.map((node) => node.index);
       throw new RuleBroken("liveness", `converges within ${CONVERGENCE_MS} ms`, why, everyone);
     }
     simulation.advance(LOOK_EVERY_MS);
   }
-  simulation.assertStates();
+  assertStates(simulation);
 }
 
 function violationOf(error: unknown): Violation {

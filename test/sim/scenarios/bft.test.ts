@@ -8,6 +8,7 @@ import { concatBytes, toHex } from "../../../src/base/bytes.ts";
 import { encodeList } from "../../../chain/byteList.ts";
 import { encodeTransaction, transactionId } from "../../../chain/transaction.ts";
 import type { Effect } from "../../../src/replica/types.ts";
+import { assertFoundOut } from "../../../tools/sim/atRest.ts";
 import { NO_FAULTS } from "../../../tools/sim/profile.ts";
 import { runSimulation } from "../../../tools/sim/run.ts";
 import { begin, openBft, workshopOf } from "../../../tools/sim/scenarios/bftStage.ts";
@@ -297,7 +298,7 @@ describe("more liars than are borne", () => {
     expect(a).not.toBe(b);
     stage.heal();
     stage.until("it is found out", () => halts.length > 0, 10_000);
-    stage.simulation.assertFoundOut();
+    assertFoundOut(stage.simulation);
     const [halt] = halts as [(typeof halts)[0]];
     expect(halt.why).toContain("FINALITY_CONFLICT");
     const { chainId, configuration } = stage.simulation.genesis;

@@ -1,4 +1,5 @@
 /** What is assumed of machines and network. */
+import { whyNotConverged } from "../atRest.ts";
 import { type FaultProfile, NO_FAULTS } from "../profile.ts";
 import type { Simulation } from "../simulation.ts";
 
@@ -12,6 +13,6 @@ export const ASSUMED: FaultProfile = {
 
 /** All are up and linked, and nothing is open. */
 export function settle(simulation: Simulation): void {
-  while (simulation.whyNotConverged() !== undefined) simulation.advance(50);
+  while (whyNotConverged(simulation) !== undefined) simulation.advance(50);
   simulation.advance(200);
 }

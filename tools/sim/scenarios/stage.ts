@@ -10,6 +10,7 @@
  */
 import type { BlockNode } from "../../../chain/forkDatabase.ts";
 import type { ReplicaStatus } from "../../../src/replica/types.ts";
+import { assertStates } from "../atRest.ts";
 import { NO_WORKLOAD } from "../profile.ts";
 import { CONVERGENCE_MS } from "../run.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
@@ -254,7 +255,7 @@ export class Stage {
       if (this.simulation.nowMs >= end) throw new RuleBroken("liveness", `settles within ${boundMs} ms`, why, this.up);
       this.advance(LOOK_EVERY_MS);
     }
-    this.simulation.assertStates();
+    assertStates(this.simulation);
   }
 
   #whyNotSettled(): string | undefined {
