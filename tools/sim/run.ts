@@ -158,16 +158,23 @@ function goThroughViews(simulation: Simulation, core: readonly SimulatedNode[]):
   });
 }
 
-/** Throws RuleBroken when these nodes do not agree in time, or do not rest then. */
-export function comeToRest(simulation: Simulation, core: readonly SimulatedNode[] = simulation.nodes): void {
+/**
+ * Throws RuleBroken when these nodes do not agree in time, or do not rest then.
+ * @param bound whatever grows from then on is one block too many, virtual ms
+ */
+export function comeToRest(
+  simulation: Simulation,
+  core: readonly SimulatedNode[] = simulation.nodes,
+  bound: number = simulation.nowMs + CONVERGENCE_MS,
+): void {
   const everyone = core.map((node) => node.index);
   const [first] = core as readonly [SimulatedNode];
-  const bound = simulation.nowMs + CONVERGENCE_MS;
   converge(simulation, core);
   const converged = first.replica.ledger.head.height;
   simulation.advance(AFTERMATH_MS);
   // An election that the faults set off opens one view more; after that nothing grows.
-  if (first.replica.ledger.head.height > converged && simulation.nowMs < bound) return comeToRest(simulation, core);
+  if (first.replica.ledger.head.height > converged && simulation.nowMs < bound)
+    return comeToRest(simulation, core, bound);
   const height = first.replica.ledger.head.height;
   simulation.advance(IDLE_MS);
   const grown = first.replica.ledger.head.height;
