@@ -208,9 +208,12 @@ export class RoutedTransport implements Transport {
       });
   }
 
+  /** Who has become a producer, or is none any more, has one kind of way at a time: mixed they may make a loop. */
   #nextHop(destination: PeerKey): PeerKey | undefined {
-    if (this.#host.relaysMayLie && this.#neighbours.has(destination)) return destination;
-    return this.#routing.nextHop(destination) ?? this.#returnPaths.to(destination, this.#host.now());
+    const isNeighbour = this.#neighbours.has(destination);
+    if (this.#host.relaysMayLie && isNeighbour) return destination;
+    if (this.#host.isDestination(destination)) return this.#routing.nextHop(destination);
+    return isNeighbour ? destination : this.#returnPaths.to(destination, this.#host.now());
   }
 
   /** Destinations that no way is known to are left out. */

@@ -21,16 +21,18 @@ interface Sent {
 let sent: Sent[];
 let now: number;
 let transport: RoutedTransport;
+let producers: readonly PeerKey[];
 beforeEach(() => open(false));
 
 function open(relaysMayLie: boolean): void {
   sent = [];
   now = 1_000;
+  producers = [SELF, A, B, D];
   transport = new RoutedTransport({
     relaysMayLie,
     self: SELF,
     now: () => now,
-    isDestination: (key) => [SELF, A, B, D].includes(key),
+    isDestination: (key) => producers.includes(key),
     signSeqno: () => new Uint8Array(64),
     lost: () => undefined,
     linkChanged: () => undefined,
@@ -178,6 +180,20 @@ describe("a unicast (docs/protocol.md, section 2)", () => {
     for (let n = 0; n < 4_100; n++) transport.receive(B, relayed(key(n), [SELF]));
     expect(transport.sizes["returnPaths"]).toBe(4_096);
     expect([transport.reaches(key(0)), transport.reaches(key(4_099))]).toEqual([false, true]);
+  });
+
+  it("goes to who has become a producer by a route only, and to who is none any more by its way back only", () => {
+    const changing = "e".repeat(64);
+    transport.receive(B, relayed(changing, [SELF]));
+    producers = [...producers, changing];
+    transport.producersChanged();
+    expect(transport.reaches(changing)).toBe(false);
+    told(A, changing);
+    transport.unicast(changing, "urgent", PAYLOAD, { durable: false });
+    producers = [SELF, A, B, D];
+    transport.producersChanged();
+    transport.unicast(changing, "urgent", PAYLOAD, { durable: false });
+    expect(recipients()).toEqual([A, B]);
   });
 
   it("that says the same again is no duplicate: whether it is of use is for its handler to say", () => {

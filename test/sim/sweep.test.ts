@@ -69,6 +69,7 @@ const SWEPT: readonly (readonly [string, "raft" | "vsr" | "bft", number])[] = [
   ["who answers late what it was asked is not at fault", "vsr", 388],
   ["who is left alone by a change waits for nobody's answer before it opens its view", "vsr", 778],
   ["a view opens without the head that nobody else can take", "vsr", 915],
+  ["who becomes a producer is reached by routes only, no more by its way back", "vsr", 1904],
   ["of two leaders of one view, by two sets, none goes on with the other's blocks", "bft", 1196],
   ["who knows by its prepared root only what a change's end proves is shown that", "bft", 1186],
 ];
