@@ -11,7 +11,13 @@ import { checkTransactionProof } from "../../consensus/transactionProof.ts";
 import type { SignatureClaim } from "../../chain/signing.ts";
 import type { Result } from "../../src/base/result.ts";
 import { seededRandom } from "../../src/base/random.ts";
-import { checkEvidence, EVIDENCE_FORMAT, trustedGenesis } from "../../src/client/light/index.ts";
+import {
+  checkEvidence,
+  checkProducerEvidence,
+  EVIDENCE_FORMAT,
+  PRODUCER_EVIDENCE_FORMAT,
+  trustedGenesis,
+} from "../../src/client/light/index.ts";
 import { verifySignature } from "../../src/node/signatures.ts";
 import { makeVectors, readVectors, type Vector, VECTORS_FILE } from "../vectors/make.ts";
 
@@ -42,6 +48,10 @@ async function shown(
   if (format === EVIDENCE_FORMAT) {
     const verdict = await checkEvidence(proof, trusted);
     return verdict.ok ? { height: verdict.height, ids: [verdict.first.id, verdict.second.id] } : undefined;
+  }
+  if (format === PRODUCER_EVIDENCE_FORMAT) {
+    const verdict = await checkProducerEvidence(proof, trusted);
+    return verdict.ok ? (verdict.evidence as unknown as Readonly<Record<string, unknown>>) : undefined;
   }
   const check = CHECKS[format ?? ""];
   for (const each of producers) {

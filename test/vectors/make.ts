@@ -17,8 +17,9 @@ import { EVIDENCE_FORMAT } from "../../src/client/light/index.ts";
 import { chainGenesis, type ChainShape, makeChain, PRODUCER_KEYS, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
 import { runAsScript } from "../../tools/script.ts";
 import { ServedChain } from "../fixtures/lyingServer.ts";
+import { producerEvidenceCases } from "./producerEvidence.ts";
 
-type Proof = Readonly<Record<string, unknown>>;
+export type Proof = Readonly<Record<string, unknown>>;
 type Engine = "raft" | "bft";
 
 export interface Vector {
@@ -60,6 +61,7 @@ export async function makeVectors(): Promise<string> {
       const otherWay = await made(engine, "other way", OTHER_WAY);
       cases.push(...(await casesOf(engine, chain)), ...(await changeCasesOf(engine, changing)));
       cases.push(...(await forkCasesOf(engine, [chain, fork], [changing, otherWay])));
+      if (engine === "bft") cases.push(...producerEvidenceCases(chain));
       for (const each of [chain, changing, fork, otherWay]) each.close();
     }
     const genesis = { raft: chainGenesis("raft").value, bft: chainGenesis("bft").value };

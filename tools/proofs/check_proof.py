@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks proofs of a Cairn chain with nothing but Python's standard library (docs/proofs.md).
+"""Checks proofs of a Cairn chain, and evidence, with nothing but Python's standard library (docs/proofs.md).
 
     check_proof.py --genesis genesis.json proof.json          a file of one proof; - is standard input
     check_proof.py --genesis genesis.json --producers p.json proof.json    of a chain whose producers have changed
@@ -227,9 +227,8 @@ class Header:
         self.height, self.view = number(fields[1]), number(fields[3])
         self.parent, self.configuration = only(fields[2], 32), only(fields[11], 32)
         self.transaction_root, self.receipt_root = only(fields[6], 32), only(fields[7], 32)
-        self.history_root = only(fields[9], 32)
-        for hashed in (4, 8):
-            only(fields[hashed], 32)
+        self.history_root, self.producer = only(fields[9], 32), only(fields[4], 32)
+        only(fields[8], 32)
         number(fields[5]), number(fields[10]), number(fields[13])
         self.next_configuration = fields[12][0] if fields[12] else None
         for optional in (12, 14, 15):
@@ -273,6 +272,7 @@ class Chain:
         self.engine = genesis["engine"]
         self.producers = [bytes.fromhex(producer["key"]) for producer in genesis["producers"]]
         self.changed = []
+        self.ever = set(self.producers)
         self.sets = [Sets(self.producers, None, 0, EVER)]
 
     def sets_of(self, header, sets=None):
@@ -289,6 +289,7 @@ class Chain:
             self.sets[-2].last = min(self.sets[-2].last, height)
         self.sets += [joint, Sets(following, None, height + 2, EVER)]
         self.changed.append(height)
+        self.ever |= set(following)
 
     def digest(self, kind, content):
         return sha256(b"cairn/1/" + kind + b"\x00" + self.id + content)
@@ -498,7 +499,95 @@ def check_fork(chain, proof):
     return {"height": shown[0]["height"], "ids": [each["id"] for each in shown]}
 
 
+VOTE = {1: "number", 2: "number", 3: "bytes"}
+
+
+def check_producer(chain, proof):
+    """Two things that one producer signed, of which no correct one signs both: everything stands in `evidence`."""
+    names = "format chainId kind producer view height first second evidence"
+    members = Members(proof, names.split())
+    demand(chain.engine == "bft" and members.hash("chainId") == chain.id, "another chain, or one without such evidence")
+    fields = fields_of(members.bytes("evidence"), {1: "bytes", 2: "bytes", 3: "bytes"})
+    demand(sum(len(each) for each in fields.values()) == 1, "not exactly one kind")
+    kind = next(each for each in fields if fields[each])
+    told = [two_blocks, two_votes, less_reported][kind - 1](chain, fields[kind][0])
+    demand(bytes.fromhex(told["producer"]) in chain.ever, "nobody who has been a producer")
+    demand(told["view"] <= 2**48, "a view out of range")
+    for name, value in told.items():
+        same = json.dumps(proof[name], sort_keys=True) == json.dumps(value, sort_keys=True)
+        demand(same, f"{name} is not what the evidence says")
+    return {name: told[name] for name in ("kind", "producer", "view", "height")}
+
+
+def said(chain, what, key, ref, signature, content=None, **more):
+    """One of the two, its signature checked; `ref` is view, height, id."""
+    view, height, block_id = ref
+    digest = chain.digest(what.encode(), content or reference(*ref))
+    demand(verify_signature(key, digest, signature), "a signature is not its signer's")
+    text = base64.urlsafe_b64encode(signature).rstrip(b"=").decode()
+    return {"what": what, "view": view, "height": height, "id": block_id.hex(), "digest": digest.hex(), "signature": text} | more
+
+
+def ref_of(data):
+    fields = fields_of(data, VOTE)
+    return number(fields[1]), number(fields[2]), only(fields[3], 32)
+
+
+def vote_of(chain, key, data):
+    fields = fields_of(data, {1: "bool", 2: "bytes", 3: "bytes"})
+    what = "commit" if number(fields[1]) else "prepare"
+    return said(chain, what, key, ref_of(only(fields[2])), only(fields[3], 64))
+
+
+def two_blocks(chain, data):
+    fields, headers, statements = fields_of(data, {1: "bytes", 2: "bytes"}), [], []
+    for place in (1, 2):
+        parts = fields_of(only(fields[place]), {1: "bytes", 2: "bytes"})
+        header = Header(only(parts[1]))
+        headers.append(header)
+        ref = header.view, header.height, header.id
+        statements.append(said(chain, "block", header.producer, ref, only(parts[2], 64), header.id))
+    places = [(header.producer, header.view, header.height) for header in headers]
+    demand(places[0] == places[1] and headers[0].id != headers[1].id, "two places, or one block")
+    return accusation("twoBlocks", headers[0].producer, *statements)
+
+
+def two_votes(chain, data):
+    fields = fields_of(data, {1: "bytes", 2: "bytes", 3: "bytes", 4: "bytes"})
+    key, path = only(fields[1], 32), [Header(each) for each in fields[4]]
+    first, second = (vote_of(chain, key, only(fields[place])) for place in (2, 3))
+    demand((first["what"], first["view"]) == (second["what"], second["view"]), "votes of two kinds or views")
+    demand(len(path) <= 128, "too many headers")
+    other = second["id"]
+    if path or second["height"] != first["height"]:
+        demand(path and path[0].id.hex() == second["id"] and path[-1].height == first["height"], "a path between others")
+        for above, below in zip(path, path[1:]):
+            demand(above.parent == below.id and below.height == above.height - 1, "headers do not connect")
+        other = path[-1].id.hex()
+    demand(other != first["id"], "votes on one branch")
+    return accusation("twoVotes", key, first, second)
+
+
+def less_reported(chain, data):
+    fields = fields_of(data, {1: "bytes", 2: "bytes", 3: "bytes", 4: "bytes"})
+    key, change = only(fields[1], 32), only(fields[3])
+    first, parts = vote_of(chain, key, only(fields[2])), fields_of(change, {1: "number", 2: "bytes"})
+    view, (reported, height, block_id) = number(parts[1]), ref_of(only(parts[2]))
+    second = said(
+        chain, "viewChange", key, (view, height, block_id), only(fields[4], 64), change, reportedView=reported
+    )
+    demand(first["what"] == "commit" and first["view"] < view, "no commit of a view before")
+    demand((first["view"], first["height"]) > (reported, height), "the report is not less")
+    return accusation("lessReported", key, first, second)
+
+
+def accusation(kind, key, first, second):
+    common = {"kind": kind, "producer": key.hex(), "view": first["view"], "height": first["height"]}
+    return common | {"first": first, "second": second}
+
+
 CHECKS = {
+    "cairn-producer-evidence-1": check_producer,
     "cairn-fork-evidence-1": check_fork,
     "cairn-producers-proof-1": check_producers,
     "cairn-transaction-proof-1": check_transaction,
