@@ -8,10 +8,10 @@
  */
 import { err, ok, type Result } from "../src/base/result.ts";
 import { equalBytes, hexBytes } from "../src/base/bytes.ts";
-import { type Block, blockBytes, transactionBytes } from "./block.ts";
+import type { Block } from "./block.ts";
 import { elementAt } from "./byteList.ts";
 import type { Configuration } from "./configuration.ts";
-import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "./constants.ts";
+import { ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "./constants.ts";
 import { BlockExecution, type BlockPlace, type ExecutionSetting } from "./execution.ts";
 import {
   ancestorAt,
@@ -23,9 +23,10 @@ import {
   type InvalidReason,
   isAncestorOrEqual,
 } from "./forkDatabase.ts";
-import { append, frontierRoot, leafHash } from "./merkle.ts";
+import { headerFault, type HeaderRule, type RuleChain } from "./headerRules.ts";
+import { append, leafHash } from "./merkle.ts";
 import { Orphans } from "./orphans.ts";
-import { endsChange, type ProducerLookup, type ProducerSets } from "./producerSets.ts";
+import type { ProducerSets } from "./producerSets.ts";
 import { FIRST_APPLICATION_KEY, PRODUCER_SET_KEY } from "./producerChange.ts";
 import { Production, type ProductionPlace } from "./production.ts";
 import type { BlockUndo, StateChange } from "./state.ts";
@@ -56,20 +57,6 @@ export type AddOutcome =
 export interface Flush {
   readonly nodes: readonly BlockNode[];
   readonly changes: readonly StateChange[];
-}
-
-/** What the engine requires of a header beyond the rules of the chain; undefined: nothing against it. */
-export type HeaderRule = (
-  block: Block,
-  parent: Pick<BlockNode, "block" | "setsAfter">,
-  chain: RuleChain,
-) => InvalidReason | undefined;
-
-/** What a rule may ask of the chain below a block. */
-export interface RuleChain {
-  /** Id of the block's ancestor at a height; undefined below what is kept. */
-  readonly idAt: (height: number) => string | undefined;
-  readonly setsNamed: ProducerLookup["setsNamed"];
 }
 
 /** A block being executed; `next` is the index of its next transaction. */
@@ -504,40 +491,6 @@ export class Ledger {
       this.#final = this.root;
     }
   }
-}
-
-/** What is wrong with a block given its parent, by the rules of the chain alone. */
-export function headerFault(
-  block: Block,
-  parent: Pick<BlockNode, "block" | "frontier" | "setsAfter">,
-  { limits }: Pick<ExecutionSetting, "limits">,
-): InvalidReason | undefined {
-  const { header } = block;
-  const above = parent.block.header;
-  const fault = (code: string, detail: string): InvalidReason => ({
-    code,
-    detail: `block ${header.height} ${block.id}: ${detail}`,
-  });
-  if (header.height !== above.height + 1) return fault("WRONG_HEIGHT", `parent has ${above.height}`);
-  if (header.view < above.view) return fault("VIEW_DECREASES", `${header.view} after ${above.view}`);
-  if (header.time <= above.time) return fault("TIME_DECREASES", `${header.time} after ${above.time}`);
-  if (header.irreversibleHeight < above.irreversibleHeight || header.irreversibleHeight > above.height) {
-    return fault("IRREVERSIBLE_HEIGHT", `${header.irreversibleHeight}, parent ${above.irreversibleHeight}`);
-  }
-  const sets = parent.setsAfter;
-  if (header.configuration !== sets.hash) return fault("WRONG_CONFIGURATION", header.configuration);
-  if (header.nextConfiguration !== undefined && sets.next !== undefined)
-    return fault("CHANGE_UNDER_WAY", `since block ${sets.next.height}`);
-  if (header.nextConfiguration === sets.current.hash) return fault("NO_CHANGE", header.nextConfiguration);
-  if (endsChange(sets, header.irreversibleHeight) && !header.closing)
-    return fault("CHANGE_NOT_CLOSED", `irreversible height ${header.irreversibleHeight}`);
-  if (!equalBytes(hexBytes(header.historyRoot), frontierRoot(parent.frontier)))
-    return fault("HISTORY_ROOT", header.historyRoot);
-  if (block.transactions.count > Math.min(limits.blockTransactions, HARD_LIMITS.blockTransactions)) {
-    return fault("TOO_MANY_TRANSACTIONS", `${block.transactions.count}`);
-  }
-  if (transactionBytes(block) > limits.blockBytes) return fault("BLOCK_TOO_LARGE", `${blockBytes(block)} bytes`);
-  return undefined;
 }
 
 function placeOf(node: BlockNode): BlockPlace {

@@ -3,7 +3,7 @@ import type { Block } from "../chain/block.ts";
 import type { Configuration } from "../chain/configuration.ts";
 import type { Genesis } from "../chain/genesis.ts";
 import type { BlockRef } from "../chain/header.ts";
-import type { HeaderRule } from "../chain/ledger.ts";
+import type { HeaderRule } from "../chain/headerRules.ts";
 import { jointSets, lookupOf, type ProducerLookup } from "../chain/producerSets.ts";
 import type { SignatureClaim } from "../chain/signing.ts";
 import type { DecodeError, Message } from "../src/base/codec.ts";

@@ -1,7 +1,7 @@
 /** What BFT asks of a header beyond the rules of the chain: leader, entry and proof (docs/protocol.md, section 7). */
 import type { Block } from "../../chain/block.ts";
 import type { BlockRef } from "../../chain/header.ts";
-import type { HeaderRule } from "../../chain/ledger.ts";
+import type { HeaderRule } from "../../chain/headerRules.ts";
 import type { SignatureClaim } from "../../chain/signing.ts";
 import { err, ok, type Result } from "../../src/base/result.ts";
 import { type CertificateError, unknownProducers } from "../certificate.ts";

@@ -5,7 +5,7 @@
  */
 import type { Block } from "../../chain/block.ts";
 import type { BlockNode, InvalidReason } from "../../chain/forkDatabase.ts";
-import type { RuleChain } from "../../chain/ledger.ts";
+import type { RuleChain } from "../../chain/headerRules.ts";
 import { endsChange, type ProducerLookup } from "../../chain/producerSets.ts";
 import type { SignatureClaim } from "../../chain/signing.ts";
 import { ok, type Result } from "../../src/base/result.ts";

@@ -1,5 +1,5 @@
 /** What Raft asks of a header beyond the rules of the chain. */
-import type { HeaderRule } from "../../chain/ledger.ts";
+import type { HeaderRule } from "../../chain/headerRules.ts";
 import { isMember } from "../../chain/producerSets.ts";
 import { changeProofFault } from "../leading/changeProof.ts";
 

@@ -1,5 +1,5 @@
 /** What VSR asks of a header beyond the rules of the chain, and whose turn a view is. */
-import type { HeaderRule } from "../../chain/ledger.ts";
+import type { HeaderRule } from "../../chain/headerRules.ts";
 import type { ProducerSets } from "../../chain/producerSets.ts";
 import { changeProofFault } from "../leading/changeProof.ts";
 

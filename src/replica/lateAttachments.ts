@@ -4,7 +4,7 @@
  * time. Then they are checked, at once, when the block is judged on top of its parent: that is seldom.
  */
 import type { Block } from "../../chain/block.ts";
-import type { HeaderRule } from "../../chain/ledger.ts";
+import type { HeaderRule } from "../../chain/headerRules.ts";
 import type { SignatureClaim } from "../../chain/signing.ts";
 import type { EngineKit } from "../../consensus/engines.ts";
 

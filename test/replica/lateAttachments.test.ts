@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Block } from "../../chain/block.ts";
-import type { RuleChain } from "../../chain/ledger.ts";
+import type { RuleChain } from "../../chain/headerRules.ts";
 import { singleSet } from "../../chain/producerSets.ts";
 import type { EngineKit } from "../../consensus/engines.ts";
 import { err, ok } from "../../src/base/result.ts";

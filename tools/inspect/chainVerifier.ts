@@ -6,7 +6,7 @@ import type { Application } from "../../chain/application.ts";
 import { type Block, blockClaim } from "../../chain/block.ts";
 import { elementAt } from "../../chain/byteList.ts";
 import type { Genesis } from "../../chain/genesis.ts";
-import { headerFault, type RuleChain } from "../../chain/ledger.ts";
+import { headerFault, type RuleChain } from "../../chain/headerRules.ts";
 import { append, EMPTY_FRONTIER, type Frontier, frontierRoot, leafHash } from "../../chain/merkle.ts";
 import {
   firstSets,
