@@ -93,7 +93,7 @@ describe("a start that cannot be right ends with status 3 or 2 and one error", (
     const { status, stderr } = start(dir);
     expect([1, 3]).toContain(status);
     expect(stderr).toMatch(/height 3/);
-    expect(stderr).toMatch(/backup/);
+    expect(stderr).toMatch(/A lost disk/);
   });
 
   test.each([
