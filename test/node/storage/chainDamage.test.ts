@@ -114,7 +114,11 @@ test("a vote record that does not match its checksum is told as damaged", async 
 for (const keptPart of [0, 0.001, 0.3, 0.9]) {
   test(`a file cut to ${keptPart * 100} % is TRUNCATED at opening, with what to do`, async () => {
     truncateSync(file, Math.floor(statSync(file).size * keptPart));
-    const expected = { code: "TRUNCATED", file, message: expect.stringContaining("a producer never from a backup") as string };
+    const expected = {
+      code: "TRUNCATED",
+      file,
+      message: expect.stringContaining("a producer never from a backup") as string,
+    };
     await expect(openChain(dir)).rejects.toMatchObject(expected);
     expect(() => ChainReader.open(dir)).toThrow(expect.objectContaining(expected));
   });
