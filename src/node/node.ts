@@ -6,28 +6,24 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Application } from "../../chain/application.ts";
 import type { Genesis } from "../../chain/genesis.ts";
-import { isAncestorOrEqual } from "../../chain/forkDatabase.ts";
-import type { ProducerEntry } from "../../chain/producerChange.ts";
-import { transactionId } from "../../chain/transaction.ts";
 import { engineKit } from "../../consensus/engines.ts";
-import { producerEvidence } from "../../consensus/producerEvidence.ts";
 import { LinkError } from "../../net/link/error.ts";
 import { LinkLayer } from "../../net/link/layer.ts";
 import type { Init, LinkEvents, PeerKey } from "../../net/link/types.ts";
 import { ADDRESSES_MAX } from "../../net/transport/addressMessages.ts";
 import { scopeOf } from "../../net/transport/addressScope.ts";
-import { fromBinaryString, toBinaryString, toHex } from "../base/bytes.ts";
 import { LEAVING_TIMEOUTS } from "../replica/constants.ts";
 import { Replica } from "../replica/replica.ts";
 import { supersedingKey } from "../replica/supersedes.ts";
-import type { Effect, ProducerState } from "../replica/types.ts";
-import type { NodeApi, OffPeer, PeerView, ProducerView, RouteJson } from "./api.ts";
-import { submitGenuine } from "./authorSignatures.ts";
+import type { Effect } from "../replica/types.ts";
+import type { NodeApi } from "./api.ts";
 import { createKvApplication } from "./applications/kv.ts";
 import { type Clock, makeClock } from "./clock.ts";
+import { fillIndex } from "./fillIndex.ts";
 import { toGenesis } from "./genesisFile.ts";
 import { KnownPeers } from "./knownPeers.ts";
 import { Metrics } from "./metrics.ts";
+import { makeNodeApi } from "./nodeApi.ts";
 import { NodeProducers } from "./nodeProducers.ts";
 import { NodeReads } from "./nodeReads.ts";
 import { OFF_PEERS, OperatorList, REJECTED_BLOCKS } from "./operatorList.ts";
@@ -138,12 +134,29 @@ class Node implements RunningNode {
       await this.#closeStores();
       throw error;
     }
-    this.api = this.#makeApi();
+    this.api = makeNodeApi({
+      options: this.#options,
+      clock: this.#clock,
+      replica: this.#replica,
+      driver: this.#driver,
+      link: this.#link,
+      desk: this.#desk,
+      readDesk: this.#readDesk,
+      reads: this.#reads,
+      producers: this.#producers,
+      rejected: this.#rejected,
+      off: this.#off,
+      metrics: this.#metrics,
+      reporter: this.#reporter,
+      irreversibleListeners: this.#irreversibleListeners,
+      // What comes while the node leaves could only be told to somebody who does not listen any more.
+      takesNothing: () => this.#isLeaderless() || this.#handedOver !== undefined,
+    });
     this.#reporter.start();
     this.#roundTrips.start();
     this.#driver.step({ kind: "tick" });
     this.#driver.step({ kind: "listening", addresses: this.#addresses() });
-    void this.#fillIndex().catch((error: unknown) =>
+    void fillIndex(this.#derived, this.#reads, () => this.#stopped !== undefined).catch((error: unknown) =>
       log.write("error", "storage", `the index is not filled: ${String(error)}`),
     );
   }
@@ -507,23 +520,6 @@ class Node implements RunningNode {
     this.#options.onFatal(error);
   }
 
-  /** Blocks that the index lacks, read from chain.db a few at a time. */
-  async #fillIndex(): Promise<void> {
-    const target = this.#derived.appliedHeight() ?? 0;
-    for (
-      let height = this.#derived.indexedHeight();
-      height !== undefined && height < target && this.#stopped === undefined;
-    ) {
-      const blocks = this.#reads.blocks(height + 1, Math.min(100, target - height)).map((view) => view.block);
-      if (blocks.length === 0) return;
-      this.#derived.fillIndex(
-        blocks.map((block) => ({ height: block.header.height, transactionIds: block.transactionIds })),
-      );
-      height = (blocks.at(-1) as (typeof blocks)[number]).header.height;
-      await new Promise((resolve) => setTimeout(resolve, this.#derived.hasRoom ? 0 : 100));
-    }
-  }
-
   #hasRoom(): boolean {
     return this.#chainStore.hasRoom && this.#replica.ledger.blockBytes < BLOCKS_IN_MEMORY_MAX_BYTES;
   }
@@ -538,135 +534,6 @@ class Node implements RunningNode {
     const patience = LEADERLESS_TIMEOUTS * (isBft ? viewTimeoutMs : electionTimeoutMs);
     return this.#leaderlessSince !== undefined && this.#clock.now() > this.#leaderlessSince + patience;
   }
-
-  #makeApi(): NodeApi {
-    const { genesis, config } = this.#options;
-    const { ledger } = this.#replica;
-    return {
-      genesis,
-      chainId: genesis.chainId,
-      status: () => this.#reporter.status(),
-      block: (ref) => this.#reads.block(ref),
-      blocks: (from, limit) => this.#reads.blocks(from, limit),
-      firstHeight: () => this.#reads.firstHeight(),
-      onIrreversible: (listener) => {
-        this.#irreversibleListeners.add(listener);
-        return () => this.#irreversibleListeners.delete(listener);
-      },
-      forks: () => this.#reads.forks(),
-      submit: async (transactions, wait, timeoutMs) => {
-        // What comes while the node leaves could only be told to somebody who does not listen any more.
-        if (this.#isLeaderless() || this.#handedOver !== undefined) {
-          return transactions.map((bytes) => ({ status: "noLeader", id: toHex(transactionId(bytes)) }));
-        }
-        return submitGenuine(genesis.chainId, transactions, verifySignatures, (genuine) =>
-          this.#desk.submit(genuine, wait, timeoutMs),
-        );
-      },
-      transaction: (id) => this.#reads.transaction(id),
-      proof: (place) => this.#reads.proof(place),
-      blockProof: (block) => this.#reads.blockProof(block),
-      headProof: (from) => this.#reads.headProof(from),
-      producersProof: (above) => this.#reads.producersProof(above),
-      linearizable: () => this.#readDesk.wait(),
-      read: (key, at) => ledger.read(toBinaryString(key), at),
-      readRange: (start, end, limit, at) =>
-        ledger
-          .readRange(toBinaryString(start), end && toBinaryString(end), limit, at)
-          .map(({ key, value }) => ({ key: fromBinaryString(key), value })),
-      rejectBlock: (id) => this.#rejectBlock(id),
-      acceptBlock: (id) => {
-        this.#rejected.remove(id);
-        this.#driver.step({ kind: "acceptBlock", id });
-      },
-      rejectedBlocks: () => this.#rejected.ids,
-      peers: () => this.#peers(),
-      routes: () => this.#routes(),
-      producers: () => producerViews(this.#producers.entries(), this.#replica.status().producers),
-      producerSet: () => this.#producers.view(),
-      evidence: () => this.#replica.evidence.map((each) => producerEvidence(genesis.chainId, each)),
-      setPeerOff: (peer, off) => this.#setPeerOff(peer, off),
-      offPeers: () => this.#off.ids.map((peer) => this.#offPeer(peer)),
-      metrics: () => this.#metrics.registry.metrics(),
-      metricsContentType: this.#metrics.registry.contentType,
-      notReadyBecause: () => this.#reporter.notReadyBecause(config.http.readyWithinBlocks),
-      now: () => this.#clock.now(),
-    };
-  }
-
-  #rejectBlock(id: string): "rejected" | "irreversible" | "full" {
-    const { ledger } = this.#replica;
-    const node = ledger.get(id);
-    const found = this.#reads.block(id);
-    const isRoot = node !== undefined && isAncestorOrEqual(node, ledger.root);
-    if (isRoot || (typeof found === "object" && found.status === "irreversible")) return "irreversible";
-    if (this.#rejected.has(id)) return "rejected";
-    if (this.#rejected.isFull) return "full";
-    this.#rejected.add(id);
-    this.#driver.step({ kind: "rejectBlock", id });
-    return "rejected";
-  }
-
-  #setPeerOff(peer: PeerKey, off: boolean): "done" | "self" | "full" {
-    if (peer === this.#options.key.publicKey) return "self";
-    if (this.#off.has(peer) !== off) {
-      if (off && this.#off.isFull) return "full";
-      if (off) this.#off.add(peer);
-      else this.#off.remove(peer);
-    }
-    this.#link.setOff(peer, off);
-    return "done";
-  }
-
-  #offPeer(key: PeerKey): OffPeer {
-    const name = this.#producers.nameOf(key);
-    return { key, ...(name !== undefined && { name }) };
-  }
-
-  #routes(): RouteJson[] {
-    return this.#replica.routes().map(({ producer, via, metric, seqno, candidates }) => ({
-      producer,
-      name: this.#producers.nameOf(producer) ?? "",
-      via: via ?? null,
-      metric: metric ?? null,
-      seqno: seqno?.toString(16).padStart(16, "0") ?? null,
-      candidates: candidates.map((each) => ({ via: each.via, metric: each.metric, feasible: each.isFeasible })),
-    }));
-  }
-
-  #peers(): PeerView[] {
-    const { peers, producers } = this.#replica.status();
-    const phases = new Map(peers.map((each) => [each.peer, each]));
-    const faulty = new Set(producers.filter(({ state }) => state === "faulty").map(({ key }) => key));
-    return this.#link.peers().map((info) => {
-      const lanes = Object.values(info.lanes);
-      const sync = phases.get(info.key);
-      return {
-        key: info.key,
-        name: info.init.name,
-        role: this.#producers.roleOf(info.key),
-        address: info.address,
-        addressFrom: info.origin,
-        direction: info.direction,
-        rttMs: info.rttMs,
-        connectedAt: info.connectedAtMs,
-        state: sync?.slowed === true ? "slowed" : "up",
-        score: Math.round(sync?.score ?? 0),
-        faulty: faulty.has(info.key),
-        off: this.#off.has(info.key),
-        lanes: info.lanes,
-        phase: sync?.phase ?? "start",
-        height: sync?.height,
-        bytesIn: lanes.reduce((sum, lane) => sum + lane.bytesIn, 0),
-        bytesOut: lanes.reduce((sum, lane) => sum + lane.bytesOut, 0),
-      };
-    });
-  }
-}
-
-function producerViews(producers: readonly ProducerEntry[], states: readonly ProducerState[]): ProducerView[] {
-  const byKey = new Map(states.map((state) => [state.key, state]));
-  return producers.map(({ key, name, address }) => ({ key, name, address, ...(byKey.get(key) ?? { state: "self" }) }));
 }
 
 function applicationOf(name: string): Application {
