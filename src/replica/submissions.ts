@@ -77,6 +77,12 @@ export class Submissions {
   #viewSeen = 0;
   /** Was there no way to the leader when it was looked at last? */
   #isLost = false;
+  /**
+   * Forwarded by {@link #watchedSince}, ms. The leader takes what comes from one node in order: what is forwarded later and
+   * in a block before these tells that they were lost, or found no room.
+   */
+  readonly #watched = new Set<PoolEntry>();
+  #watchedSince = 0;
   /** Was this node the leader when it was asked last? */
   #led = false;
 
@@ -139,7 +145,21 @@ export class Submissions {
   }
 
   blockApplied(node: BlockNode): void {
-    this.#tell(this.#host.mempool.blockApplied(node));
+    const outcomes = this.#host.mempool.blockApplied(node);
+    let isOvertaken = false;
+    for (const { entry } of outcomes) if (!this.#watched.delete(entry)) isOvertaken = true;
+    if (isOvertaken) this.#forwardOvertaken();
+    this.#tell(outcomes);
+  }
+
+  /** While more is submitted the time for forwarding all again does not come. */
+  #forwardOvertaken(): void {
+    if (this.#host.now() < this.#watchedSince + FORWARD_AGAIN_MS) return;
+    for (const entry of this.#watched) {
+      if (entry.state === "pending" && this.#host.mempool.get(entry.id) === entry)
+        this.#unforwarded.set(entry.id, entry);
+    }
+    this.#watched.clear();
   }
 
   blockUndone(node: BlockNode): void {
@@ -208,22 +228,17 @@ export class Submissions {
       this.#host.mempool.reconsiderDoomed(this.#host.now());
       this.#forwardAllSoon();
     }
-    const isLost = leader !== this.#host.self && this.#isCutOff(leader);
-    // It may have died with what it was given.
-    if (isLost && !this.#isLost) this.#forwardAllSoon();
+    const isLost = leader !== this.#host.self && !this.#host.reaches(leader);
+    // What was on the way is lost with it, and what came since could not go.
+    if (isLost !== this.#isLost) this.#forwardAllSoon();
     this.#isLost = isLost;
     if (this.#unforwarded.size === 0) return;
     if (leader === this.#host.self) {
       this.#unforwarded.clear();
-      return;
-    }
-    if (isLost) this.#forwardToAll();
-    else this.#forwardTo(leader);
-  }
-
-  /** No way leads to a leader that others watch: they are told at once, because it may be dead. */
-  #isCutOff(leader: PeerKey): boolean {
-    return !this.#host.reaches(leader) && this.#host.others().length > 0;
+      this.#watched.clear();
+    } else if (!isLost) this.#forwardTo(leader);
+    // A leader that others watch may be dead.
+    else if (this.#host.others().length > 0) this.#forwardToAll();
   }
 
   /** What there is not room for goes when it is forwarded again. */
@@ -270,6 +285,9 @@ export class Submissions {
     }
     flush();
     this.#forwardAgainAt = this.#host.now() + FORWARD_AGAIN_MS;
+    if (this.#watched.size > 0) return;
+    for (const entry of this.#host.mempool.localPending()) this.#watched.add(entry);
+    this.#watchedSince = this.#host.now();
   }
 
   /** A link took bytes of lane `bulk`: the leader's, or that of whoever passes on to it. */

@@ -105,6 +105,22 @@ export const BY_TESTS: readonly Mutation[] = [
   ),
   tested(
     "mempool",
+    "a way that is back is used for what comes next only",
+    "src/replica/submissions.ts",
+    "if (isLost !== this.#isLost) this.#forwardAllSoon();",
+    "if (isLost && !this.#isLost) this.#forwardAllSoon();",
+    "test/replica/submissions.test.ts",
+  ),
+  tested(
+    "mempool",
+    "what was overtaken waits until nothing more is submitted",
+    "src/replica/submissions.ts",
+    "if (isOvertaken) this.#forwardOvertaken();",
+    "",
+    "test/replica/submissions.test.ts",
+  ),
+  tested(
+    "mempool",
     "all that waits is forwarded at once",
     "src/replica/submissions.ts",
     "if (this.#budgetBytes <= batchBytes) break;",

@@ -40,7 +40,8 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
   const told: TransactionOutcome[] = [];
   const sent: { to: string; payload: Payload }[] = [];
   const answered: TransactionResults[] = [];
-  const world = { now: START_TIME, view: 1, leader: LEADER as string | undefined, reachable: true };
+  const others: string[] = [];
+  const world = { now: START_TIME, view: 1, leader: LEADER as string | undefined, reachable: true, others };
   const submissions = new Submissions({
     self: SELF,
     ledger,
@@ -51,8 +52,8 @@ function makeNode(limits: Partial<ChainLimits> = {}, pool = { maxBytes: 1e6, max
     now: () => world.now,
     view: () => world.view,
     leader: () => world.leader,
-    others: () => [],
-    reaches: () => true,
+    others: () => world.others,
+    reaches: () => world.reachable,
     unicast: (to, payload) => {
       const decoded = decodePayload(CHAIN_ID, payload);
       if (decoded.ok && world.reachable) sent.push({ to, payload: decoded.value });
@@ -285,6 +286,45 @@ describe("forwarding", () => {
     world.reachable = true;
     world.now = submissions.deadline;
     submissions.tick();
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1))]]);
+  });
+
+  it.each([[[]], [[OTHER]]])("goes as soon as there is a way again, where these watch: %j", (others) => {
+    const { submissions, world, forwarded } = makeNode();
+    world.others = others;
+    world.reachable = false;
+    submissions.submit([put(1)]);
+    submissions.forward();
+    submissions.submit([put(2)]);
+    submissions.forward();
+    expect(forwarded()).toEqual([]);
+    world.reachable = true;
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1)), idOf(put(2))]]);
+    submissions.forward();
+    expect(forwarded()).toEqual([]);
+  });
+
+  it("what was lost goes again when what was forwarded later is in a block, however much is submitted meanwhile", () => {
+    const { submissions, world, forwarded, apply } = makeNode();
+    const next = (n: number): void => {
+      submissions.submit([put(n)]);
+      submissions.forward();
+    };
+    next(1);
+    next(2);
+    apply([put(2)]);
+    submissions.forward();
+    expect(forwarded()).toEqual([[idOf(put(1))], [idOf(put(2))]]);
+    for (let n = 3; n <= 6; n++) {
+      world.now += FORWARD_AGAIN_MS / 4;
+      submissions.tick();
+      next(n);
+    }
+    expect(forwarded()).toEqual([3, 4, 5, 6].map((n) => [idOf(put(n))]));
+    // Not what waits in turn: the leader has much to do.
+    apply([put(3), put(4)]);
     submissions.forward();
     expect(forwarded()).toEqual([[idOf(put(1))]]);
   });
