@@ -46,6 +46,8 @@ export class LinkStates {
   readonly #host: LinkStatesHost;
   readonly #prunes: boolean;
   readonly #links = new Map<PeerKey, Link>();
+  /** When an active link went down last, ms. */
+  #brokeAt = Number.NEGATIVE_INFINITY;
   /** By which link came what this node had last, of what shapes the tree: the others carry it on. */
   #source: PeerKey = OWN;
   /** By which link each came first. */
@@ -83,6 +85,7 @@ export class LinkStates {
     const wasActive = this.isActive(peer);
     this.#links.delete(peer);
     if (!wasActive) return;
+    this.#brokeAt = this.#host.now();
     let next: PeerKey | undefined;
     for (const [other, { state }] of this.#links) {
       if (state === "backup") next ??= other;
@@ -117,9 +120,17 @@ export class LinkStates {
     if (first === undefined) {
       // The other end took it for active, unless this was under way when it was pruned.
       if (link.state === "backup" && !this.#isSettling(link)) this.#set(from, link, "active");
-    } else if (shapes && first !== from && this.#prunes && (first === OWN || this.isActive(first)))
-      this.#prune(from, link, id);
+    } else if (shapes && first !== from && this.#isOneTooMany(first)) this.#prune(from, link, id);
     return first === undefined;
+  }
+
+  /**
+   * Is there a way beside the link that brought a second copy? Not for certain while copies are under way that took a link
+   * that is down now: who has just grafted another would lose that, too, and wait for an announcement to be late.
+   */
+  #isOneTooMany(first: PeerKey): boolean {
+    if (!this.#prunes || this.#host.now() < this.#brokeAt + PRUNE_SETTLES_MS) return false;
+    return first === OWN || this.isActive(first);
   }
 
   /** The other end wants announcements only. */

@@ -154,8 +154,9 @@ function transport(start: ReplicaStart, core: Core, parts: Parts): RoutedTranspo
       isDestination: (key) => parts.ledger.isProducer(key),
       signSeqno: (seqno) => sign(signingDigest("seqno", genesis.chainId, seqno)),
       linkChanged: (peer) => parts.sync.linkChanged(peer),
-      // Certificates are the leader's. Every producer says that it is there: its ways are not those of blocks.
-      shapesTree: ([kind]) => kind === undefined || noticeKind(kind) === undefined,
+      // Certificates are the leader's, but under BFT, where two leaders make one and the same while one hands over to the other.
+      // Every producer says that it is there: its ways are not those of blocks.
+      shapesTree: ([kind]) => genesis.engine !== "bft" && (kind === undefined || noticeKind(kind) === undefined),
       // As when its link breaks: a hint that it may have died.
       lost: (lostProducer) => parts.engine.linkBroke(lostProducer),
     },

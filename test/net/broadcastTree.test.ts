@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AWAITED_MAX, KEPT_BYTES_MAX, KEPT_MAX } from "../../net/transport/broadcastTree.ts";
 import { encodeEnvelope } from "../../net/transport/envelope.ts";
+import { LinkStates, PRUNE_SETTLES_MS } from "../../net/transport/linkStates.ts";
 import { ANNOUNCED_MAX, encodeAnnouncement, type TreeMessage } from "../../net/transport/treeMessages.ts";
 import { concatBytes, utf8 } from "../../src/base/bytes.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
@@ -67,6 +68,26 @@ describe("the tree of links (docs/protocol.md, section 2, Broadcast)", () => {
     expect(network.transport(1).receive(keyOf(0), frame)).toMatchObject({ broadcast: true });
     expect(network.transport(1).receive(keyOf(0), frame)).toBe("duplicate");
     expect(network.state(1, 0)).toBe("active");
+  });
+
+  it("who has just lost a link prunes no other for what was under way by the lost one", () => {
+    let now = 1_000;
+    const pruned: string[] = [];
+    const links = new LinkStates({
+      now: () => now,
+      sendPrune: (to) => void pruned.push(to),
+      sendGraft: () => undefined,
+      changed: () => undefined,
+    });
+    for (const peer of ["a", "b"]) links.up(peer);
+    links.own("first");
+    links.down("b");
+    links.arrived("first", "a");
+    expect([pruned, links.state("a")]).toEqual([[], "active"]);
+    now += PRUNE_SETTLES_MS;
+    links.own("second");
+    links.arrived("second", "a");
+    expect([pruned, links.state("a")]).toEqual([["a"], "backup"]);
   });
 
   it("an announcement that is not followed grafts its link, and the broadcast comes", () => {

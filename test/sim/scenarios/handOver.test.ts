@@ -1,10 +1,13 @@
 /** Leadership transfer on planned shutdown: no time is lost, and nothing that was accepted (docs/protocol.md, section 5). */
 import { describe, expect, it } from "vitest";
+import type { EngineName } from "../../../chain/genesis.ts";
 import { CONSENSUS_DEFAULTS } from "../../../consensus/constants.ts";
 import { NO_WORKLOAD } from "../../../tools/sim/profile.ts";
 import { Stage } from "../../../tools/sim/scenarios/stage.ts";
 
 const { electionTimeoutMs } = CONSENSUS_DEFAULTS;
+/** Far less than a graft (250 ms) or an election waits for; at 200 transactions a second a block is due every few ms. */
+const LITTLE_MS = 100;
 /** Links of 1 ms one way and disks of 0.5 to 5 ms: five messages and three writes from TimeoutNow to a decided block. */
 const FEW_ROUND_TRIPS_MS = 30;
 
@@ -116,4 +119,56 @@ describe("hand-over on planned shutdown", () => {
     for (const index of stage.others(leader)) stage.crash(index);
     expect(stage.stop(leader)).toBeLessThan(50);
   });
+});
+
+describe("a producer is stopped and started again under load", () => {
+  /** The nodes that BFT needs all: without one nothing can be decided. */
+  const needsAll = (engine: EngineName, producers: number): boolean => engine === "bft" && producers === 3;
+
+  it.each<[EngineName, number, "leader" | "follower", number]>([
+    ["raft", 3, "leader", 1],
+    ["raft", 3, "follower", 2],
+    ["vsr", 3, "leader", 3],
+    ["vsr", 3, "follower", 6],
+    ["bft", 4, "leader", 1],
+    ["bft", 4, "follower", 1],
+    ["bft", 3, "leader", 1],
+    ["bft", 3, "leader", 5],
+    ["bft", 3, "follower", 1],
+  ])(
+    "%s, %d producers, the %s: next to no pause, and what it is given at once goes on at once",
+    (engine, producers, who, seed) => {
+      const stage = Stage.open(producers, { engine, seed, workload: { ...NO_WORKLOAD, transactionsPerSecond: 200 } });
+      const { simulation } = stage;
+      const { finality } = simulation.watch;
+      simulation.beginWorkload();
+      stage.advance(700 + 7 * seed);
+      const { leader } = stage;
+      const one = who === "leader" ? leader : (stage.others(leader)[seed % (producers - 1)] as number);
+      let [height, since, longestMs] = [finality.height, simulation.nowMs, 0];
+      simulation.onlookers.push({
+        stepped: () => {
+          if (finality.height === height) return;
+          longestMs = Math.max(longestMs, simulation.nowMs - since);
+          [height, since] = [finality.height, simulation.nowMs];
+        },
+      });
+      stage.stop(one);
+      stage.advance(LITTLE_MS);
+      expect(longestMs).toBeLessThan(LITTLE_MS);
+      stage.advance(500);
+      stage.start(one);
+      const held = stage.submit(one, 5);
+      const { network } = simulation;
+      stage.until("its links are up", () => stage.others(one).every((each) => network.isLinked(one, each)), 2_000);
+      const before = height;
+      stage.until("more is decided", () => height > before, LITTLE_MS);
+      if (needsAll(engine, producers)) longestMs = 0;
+      stage.until("what it was given is decided", () => held.every((id) => stage.placeOf(id) !== undefined), LITTLE_MS);
+      stage.advance(1_000);
+      expect(longestMs).toBeLessThan(needsAll(engine, producers) ? 2 * LITTLE_MS : LITTLE_MS);
+      simulation.endWorkload();
+      stage.settle();
+    },
+  );
 });
