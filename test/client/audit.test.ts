@@ -1,10 +1,21 @@
 /** `cairn audit` over real sockets: nodes that agree, one that lies, two that show two histories. */
 import { spawn, spawnSync } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { once as onceEmitted } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Proofs } from "../../src/node/proofs.ts";
@@ -42,8 +53,6 @@ beforeAll(async () => {
     urls[name] = await listen(chain);
   }
   urls["grows"] = await listen(chains[0] as ServedChain, undefined, () => shown);
-  const forged: Lie = (_, served) => ({ ...served, body: { ...(served.body as object), historyPath: [] } });
-  urls["liar"] = await listen(chains[0] as ServedChain, forged);
   writeFileSync(genesisFile, JSON.stringify(chainGenesis().value));
 });
 afterAll(() => {
@@ -102,10 +111,62 @@ it("nodes that agree: status 0, the newest proof and a log are kept; the next au
   expect((await once("quiet", "honest")).status).toBe(0);
 });
 
-it("a node that lies is named: status 1", async () => {
-  const { status, text } = await once("lied", "liar", "honest");
-  expect([status, text]).toEqual([1, expect.stringContaining("lying (historyPath")]);
+it("every lie about a head is named, beside an honest node that is believed", async () => {
+  const [honest, , other] = chains as [ServedChain, ServedChain, ServedChain];
+  const below = (await honest.answer("/v1/blocks/4/proof")).body as { readonly certificate: string };
+  const changed =
+    (change: object): Lie =>
+    (path, served) =>
+      path.startsWith("/v1/proofs/head") ? { ...served, body: { ...(served.body as object), ...change } } : served;
+  const path = ["00".repeat(32)];
+  const lies: Readonly<Record<string, Lie>> = {
+    "a forged proof": changed({ consistencyPath: path }),
+    "a truncated tree": changed({ historyPath: [] }),
+    "a valid certificate of another height": changed({ certificate: below.certificate }),
+    "another chain": changed({ chainId: "00".repeat(32) }),
+    "producers that never came to be": (asked, served) =>
+      asked.startsWith("/v1/proofs/head") ? other.answer(asked) : served,
+    "a proof from another block": () => honest.answer("/v1/proofs/head?from=5"),
+    "no proof at all": () => ({ status: 200, body: [] }),
+  };
+  for (const [name, lie] of Object.entries(lies)) urls[name] = await listen(honest, lie);
+  shown = honest.proofsUpTo(8);
+  const { status, text } = await once("lies", ...Object.keys(lies), "grows", "honest");
+  expect(status).toBe(1);
+  for (const name of Object.keys(lies)) expect(text, name).toContain(`${urls[name]} lying`);
+  // A stale head is not taken for the newest, and is no lie.
+  expect(text).toContain(`${urls["grows"]} behind at 8`);
+  expect(text).toContain(`${urls["honest"]} current at 20`);
 });
+
+it("as it goes on: a node that withholds what it has shown, one that is down and comes back; SIGTERM ends it with 0", async () => {
+  const honest = chains[0] as ServedChain;
+  shown = undefined;
+  let isDown = false;
+  urls["flaky"] = await listen(honest, (_, served) => (isDown ? { status: 503, body: {} } : served));
+  const nodes = ["honest", "grows", "flaky"].map((name) => urls[name] as string);
+  const args = [...nodes, "--genesis", genesisFile, "--dir", join(root, "long"), "--interval", "50"];
+  const child = spawn(process.execPath, [RUN, "audit", ...args], { env: { ...process.env, NO_COLOR: "1" } });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const until = async (...words: readonly string[]): Promise<void> => {
+    for (;;) {
+      const { value, done } = await lines.next();
+      if (done === true) throw new Error(`it ended before ${words.join()}`);
+      if (words.every((word) => value.includes(word))) return;
+    }
+  };
+  await until(`${nodes[1]} current`, `${nodes[2]} current`);
+  shown = honest.proofsUpTo(12);
+  await until(`${nodes[0]} current at 20`, `${nodes[1]} wentBack`);
+  shown = undefined;
+  isDown = true;
+  await until(`${nodes[1]} current`, `${nodes[2]} unreachable`);
+  isDown = false;
+  await until(`${nodes[1]} current`, `${nodes[2]} current`);
+  child.kill("SIGTERM");
+  const [status] = (await onceEmitted(child, "close")) as [number | null];
+  expect(status).toBe(0);
+}, 120_000);
 
 it("two histories: an alarm with evidence that verifies, and does not when a byte is changed", async () => {
   const { status, text } = await once("alarm", "honest", "fork");
@@ -128,6 +189,14 @@ it("two ways of changing one producer set: evidence that the command and the scr
   if (python.error === undefined) expect([python.status, python.stdout]).toEqual([0, expect.stringContaining("ids")]);
 });
 
+it("a file that is larger than any evidence is not read", async () => {
+  const file = join(root, "huge.json");
+  writeFileSync(file, "");
+  truncateSync(file, 17 * 1024 * 1024);
+  const { status, text } = await audit("verify", file, "--genesis", genesisFile);
+  expect([status, text]).toEqual([3, expect.stringContaining("it is larger than")]);
+});
+
 it("a restart: a log that a crash has cut is gone on with, a proof that is damaged is named", async () => {
   const heads = (): string[] =>
     readFileSync(join(root, "restart", "heads.jsonl"), "utf8")
@@ -135,6 +204,7 @@ it("a restart: a log that a crash has cut is gone on with, a proof that is damag
       .split("\n");
   shown = chains[0]?.proofsUpTo(8);
   expect((await once("restart", "grows")).status).toBe(0);
+  cpSync(join(root, "restart"), join(root, "young"), { recursive: true });
   appendFileSync(join(root, "restart", "heads.jsonl"), '{"height":9,"id":"ab');
   shown = undefined;
   expect((await once("restart", "grows")).status).toBe(0);
@@ -158,8 +228,6 @@ it("what cannot be written is told, followed all the same, and evidence is print
 });
 
 it("--from another's head: the newer of both is gone on from, and two histories among them are an alarm", async () => {
-  shown = chains[0]?.proofsUpTo(8);
-  expect((await once("young", "grows")).status).toBe(0);
   expect((await once("foreign", "fork")).status).toBe(0);
   shown = undefined;
   const [older, alarm] = [await onceFrom("young", "old", "honest"), await onceFrom("foreign", "old", "honest")];

@@ -43,6 +43,7 @@ const TAGS = [
   "bft",
   "evidence",
   "change",
+  "light",
 ];
 /** One of a kind, found with the first seeds. */
 const FAST_NAMES = new Set([

@@ -11,6 +11,7 @@ import { BEYOND_TAGS } from "./beyondTags.ts";
 import { EARLY_VOTES } from "./earlyVotes.ts";
 import { EVIDENCE } from "./evidence.ts";
 import { FAR_BEHIND } from "./farBehind.ts";
+import { LIGHT_CLIENT } from "./lightClient.ts";
 import { mutation, type Mutation } from "./mutation.ts";
 import { PRODUCER_CHANGE } from "./producerChange.ts";
 import { PRODUCER_SETS } from "./producerSets.ts";
@@ -337,4 +338,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...DISCOVERING,
   ...EARLY_VOTES,
   ...EVIDENCE,
+  ...LIGHT_CLIENT,
 ];

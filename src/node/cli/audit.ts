@@ -16,6 +16,7 @@ import {
   PRODUCER_EVIDENCE_FORMAT,
   trustedGenesis,
 } from "../../client/light/index.ts";
+import { GENESIS_MAX_BYTES } from "../genesisFile.ts";
 import { AuditLog } from "./auditLog.ts";
 import { cliErrorOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
@@ -109,7 +110,7 @@ export async function auditVerifyCommand(
   if (flags.genesis === undefined)
     throw new CliError(EXIT.usage, "--genesis FILE is missing: evidence is judged by it");
   const value = readJson(file);
-  const genesis = trusted(readJson(flags.genesis), flags.genesis);
+  const genesis = trusted(readJson(flags.genesis, GENESIS_MAX_BYTES), flags.genesis);
   const pieces = producerPieces(value);
   if (pieces.length > 0) return verifyPieces(pieces, genesis, flags);
   const verdict = await checkEvidence(value, genesis);
@@ -163,7 +164,7 @@ function noEvidence(why: string, flags: Pick<AuditFlags, "json">): ExitStatus {
 }
 
 async function genesisOf(urls: readonly string[], { genesis, json }: AuditFlags): Promise<unknown> {
-  if (genesis !== undefined) return readJson(genesis);
+  if (genesis !== undefined) return readJson(genesis, GENESIS_MAX_BYTES);
   try {
     const value = await new CairnClient(urls[0] as string).get("/v1/genesis");
     if (json !== true)

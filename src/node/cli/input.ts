@@ -1,5 +1,5 @@
 /** What a command is given in a file or on standard input. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { messageOf, whyNotRead } from "../systemError.ts";
@@ -14,9 +14,13 @@ export async function readInput(file: string): Promise<Uint8Array> {
   }
 }
 
-/** Throws CliError 3. */
-export function readJson(file: string): unknown {
+/** Of a file that somebody else may have made: a proof of a head with 1,000 changes of 100 producers is as much. */
+const JSON_FILE_MAX_BYTES = 16 * 1024 * 1024;
+
+/** @param maxBytes that it may have. Throws CliError 3. */
+export function readJson(file: string, maxBytes = JSON_FILE_MAX_BYTES): unknown {
   try {
+    if (statSync(file).size > maxBytes) throw new Error(`it is larger than ${maxBytes} bytes`);
     return JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
     throw new CliError(EXIT.unreachable, `${file} cannot be read: ${messageOf(error)}`);

@@ -1,6 +1,7 @@
 /** `cairn inspect WHERE evidence`: what proves that producers lied, checked once more wherever it comes from. */
 import { type ProducerEvidence, PRODUCER_EVIDENCE_FORMAT } from "../../../consensus/producerEvidence.ts";
 import { checkProducerEvidence } from "../../client/light/index.ts";
+import { GENESIS_MAX_BYTES } from "../genesisFile.ts";
 import { trusted } from "./audit.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { readJson } from "./input.ts";
@@ -20,7 +21,10 @@ interface Checked {
 
 export async function inspectEvidence(source: Source, flags: EvidenceFlags): Promise<ExitStatus> {
   const told = await source.genesis();
-  const genesis = trusted(flags.genesis === undefined ? told : readJson(flags.genesis), flags.genesis ?? "its genesis");
+  const genesis = trusted(
+    flags.genesis === undefined ? told : readJson(flags.genesis, GENESIS_MAX_BYTES),
+    flags.genesis ?? "its genesis",
+  );
   const isProducer = source.wasProducer && ((key: string) => source.wasProducer?.(key) === true);
   const checked: Checked[] = [];
   for (const each of await source.evidence()) {
