@@ -4,101 +4,26 @@
  */
 import { unreachable } from "../base/result.ts";
 import type { PeerKey } from "../base/key.ts";
-import { type Block, blockClaim, claimOfEncoded } from "../../chain/block.ts";
-import { type ByteList, elementAt, EMPTY_LIST } from "../../chain/byteList.ts";
+import type { Block } from "../../chain/block.ts";
+import { type ByteList, EMPTY_LIST } from "../../chain/byteList.ts";
 import { type Configuration, decodeConfiguration } from "../../chain/configuration.ts";
-import type { Genesis } from "../../chain/genesis.ts";
 import { type SignatureClaim, signingDigest } from "../../chain/signing.ts";
-import { transactionId } from "../../chain/transaction.ts";
-import { bearsSignatures, transactionClaims } from "../../chain/transactionClaims.ts";
-import type { SignedVote, Votes } from "../../consensus/bft/messages.ts";
-import type { Evidence } from "../../consensus/bft/evidence.ts";
+import type { Votes } from "../../consensus/bft/messages.ts";
 import type { Certificate } from "../../consensus/certificate.ts";
-import type { EngineKit } from "../../consensus/engines.ts";
-import {
-  type ConsensusMessage,
-  decodePayload,
-  decodeSyncMessage,
-  type Payload,
-  type ReadIndexReply,
-  type SyncMessage,
-  type TransactionResults,
-} from "../../consensus/messages.ts";
-import type { RangeRequest, RangeResponse } from "../../consensus/sync/range.ts";
-import type { CloseReason, Lane } from "../../net/link/types.ts";
-import { type AddressRecord, decodeAddressRecords, isAddressRecords } from "../../net/transport/addressMessages.ts";
-import { decodeRouting, encodeSeqno, isRouting, type RoutingMessage } from "../../net/transport/routeMessages.ts";
-import type { Delivery, Transport } from "../../net/transport/types.ts";
-import type { Notice } from "../../consensus/notice.ts";
-import type { EngineStatus } from "../../consensus/engine.ts";
-import { access, isRouted, type MessageKind, type Sender } from "./access.ts";
-import type { Conduct, FaultClass } from "./conduct.ts";
+import { decodePayload, decodeSyncMessage, type Payload, type SyncMessage } from "../../consensus/messages.ts";
+import type { RangeResponse } from "../../consensus/sync/range.ts";
+import type { Lane } from "../../net/link/types.ts";
+import { decodeAddressRecords, isAddressRecords } from "../../net/transport/addressMessages.ts";
+import { decodeRouting, encodeSeqno, isRouting } from "../../net/transport/routeMessages.ts";
+import type { Delivery } from "../../net/transport/types.ts";
+import { access, isRouted, type MessageKind } from "./access.ts";
+import { blockClaims, forwardClaims, rangeClaims } from "./claims.ts";
+import type { FaultClass } from "./conduct.ts";
 import { GATE_BOUNDS } from "./constants.ts";
+import type { Arrival, IntakeHost } from "./intakeHost.ts";
 import { SignatureGate } from "./signatureGate.ts";
 import { VerifiedSignatures } from "./verifiedSignatures.ts";
 import { VoteDigests } from "./voteDigests.ts";
-
-/** A message that passed. */
-export type Arrival =
-  /** `certificate`: of a hello, when it proves something new. */
-  | { readonly kind: "sync"; readonly message: SyncMessage; readonly certificate: Certificate | undefined }
-  | { readonly kind: "consensus"; readonly message: ConsensusMessage }
-  | { readonly kind: "votes"; readonly votes: Votes }
-  | { readonly kind: "certificate"; readonly certificate: Certificate }
-  | { readonly kind: "evidence"; readonly evidence: Evidence }
-  /** `payload`: as it came, to be passed on. */
-  | { readonly kind: "notice"; readonly notice: Notice; readonly payload: Uint8Array }
-  | { readonly kind: "transactions"; readonly transactions: ByteList }
-  | { readonly kind: "results"; readonly answer: TransactionResults }
-  | { readonly kind: "readIndex"; readonly number: number }
-  | { readonly kind: "readIndexReply"; readonly answer: ReadIndexReply }
-  | { readonly kind: "routing"; readonly message: RoutingMessage }
-  | { readonly kind: "addresses"; readonly records: readonly AddressRecord[] }
-  | { readonly kind: "rangeRequest"; readonly request: RangeRequest }
-  | { readonly kind: "rangeResponse"; readonly response: RangeResponse };
-
-export interface IntakeHost {
-  readonly self: PeerKey;
-  readonly genesis: Genesis;
-  readonly kit: EngineKit;
-  readonly transport: Transport;
-  /** Is, or was lately, or may soon be a producer, as far as this node knows the chain. */
-  isProducer(key: PeerKey): boolean;
-  /** The signatures in what is attached to this block could not be judged yet. */
-  attachmentUnchecked(block: Block): void;
-  /** The disk is full, or far too slow: what it does not take must not pile up here. */
-  isDiskBehind(): boolean;
-  /** A block that is here in any way: its signature was checked. */
-  isKnown(id: string): boolean;
-  /** A transaction that is here or in the chain. */
-  isKnownTransaction(id: Uint8Array): boolean;
-  /** Taken in: who may produce on top of it is known. */
-  isInLedger(id: string): boolean;
-  /** Was this block asked for? */
-  asked(id: string): boolean;
-  /** Irreversible on this node's disk. */
-  irreversibleHeight(): number;
-  /** Would this certificate prove anything new? */
-  isNews(certificate: Certificate): boolean;
-  /** Is this vote worth checking? */
-  isVoteNews(signer: PeerKey, vote: SignedVote): boolean;
-  isEvidenceNews(evidence: Evidence): boolean;
-  /** Would this notice tell anything new? */
-  isNoticeNews(notice: Notice): boolean;
-  /** Of addresses that a neighbour tells: those worth the check of their signatures. */
-  addressesWorthChecking(from: PeerKey, records: readonly AddressRecord[]): readonly AddressRecord[];
-  status(): EngineStatus;
-  senderOf(peer: PeerKey): Sender;
-  /** Has this node a use for transactions that others forward, though it does not lead? */
-  watchesLeader(): boolean;
-  /** When an anchor is reached, blocks from this height on are streamed, not pulled. */
-  streamedFrom(anchorHeight: number): number;
-  checkSignatures(batch: number, claims: readonly SignatureClaim[]): void;
-  /** @param source the neighbour; of an envelope, who sent it first by its own account, proven where it matters */
-  deliver(source: PeerKey, arrival: Arrival): void;
-  readonly conduct: Pick<Conduct, "fault" | "news" | "duplicate" | "admits">;
-  disconnect(peer: PeerKey, reason: CloseReason, detail: string): void;
-}
 
 /** What is done with a message when all that has to be checked first is valid. */
 interface Judged {
@@ -240,7 +165,11 @@ export class Intake {
     const refused = isEarly && this.waiting === 0 ? this.#refusesEarly(block) : undefined;
     if (refused !== undefined) return refused;
     const claims = attached === UNKNOWN ? [] : this.#unverified(attached.claims);
-    return { arrival, claims: [...this.#blockClaims(block), ...claims], ...(isEarly && { early: block }) };
+    return {
+      arrival,
+      claims: [...blockClaims(this.#host.genesis.chainId, block), ...claims],
+      ...(isEarly && { early: block }),
+    };
   }
 
   /** Signatures in what the engine attached; unknown: by producers that are not known here, or not yet. */
@@ -443,44 +372,13 @@ export class Intake {
     return pace === undefined || this.#host.conduct.admits(from, pace === "slowed");
   }
 
-  #blockClaims(block: Block): SignatureClaim[] {
-    const { chainId } = this.#host.genesis;
-    const claims = [blockClaim(chainId, block)];
-    const { buffer, offsets, count } = block.transactions;
-    for (let i = 0; i < count; i++) {
-      if (!bearsSignatures(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
-      claims.push(...transactionClaims(chainId, elementAt(block.transactions, i)));
-    }
-    return claims;
+  #rangeClaims(response: RangeResponse): SignatureClaim[] {
+    const from = this.#host.streamedFrom(response.proof.anchorHeight);
+    return rangeClaims(this.#host.genesis.chainId, response, from);
   }
 
-  /**
-   * A range is proven by hash, which does not cover the producers' signatures. Those of blocks that this node may have to
-   * stream to a peer, who will check them, are checked here: it must have a good copy to pass on.
-   */
-  #rangeClaims({ blocks, proof }: RangeResponse): SignatureClaim[] {
-    const from = this.#host.streamedFrom(proof.anchorHeight);
-    const claims: SignatureClaim[] = [];
-    for (let i = blocks.count - 1; i >= 0; i--) {
-      const each = claimOfEncoded(this.#host.genesis.chainId, elementAt(blocks, i));
-      // What does not decode is judged when the range is opened.
-      if (each === undefined || each.height < from) break;
-      claims.push(each.claim);
-    }
-    return claims;
-  }
-
-  /** Forwards come again and again until they are in a block: signatures of what is here are not checked again. */
   #forwardClaims(transactions: ByteList): SignatureClaim[] {
-    const claims: SignatureClaim[] = [];
-    const { buffer, offsets, count } = transactions;
-    for (let i = 0; i < count; i++) {
-      if (!bearsSignatures(buffer, offsets[2 * i] as number, offsets[2 * i + 1] as number)) continue;
-      const bytes = elementAt(transactions, i);
-      if (this.#host.isKnownTransaction(transactionId(bytes))) continue;
-      claims.push(...transactionClaims(this.#host.genesis.chainId, bytes));
-    }
-    return claims;
+    return forwardClaims(this.#host.genesis.chainId, transactions, (id) => this.#host.isKnownTransaction(id));
   }
 
   /** What was let in unchecked because it was known may have been forgotten while it waited behind others. */

@@ -14,7 +14,7 @@ import type { BestChain } from "../../consensus/sync/bestChain.ts";
 import type { CloseReason } from "../../net/link/types.ts";
 import type { RouteView } from "../../net/transport/types.ts";
 import { EXECUTION_SLICE_TRANSACTIONS } from "./constants.ts";
-import type { Arrival } from "./intake.ts";
+import type { Arrival } from "./intakeHost.ts";
 import { type Outbox, persistedSets } from "./outbox.ts";
 import type { ReplicaStart } from "./start.ts";
 import { syncStatus } from "./syncStatus.ts";

@@ -29,7 +29,8 @@ import { concatBytes, toHex, utf8 } from "../../src/base/bytes.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
 import type { FaultClass } from "../../src/replica/conduct.ts";
 import { GATE_BOUNDS } from "../../src/replica/constants.ts";
-import { type Arrival, Intake } from "../../src/replica/intake.ts";
+import { Intake } from "../../src/replica/intake.ts";
+import type { Arrival } from "../../src/replica/intakeHost.ts";
 import {
   fakeSignature,
   idOf,
