@@ -305,6 +305,14 @@ export const BY_TESTS: readonly Mutation[] = [
   ),
   tested(
     "record",
+    "an old key in a new directory begins with a first vote record",
+    "src/node/directory.ts",
+    "node.isRecordLost === true ? undefined : record.value",
+    "record.value",
+    "test/node/lostRecord.test.ts",
+  ),
+  tested(
+    "record",
     "that a record is old is forgotten with the next restart",
     "consensus/leading/voteRecord.ts",
     "this.#isKnown = stored !== undefined && stored.outdated !== true;",
