@@ -107,6 +107,7 @@ const onceFrom = (from: string | undefined, dir: string, ...nodes: readonly stri
 it("nodes that agree: status 0, the newest proof and a log are kept; the next audit goes on from it", async () => {
   const first = await once("quiet", "honest", "honest");
   expect([first.status, first.text]).toEqual([0, expect.stringContaining("current at 20")]);
+  expect(first.text).toContain("trusting that no producer lies");
   expect(readFileSync(join(root, "quiet", "heads.jsonl"), "utf8")).toContain('"height":20');
   expect((await once("quiet", "honest")).status).toBe(0);
 });

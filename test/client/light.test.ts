@@ -103,6 +103,8 @@ describe.each(["raft", "bft"] as const)("from honest nodes, %s", (engine) => {
 it("says whom it trusts", async () => {
   expect((await open({ [HONEST]: chains.raft.fetch() })).trust).toContain("no producer lies");
   expect((await open({ [HONEST]: chains.bft.fetch() }, undefined, "bft")).trust).toContain("third");
+  const vsr = { ...(chains.raft.genesis.value as object), engine: "vsr" };
+  expect((await LightClient.open(vsr, [HONEST])).trust).toContain("no producer lies");
 });
 
 describe("a node behind the others", () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { LightClient } from "../../src/client/light/index.ts";
 import { chainGenesis, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
-import { ServedChain } from "../fixtures/lyingServer.ts";
+import { type Lie, ServedChain } from "../fixtures/lyingServer.ts";
 
 const CHANGES = 50;
 const URL_OF_IT = "http://node";
@@ -65,15 +65,38 @@ it("producers who are the same again prove a head with no change known; blocks o
   const back = [
     { height: 3, producers: [0, 1, 2, 3, 4] },
     { height: 7, producers: [0, 1, 2] },
+    { height: 15, producers: [0, 1, 5] },
   ];
-  const shape = { ...SMALL_CHAIN, blocks: 12, transactionsPerBlock: 1, blocksPerCertificate: 2, reversible: 0 };
+  const shape = { ...SMALL_CHAIN, blocks: 20, transactionsPerBlock: 1, blocksPerCertificate: 2, reversible: 0 };
   await makeChain(dir, { ...shape, changes: back });
   const chain = new ServedChain(dir, chainGenesis());
-  const light = await LightClient.open(chainGenesis().value, [URL_OF_IT], { platform: { fetch: chain.fetch() } });
+  const young = chain.fetch(undefined, chain.proofsUpTo(12));
+  const light = await LightClient.open(chainGenesis().value, [URL_OF_IT], { platform: { fetch: young } });
   expect((await light.sync()).head.height).toBe(12);
   expect(light.genesis.changes).toBeUndefined();
   expect((await light.block(6)).id).toBe(chain.viewAt(6)?.block.id);
-  expect(light.genesis.changes?.map(({ height }) => height)).toEqual([3, 7]);
+  expect(light.genesis.changes?.slice(0, 2).map(({ height }) => height)).toEqual([3, 7]);
   expect((await light.sync()).nodes).toEqual([{ url: URL_OF_IT, height: 12, verdict: "current" }]);
+
+  // Who leaves out the two sets between makes nobody else a liar.
+  const leavesOut: Lie = (path, served) => {
+    const body = served.body as { readonly changes: readonly unknown[] };
+    return path.startsWith("/v1/proofs/producers?above=0")
+      ? { ...served, body: { ...body, changes: body.changes.slice(2) } }
+      : served;
+  };
+  const told = await LightClient.open(chainGenesis().value, [URL_OF_IT], {
+    platform: { fetch: chain.fetch(leavesOut) },
+  });
+  expect((await told.sync()).head.height).toBe(20);
+  expect(told.genesis.changes?.map(({ height }) => height)).toEqual([15]);
+  const behind = chain.fetch(undefined, chain.proofsUpTo(6));
+  const fetch = (url: string): Promise<Response> => (url.startsWith(URL_OF_IT) ? chain.fetch() : behind)(url);
+  const options = { platform: { fetch }, state: told.state };
+  const later = await LightClient.open(chainGenesis().value, [URL_OF_IT, "http://behind"], options);
+  expect((await later.sync()).nodes.map(({ verdict, height }) => [verdict, height])).toEqual([
+    ["current", 20],
+    ["behind", 6],
+  ]);
   chain.close();
 });

@@ -241,7 +241,7 @@ export class LightClient {
       const { height, id } = other.value;
       let mine = ids.get(height);
       if (mine === undefined) {
-        const shown = await best.node.block(height, best.trust.copy());
+        const shown = await best.node.ownBlock(height, best.trust);
         if (shown.kind !== "proven") return shown;
         mine = { id: shown.value.id, proof: shown.proof, trust: shown.trust };
         ids.set(height, mine);

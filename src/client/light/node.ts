@@ -76,6 +76,12 @@ export class LightNode {
     });
   }
 
+  /** A block of its own history, by its own changes of the producer set where those that are known do not bring it. */
+  async ownBlock(height: number, trust: Trust): Promise<Shown<ProvenBlock, BlockProof>> {
+    const shown = await this.block(height, trust.copy());
+    return shown.kind === "untrue" && shown.isOfOthers ? this.block(height, trust.untaught()) : shown;
+  }
+
   transaction(id: string, trust: Trust): Promise<Shown<ProvenTransaction, unknown>> {
     return this.#proven(`/v1/transactions/${id}?proof=true`, TRANSACTION_MAX_BYTES, trust, (body, genesis) => {
       const proof = isObject(body) ? body["proof"] : undefined;
