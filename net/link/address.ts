@@ -42,6 +42,16 @@ export function parseAddress(text: string): Address {
   }
 }
 
+/** Whether {@link parseAddress} takes it. */
+export function isAddress(text: string): boolean {
+  try {
+    parseAddress(text);
+    return true;
+  } catch {
+    return false; // the caller says what an address is
+  }
+}
+
 /** The multiaddr to dial: with the peer's identity where it is known, so that another one there is refused. */
 export function dialable(text: string, peer: PeerKey | undefined): Multiaddr {
   const raw = peer === undefined ? undefined : fromHex(peer);

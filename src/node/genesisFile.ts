@@ -21,7 +21,7 @@ import {
   type Genesis,
   PRODUCER_APPROVALS,
 } from "../../chain/genesis.ts";
-import { parseAddress } from "../../net/link/address.ts";
+import { isAddress } from "../../net/link/address.ts";
 import { fromUtf8, utf8 } from "../base/bytes.ts";
 import { canonicalJson } from "../base/canonicalJson.ts";
 import { sha256Hex } from "../base/hash.ts";
@@ -180,15 +180,6 @@ function doubledProducer(producers: readonly GenesisProducer[]): Result<never, G
     }
   }
   return undefined;
-}
-
-function isAddress(text: string): boolean {
-  try {
-    parseAddress(text);
-    return true;
-  } catch {
-    return false; // the schema says what an address is
-  }
 }
 
 function invalid(path: string, message: string): Result<never, GenesisError> {

@@ -178,6 +178,15 @@ describe("a network's directories", () => {
     );
   });
 
+  test("are not begun on what is no machine", () => {
+    const flags = { producers: "2", followers: "0", engine: "raft", basePort: "30000", json: true };
+    for (const host of ["10.0.0.1:99", "a b", ""])
+      expect(() => testnetCommand(join(root, "no"), { ...flags, host: ["::1", host] })).toThrow(
+        expect.objectContaining({ status: 2, message: expect.stringContaining(`--host ${host}: `) as string }),
+      );
+    expect(existsSync(join(root, "no"))).toBe(false);
+  });
+
   test("on other machines listen to everyone, HTTP on loopback", () => {
     const made = createNetwork(join(root, "hosts"), { ...plan, hosts: ["10.0.0.1", "fd00::2"] });
     if (!made.ok) throw new Error(made.error.messages[0]);

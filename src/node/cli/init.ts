@@ -1,6 +1,7 @@
 /** `cairn init` and `cairn testnet`: directories of nodes. */
 import { basename, join, resolve } from "node:path";
 import { type EngineName, PRODUCER_APPROVALS, type ProducerApproval } from "../../../chain/genesis.ts";
+import { isAddress } from "../../../net/link/address.ts";
 import { checkFree, createNodeDirectory } from "../directory.ts";
 import { DEFAULT_LIMITS, type GenesisFile, parseGenesis, readGenesisFile } from "../genesisFile.ts";
 import { generateNodeKey, type NodeKey, readNodeKey } from "../keys.ts";
@@ -172,6 +173,12 @@ export function readPlan(
   }
   const engine = readEngine(flags.engine);
   const hosts = flags.host ?? ["127.0.0.1"];
+  const wrong = hosts.find((host) => !isAddress(host.includes(":") ? `[${host}]:1` : `${host}:1`));
+  if (wrong !== undefined)
+    throw new CliError(
+      EXIT.usage,
+      `--host ${wrong}: must be a machine's name or address, without a port (--base-port)`,
+    );
   return { name, engine, producers, followers, basePort, hosts, time: Date.now() };
 }
 

@@ -1,7 +1,7 @@
 /** The set that `cairn producers propose` asks for, from the one in force and its flags. */
 import { PRODUCERS_MAX } from "../../../chain/constants.ts";
 import type { ProducerEntry } from "../../../chain/producerChange.ts";
-import { parseAddress } from "../../../net/link/address.ts";
+import { isAddress } from "../../../net/link/address.ts";
 import { isUsableKey } from "../signatures.ts";
 import { CliError, EXIT } from "./error.ts";
 
@@ -52,7 +52,7 @@ function readEntry(text: string, flag: string): ProducerEntry {
   if (Buffer.byteLength(name) > 64 || /\p{C}/u.test(name)) {
     throw new CliError(EXIT.usage, `${flag} ${text}: a name is printable text of at most 64 bytes`);
   }
-  if (address !== "" && !isAddress(address)) {
+  if (address !== "" && (Buffer.byteLength(address) > 256 || !isAddress(address))) {
     throw new CliError(
       EXIT.usage,
       `${flag} ${text}: an address is HOST:PORT or a multiaddr such as /ip4/10.0.0.1/tcp/26600`,
@@ -68,14 +68,4 @@ function memberOf(set: readonly ProducerEntry[], text: string, flag: string): Pr
   const why = found.length === 0 ? "is no producer" : "is more than one producer; give more digits of its key";
   const names = set.map(({ key, name }) => `${name === "" ? "-" : name} (${key.slice(0, 8)})`).join(", ");
   throw new CliError(EXIT.usage, `${flag} ${text}: ${why}. The set: ${names}`);
-}
-
-function isAddress(text: string): boolean {
-  if (Buffer.byteLength(text) > 256) return false;
-  try {
-    parseAddress(text);
-    return true;
-  } catch {
-    return false; // said by the caller
-  }
 }
