@@ -23,7 +23,7 @@ import { TransactionOracle } from "./oracles/transactions.ts";
 import { ViewOracle } from "./oracles/views.ts";
 import { VoteChainOracle } from "./oracles/voteChains.ts";
 import type { Damage } from "./schedule.ts";
-import type { SimulatedNode, Watch } from "./simulatedNode.ts";
+import type { SimulatedNode } from "./simulatedNode.ts";
 import type { Simulation } from "./simulation.ts";
 import { short } from "./trace.ts";
 import {
@@ -37,6 +37,7 @@ import {
   type WireRecord,
   type WireRef,
 } from "./wire.ts";
+import type { Watch } from "./world.ts";
 
 /** Sizes and routes are looked at in every so many steps: they are dearer than most steps. */
 const SIZES_EVERY_STEPS = 32;

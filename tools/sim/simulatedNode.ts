@@ -2,15 +2,9 @@
  * One node: the product's replica with a simulated shell. Its disks outlive it; a crash takes everything else. The rule
  * of the shell is kept here as in the product: what names a token leaves only after that token has come back.
  */
-import type { Application } from "../../chain/application.ts";
-import type { Block } from "../../chain/block.ts";
 import { DuplicateWindow } from "../../chain/duplicateWindow.ts";
-import type { Genesis } from "../../chain/genesis.ts";
-import { singleSet } from "../../chain/producerSets.ts";
 import { append, decodeFrontier, EMPTY_FRONTIER, type Frontier, leafHash } from "../../chain/merkle.ts";
-import { decodeSetsHistory } from "../../chain/producerSets.ts";
-import type { ConsensusSettings } from "../../consensus/constants.ts";
-import type { SyncLimits } from "../../consensus/sync/constants.ts";
+import { decodeSetsHistory, singleSet } from "../../chain/producerSets.ts";
 import type { Lane } from "../../net/link/types.ts";
 import { hexBytes } from "../../src/base/bytes.ts";
 import { recordAfterLoss } from "../../consensus/lostRecord.ts";
@@ -20,52 +14,15 @@ import { Replica } from "../../src/replica/replica.ts";
 import { restore } from "../../src/replica/restore.ts";
 import type { Effect, Input } from "../../src/replica/types.ts";
 import { type Persist, ChainDisk, StateDisk } from "./disk.ts";
-import { addressOf, type Dialing } from "./dialing.ts";
-import type { Dice } from "./dice.ts";
-import type { EventQueue } from "./eventQueue.ts";
+import { addressOf } from "./dialing.ts";
 import type { Hostile } from "./liar.ts";
-import type { Network, Station } from "./network.ts";
-import type { FaultProfile } from "./profile.ts";
+import type { Station } from "./network.ts";
+import { NodeClock } from "./nodeClock.ts";
 import type { Damage } from "./schedule.ts";
-import type { KeyedHashes } from "./signatures.ts";
-
-/** What all nodes of a run share. */
-export interface World {
-  readonly queue: EventQueue;
-  readonly dice: Dice;
-  readonly keys: KeyedHashes;
-  readonly genesis: Genesis;
-  readonly genesisBlock: Block;
-  readonly application: () => Application;
-  readonly settingsOf: (index: number) => ConsensusSettings;
-  readonly syncLimits: SyncLimits;
-  readonly floods: boolean;
-  readonly nodes: readonly SimulatedNode[];
-  readonly network: Network;
-  readonly dialing: Dialing;
-  readonly profile: FaultProfile;
-  readonly watch: Watch;
-  /** Nodes keep backups, which costs time. */
-  readonly backsUp: boolean;
-  indexOf(key: string): number;
-}
-
-/** Who looks on: the oracles, the workload, the trace. */
-export interface Watch {
-  started(node: SimulatedNode): void;
-  stepped(node: SimulatedNode, input: Input, effects: readonly Effect[]): void;
-  persisted(node: SimulatedNode, persist: Persist): void;
-  /** A frame is about to go on the wire. */
-  sent(node: SimulatedNode, to: number, lane: Lane, parts: readonly Uint8Array[]): void;
-  delivering(node: SimulatedNode, from: number, lane: Lane, parts: readonly Uint8Array[]): void;
-  linkUp(node: SimulatedNode, peer: number): void;
-}
+import type { World } from "./world.ts";
 
 /** Memory of frames that arrive. */
 const FRAMES = new Slabs();
-
-/** Virtual time 0 on an exact clock, milliseconds since the epoch. */
-export const START_TIME_MS = 1_700_000_000_000;
 
 export class SimulatedNode implements Station {
   readonly index: number;
@@ -91,10 +48,7 @@ export class SimulatedNode implements Station {
   /** Microseconds. */
   #unreadableUntil = 0;
   readonly #world: World;
-  #clockOffsetMs: number;
-  /** Added by jumps. */
-  #jumpedMs = 0;
-  readonly #clockRate: number;
+  readonly #clock: NodeClock;
   #replica: Replica | undefined;
   readonly #linked = new Set<number>();
   /** Sends that wait for their token, in order. */
@@ -116,9 +70,7 @@ export class SimulatedNode implements Station {
     this.key = key;
     this.isProducer = isProducer;
     this.disk = new ChainDisk(world.genesisBlock, record);
-    const { offsetMs, driftPpm } = world.profile.clock;
-    this.#clockOffsetMs = Math.floor(world.dice.between(-offsetMs, offsetMs));
-    this.#clockRate = 1 + world.dice.between(-driftPpm, driftPpm) / 1e6;
+    this.#clock = new NodeClock(world.queue, world.profile.clock, world.dice);
   }
 
   get isUp(): boolean {
@@ -131,17 +83,12 @@ export class SimulatedNode implements Station {
   }
   /** This node's clock, whole milliseconds since the epoch. */
   get clockMs(): number {
-    return (
-      START_TIME_MS +
-      this.#clockOffsetMs +
-      this.#jumpedMs +
-      Math.floor((this.#world.queue.now * this.#clockRate) / 1000)
-    );
+    return this.#clock.ms;
   }
 
   /** The clock of a client nearby: the node's, without its jumps. */
   get clientClockMs(): number {
-    return this.clockMs - this.#jumpedMs;
+    return this.#clock.ms - this.#clock.jumpedMs;
   }
 
   start(): void {
@@ -248,15 +195,15 @@ export class SimulatedNode implements Station {
   }
 
   jumpClock(ms: number): void {
-    this.#jumpedMs += ms;
+    this.#clock.jumpedMs += ms;
     // The shell's timers count real time: a clock set forward lets the next look come late, not never.
     if (this.isUp && this.#timerAt !== Number.POSITIVE_INFINITY) this.#scheduleTimer();
   }
 
   /** @returns whether it was off by more than `tolerableMs`: then only a new process goes by it */
   setClockRight(tolerableMs: number): boolean {
-    const wasOff = Math.abs(this.#jumpedMs) > tolerableMs;
-    if (wasOff) this.#jumpedMs = 0;
+    const wasOff = Math.abs(this.#clock.jumpedMs) > tolerableMs;
+    if (wasOff) this.#clock.jumpedMs = 0;
     return wasOff;
   }
 
@@ -475,8 +422,7 @@ export class SimulatedNode implements Station {
 
   #scheduleTimer(): void {
     const { queue } = this.#world;
-    const clockMs = Math.ceil(this.#timerAt) - START_TIME_MS - this.#clockOffsetMs - this.#jumpedMs;
-    const at = Math.max(queue.now, Math.ceil((clockMs * 1000) / this.#clockRate) + 1);
+    const at = this.#clock.whenShowing(this.#timerAt);
     // An event that is due earlier looks again when it comes.
     if (at >= this.#timerEventAt) return;
     this.#timerEventAt = at;

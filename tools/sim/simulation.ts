@@ -24,6 +24,7 @@ import { Faults } from "./faults.ts";
 import { Garbler } from "./garbler.ts";
 import { type Hostile, Liar } from "./liar.ts";
 import { Network } from "./network.ts";
+import { START_TIME_MS } from "./nodeClock.ts";
 import { Observer } from "./observer.ts";
 import {
   DEFAULT_WORKLOAD,
@@ -35,11 +36,12 @@ import {
   type WorkloadProfile,
 } from "./profile.ts";
 import { KeyedHashes } from "./signatures.ts";
-import { SimulatedNode, START_TIME_MS, type Watch, type World } from "./simulatedNode.ts";
+import { SimulatedNode } from "./simulatedNode.ts";
 import { isConnected, type Topology, type Wired, wiredAs } from "./topologies.ts";
 import { Trace } from "./trace.ts";
 import { RuleBroken } from "./violation.ts";
 import { Workload } from "./workload.ts";
+import type { Watch, World } from "./world.ts";
 
 export interface SimulationOptions {
   readonly seed: number;
