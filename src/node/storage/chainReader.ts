@@ -6,7 +6,7 @@ import { checksum, evidenceChecksum, recordChecksum } from "./chainChecksum.ts";
 import { type BlockRow, chainFile, hasEvidence, readChainIdentity } from "./chainSchema.ts";
 import { openReader } from "./connection.ts";
 import type { Connection } from "./connection.ts";
-import { toStorageError } from "./errors.ts";
+import { asStorage, toStorageError } from "./errors.ts";
 import { checkDatabaseFile, fileBytes, markClosed, markOpen } from "./fileCheck.ts";
 import { StorageError } from "./types.ts";
 import type {
@@ -65,11 +65,7 @@ export function checkChainFile(dir: string): string {
         `docs/operate.md, "A lost disk"; a producer never goes on from an old copy`,
     );
   }
-  try {
-    checkDatabaseFile(file, "chain");
-  } catch (error) {
-    throw toStorageError(error, file, "chain");
-  }
+  asStorage(file, "chain", () => checkDatabaseFile(file, "chain"));
   return file;
 }
 
@@ -309,11 +305,7 @@ export class ChainReader {
   }
 
   #read<T>(read: () => T): T {
-    try {
-      return read();
-    } catch (error) {
-      throw toStorageError(error, this.file, "chain");
-    }
+    return asStorage(this.file, "chain", read);
   }
 }
 

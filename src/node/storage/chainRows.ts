@@ -6,7 +6,7 @@ import { checksum, evidenceChecksum, recordChecksum } from "./chainChecksum.ts";
 import { closeChain, openChain } from "./chainReader.ts";
 import { hasEvidence, readChainIdentity } from "./chainSchema.ts";
 import { type Connection, fileFaultOf } from "./connection.ts";
-import { toStorageError } from "./errors.ts";
+import { asStorage } from "./errors.ts";
 import {
   StorageError,
   type StoredBlock,
@@ -180,11 +180,7 @@ export class ChainRows {
   }
 
   #read<T>(read: () => T): T {
-    try {
-      return read();
-    } catch (error) {
-      throw toStorageError(error, this.file, "chain");
-    }
+    return asStorage(this.file, "chain", read);
   }
 }
 

@@ -88,3 +88,12 @@ export function ifThere<T>(open: () => T): T | undefined {
     throw error;
   }
 }
+
+/** What `work` gives; whatever it throws is thrown as a StorageError about `file`. */
+export function asStorage<T>(file: string, kind: FileKind, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toStorageError(error, file, kind);
+  }
+}

@@ -1,6 +1,6 @@
 import { openDerivedWriter } from "./derivedFile.ts";
 import type { PackedDerivedWrite } from "./derivedMessage.ts";
-import { isRetryable, toPlain, toStorageError } from "./errors.ts";
+import { asStorage, isRetryable, toPlain, toStorageError } from "./errors.ts";
 import { INDEX_FORMAT } from "./indexSegments.ts";
 import { TransactionIndex } from "./transactionIndex.ts";
 import { StorageError } from "./types.ts";
@@ -35,12 +35,9 @@ export class GuardedIndex {
 
   /** On a caller's behalf: throws what went wrong, also earlier, and changes nothing about it. */
   ask<T>(question: (index: TransactionIndex) => T): T {
-    if (this.#index === undefined) throw this.#lost ?? new StorageError("IO", this.#file, `${this.#file} is closed`);
-    try {
-      return question(this.#index);
-    } catch (error) {
-      throw toStorageError(error, this.#file, "derived");
-    }
+    const index = this.#index;
+    if (index === undefined) throw this.#lost ?? new StorageError("IO", this.#file, `${this.#file} is closed`);
+    return asStorage(this.#file, "derived", () => question(index));
   }
 
   add(write: PackedDerivedWrite): void {

@@ -1,7 +1,7 @@
 /** Reading index.db from outside the node (inspection); what the node has not flushed yet is not in it. */
 import { type Connection, fileFaultOf } from "./connection.ts";
 import { checkDerivedFile, openDerivedReader } from "./derivedFile.ts";
-import { toStorageError } from "./errors.ts";
+import { asStorage } from "./errors.ts";
 import { markClosed, markOpen } from "./fileCheck.ts";
 import { prefixOf } from "./indexEntries.ts";
 import { INDEX_FORMAT, indexFile, SegmentTables } from "./indexSegments.ts";
@@ -104,10 +104,6 @@ export class IndexReader {
   }
 
   #read<T>(read: () => T): T {
-    try {
-      return read();
-    } catch (error) {
-      throw toStorageError(error, this.file, "derived");
-    }
+    return asStorage(this.file, "derived", read);
   }
 }

@@ -1,7 +1,7 @@
 /** Reading state.db: for the store's own thread and for tools. Every read sees the newest committed run. */
 import { type Connection, fileFaultOf } from "./connection.ts";
 import { checkDerivedFile, openDerivedReader } from "./derivedFile.ts";
-import { toStorageError } from "./errors.ts";
+import { asStorage } from "./errors.ts";
 import { markClosed, markOpen } from "./fileCheck.ts";
 import { STATE_FORMAT, stateFile } from "./stateTables.ts";
 import type { AppliedBlock, StateEntry } from "./types.ts";
@@ -91,11 +91,7 @@ export class StateReader {
   }
 
   #read<T>(read: () => T): T {
-    try {
-      return read();
-    } catch (error) {
-      throw toStorageError(error, this.file, "derived");
-    }
+    return asStorage(this.file, "derived", read);
   }
 }
 
