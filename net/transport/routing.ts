@@ -215,6 +215,8 @@ export class Routing {
 
   /** At the end of every step: tells what changed. */
   finish(): void {
+    // A block of another branch, or one that was restored, may make this node a producer.
+    if (this.#host.isDestination(this.#host.self) !== this.#isProducer) this.producersChanged();
     for (const [producer, waiting] of this.#waiting) {
       if (this.#turnOf(producer) > this.#host.now()) continue;
       this.#waiting.delete(producer);

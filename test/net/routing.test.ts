@@ -79,6 +79,14 @@ describe("ways to all producers", () => {
     expect([network.hops(3, 0), network.hops(0, 3)]).toEqual([3, 3]);
   });
 
+  it("who has become a producer by a block that moves no head says so, too", () => {
+    const network = build(4, 2, line(4));
+    network.advance(100);
+    network.changeProducers([1, 2, 3], false);
+    network.advance(100);
+    expect(network.hops(0, 3)).toBe(3);
+  });
+
   it("a path is left for one that is clearly faster, and not for one that is so by a whim", () => {
     const network = build(3, 3, ring(3));
     network.advance(100);

@@ -71,10 +71,10 @@ export class RoutingNetwork {
   }
 
   /** Other nodes are the destinations from now on; each learns of it by itself. */
-  changeProducers(indexes: readonly number[]): void {
+  changeProducers(indexes: readonly number[], isTold = true): void {
     this.#producers = new Set(indexes.map((index) => this.keys[index] as string));
     for (let index = 0; index < this.keys.length; index++) {
-      this.router(index).producersChanged();
+      if (isTold) this.router(index).producersChanged();
       this.#settle(index);
     }
   }

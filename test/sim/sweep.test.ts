@@ -65,10 +65,12 @@ const REGRESSIONS: readonly (readonly [string, number, number, number, string])[
 const SWEPT: readonly (readonly [string, "raft" | "vsr" | "bft", number])[] = [
   ["who is between two changes of the producers is shown a certificate that it can judge", "raft", 498],
   ["an election may still come after all nodes agree: a broken oracle", "raft", 1764],
+  ["no liar lies between those who are correct: a broken fault", "raft", 1780],
   ["clocks further apart than a leader bears: a broken fault", "raft", 1779],
   ["who answers late what it was asked is not at fault", "vsr", 388],
   ["who is left alone by a change waits for nobody's answer before it opens its view", "vsr", 778],
   ["a view opens without the head that nobody else can take", "vsr", 915],
+  ["who was made a producer by a block restored at its start tells the way to it", "vsr", 866],
   ["who becomes a producer is reached by routes only, no more by its way back", "vsr", 1904],
   ["of two leaders of one view, by two sets, none goes on with the other's blocks", "bft", 1196],
   ["who knows by its prepared root only what a change's end proves is shown that", "bft", 1186],

@@ -205,8 +205,14 @@ export class Simulation implements World {
   #hostileAt(index: number): Hostile | undefined {
     const { lies, garbled } = this.profile;
     const dice = new Dice(~this.seed ^ 1);
-    if (lies) return new Liar(index, this.genesis.chainId, dice);
+    if (lies) return this.#isSpared(index) ? new Liar(index, this.genesis.chainId, dice) : undefined;
     return garbled > 0 ? new Garbler(index, garbled, dice) : undefined;
+  }
+
+  /** Do the others reach one another without it? A liar lies on after the heal. */
+  #isSpared(index: number): boolean {
+    const rest = this.nodes.map((node) => node.index).filter((each) => each !== index);
+    return isConnected(rest, (a, b) => this.network.isWired(a, b));
   }
 
   readonly application = (): Application => withProposals(createKvApplication());
