@@ -1,5 +1,5 @@
 /**
- * `npm run rolling-restart -- [--engine raft|vsr|bft] [--rounds N]`: the nodes of a loaded network are stopped as planned and
+ * `npm run rolling-restart -- [--engine raft|vsr|bft] [--producers N] [--rounds N]`: the nodes of a loaded network are stopped as planned and
  * started again, one after the other, as an operator does who brings in a new version. No transaction answered
  * `irreversible` may be lost, and none that a node had only accepted when it was stopped.
  */
@@ -68,10 +68,15 @@ export async function runRollingRestart({
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { engine: { type: "string", default: "raft" }, rounds: { type: "string", default: "3" } },
+    options: {
+      engine: { type: "string", default: "raft" },
+      producers: { type: "string", default: "4" },
+      rounds: { type: "string", default: "3" },
+    },
   });
   const engine = engineNamed(values.engine);
-  const size = { producers: 4, followers: 1, basePort: 28_900, engine, rounds: Number(values.rounds) };
+  const sizes = { producers: Number(values.producers), followers: 1, rounds: Number(values.rounds) };
+  const size = { ...sizes, basePort: 28_900, engine };
   const { longestPauseMs: longest, acknowledged, height, faults } = await runRollingRestart({ ...size, note });
   process.stdout.write(
     `${engine}: longest pause ${round(longest, 0)} ms; ${acknowledged} acknowledged, height ${height}\n`,
