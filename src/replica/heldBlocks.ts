@@ -45,9 +45,10 @@ export class HeldBlocks {
     if (this.#dropped.size > HELD_BLOCKS_MAX) this.#dropped.delete(this.#dropped.keys().next().value as string);
   }
 
-  /** Takes out the blocks whose time has come. */
+  /** Takes out the blocks whose time has come, lowest first: what is sent by whom is known of blocks whose parents are here. */
   takeDue(isAhead: (block: Block) => boolean): Held[] {
     const due = [...this.#held.values()].filter(({ block }) => !isAhead(block));
+    due.sort((a, b) => a.block.header.height - b.block.header.height);
     for (const { block } of due) this.#held.delete(block.id);
     return due;
   }

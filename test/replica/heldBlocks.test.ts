@@ -29,6 +29,14 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     expect([held.size, held.earliestTime]).toEqual([0, Number.POSITIVE_INFINITY]);
   });
 
+  it("come out parents first, in whatever order they came", () => {
+    const held = new HeldBlocks();
+    const parent = naiveChild(genesis, naiveGenesis(genesis), { time: START_TIME + 10 });
+    const child = naiveChild(genesis, parent, { time: START_TIME + 20 });
+    for (const { block } of [child, parent]) held.hold(block, A);
+    expect(held.takeDue(() => false).map(({ block }) => block.id)).toEqual([parent.id, child.id]);
+  });
+
   it("the first copy stays: its signature was checked, and a later one of the same id may bear another", () => {
     const held = new HeldBlocks();
     const first = blockAt(10);

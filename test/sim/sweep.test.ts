@@ -65,6 +65,7 @@ const REGRESSIONS: readonly (readonly [string, number, number, number, string])[
 const SWEPT: readonly (readonly [string, "raft" | "vsr" | "bft", number])[] = [
   ["who is between two changes of the producers is shown a certificate that it can judge", "raft", 498],
   ["an election may still come after all nodes agree: a broken oracle", "raft", 1764],
+  ["what was held back comes out parents first, so that it is known who has it", "raft", 1618],
   ["no liar lies between those who are correct: a broken fault", "raft", 1780],
   ["clocks further apart than a leader bears: a broken fault", "raft", 1779],
   ["who answers late what it was asked is not at fault", "vsr", 388],
