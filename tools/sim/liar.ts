@@ -69,11 +69,13 @@ export class Liar implements Hostile {
 
 /** @returns undefined: it says nothing */
 export function falseRange({ blocks, proof }: RangeResponse, dice: Dice): Uint8Array | undefined {
-  const list = Array.from({ length: blocks.count }, (_, i) => {
+  const list: Block[] = [];
+  for (let i = 0; i < blocks.count; i++) {
     const block = decodeBlock(elementAt(blocks, i));
-    if (!block.ok) throw new Error(block.error.code);
-    return block.value;
-  });
+    // Another lie was told in it already: then nothing is held.
+    if (!block.ok) return encodeRangeResponsePayload([], { ...proof, path: [] });
+    list.push(block.value);
+  }
   const at = dice.below(Math.max(1, list.length));
   const kind = list.length === 0 ? 0 : dice.below(7);
   if (kind === 1) return undefined;
