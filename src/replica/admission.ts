@@ -78,7 +78,10 @@ export class Admission {
 
   /** @param requested was it asked for? */
   accept(from: PeerKey, block: Block, requested = false): Admitted {
-    if (!requested && this.#isSurplus(block)) return { kind: "surplus" };
+    if (!requested && this.#isSurplus(block)) {
+      this.#held.drop(block.id, from);
+      return { kind: "surplus" };
+    }
     if (this.#isAhead(block)) {
       this.#held.hold(block, from);
       return { kind: "held" };

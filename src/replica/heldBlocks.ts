@@ -28,17 +28,18 @@ export class HeldBlocks {
     if (held !== undefined) addTo(held.from, from);
     else if (this.#held.size < HELD_BLOCKS_MAX)
       this.#held.set(block.id, { block, from: addTo([...this.takeDropped(block.id)], from) });
-    else this.#drop(block.id, from);
+    else this.drop(block.id, from);
   }
 
-  /** Who sent this block when there was no room for it. */
+  /** Who sent this block when it was not taken in. */
   takeDropped(id: string): readonly PeerKey[] {
     const from = this.#dropped.get(id) ?? [];
     this.#dropped.delete(id);
     return from;
   }
 
-  #drop(id: string, from: PeerKey): void {
+  /** This block is not taken in now: whoever sent it is known to have it when it comes again. */
+  drop(id: string, from: PeerKey): void {
     const before = this.#dropped.get(id);
     if (before !== undefined) return void addTo(before, from);
     this.#dropped.set(id, [from]);

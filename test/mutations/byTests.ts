@@ -291,7 +291,7 @@ export const BY_TESTS: readonly Mutation[] = [
     "sync",
     "who sent a block for which there was no room is forgotten",
     "src/replica/heldBlocks.ts",
-    "else this.#drop(block.id, from);",
+    "else this.drop(block.id, from);",
     "",
     "test/replica/heldBlocks.test.ts",
   ),

@@ -74,6 +74,7 @@ const SWEPT: readonly (readonly [string, "raft" | "vsr" | "bft", number])[] = [
   ["who was made a producer by a block restored at its start tells the way to it", "vsr", 866],
   ["who becomes a producer is reached by routes only, no more by its way back", "vsr", 1904],
   ["of two leaders of one view, by two sets, none goes on with the other's blocks", "bft", 1196],
+  ["whoever sends one block too many of its place is known to have it", "bft", 853],
   ["who knows by its prepared root only what a change's end proves is shown that", "bft", 1186],
 ];
 
