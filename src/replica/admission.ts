@@ -172,6 +172,8 @@ export class Admission {
   /** A live block is taken in once its time is at most the tolerance ahead of my clock; a certified one always. */
   #isAhead(block: Block): boolean {
     const { ledger, finality, clockToleranceMs } = this.#host;
+    // It is here, made by this node on a parent that was ahead: that its sender has it is not held back.
+    if (ledger.get(block.id) !== undefined) return false;
     if (block.header.time <= this.#host.now() + clockToleranceMs) return false;
     // Not taken in at all, and its signature was not checked: it must not take the place of one that was.
     if (block.header.height <= ledger.bottom.height) return false;
