@@ -30,18 +30,22 @@ export const FAR_BEHIND: readonly Mutation[] = [
       replace: 'return { arrival: { kind: "certificate", certificate }, claims: [] };',
     },
   ]),
-  edited("a range that does not come is not asked of anybody else", [
-    {
-      file: PULL,
-      find: 'if (state.kind === "asked") earliest = Math.min(earliest, state.deadline);',
-      replace: "earliest = Math.max(earliest, state.kind.length);",
-    },
-    {
-      file: PULL,
-      find: 'if (batch.state.kind !== "asked" || now < batch.state.deadline) continue;',
-      replace: 'if (batch.state.kind !== "asked" || now < batch.state.deadline + 1e12) continue;',
-    },
-  ]),
+  edited(
+    "a range that does not come is not asked of anybody else",
+    [
+      {
+        file: PULL,
+        find: 'if (state.kind === "asked") earliest = Math.min(earliest, state.deadline);',
+        replace: "earliest = Math.max(earliest, state.kind.length);",
+      },
+      {
+        file: PULL,
+        find: 'if (batch.state.kind !== "asked" || now < batch.state.deadline) continue;',
+        replace: 'if (batch.state.kind !== "asked" || now < batch.state.deadline + 1e12) continue;',
+      },
+    ],
+    { check: "tests", tests: ["test/consensus/rangePull.test.ts"] },
+  ),
   edited("a node pulls once, from the beginning, and never again", [
     {
       file: "src/replica/catchUp.ts",
