@@ -22,7 +22,7 @@ const SOURCES = [
   "test/model",
 ];
 /** What vitest files need besides. */
-const TEST_SOURCES = ["net", "src", "test", "tools", "proto", "vitest.config.ts", "tsconfig.json"];
+const TEST_SOURCES = ["net", "src", "test", "tools", "proto", "docs", "vitest.config.ts", "tsconfig.json"];
 const ENTRY = 'import { run } from "./tools/sim/command.ts";\nprocess.exitCode = await run(process.argv.slice(2));\n';
 
 export interface Verdict {
