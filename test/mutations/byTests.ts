@@ -141,7 +141,7 @@ export const BY_TESTS: readonly Mutation[] = [
     "net/link/pinger.ts",
     "} else if (resend < timeoutsMs.length) {",
     "} else if (resend >= 0) {",
-    LINKS,
+    "test/net/link/pinger.test.ts",
   ),
   tested(
     "link",

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { LANES, LinkError, LinkLayer } from "../../../net/link/index.ts";
 import { toHex } from "../../../src/base/bytes.ts";
 import { FRAME } from "../../../net/link/frame.ts";
-import { readClose } from "../../../net/link/init.ts";
+import { encodeInit, readClose } from "../../../net/link/init.ts";
 import { initOf, linkedPair, RawHost, startNode, stopAll } from "./nodes.ts";
 import type { Node, RawClient } from "./nodes.ts";
 
@@ -244,11 +244,12 @@ describe("of two connections between two nodes", () => {
   });
 
   describe("both in the handshake", () => {
-    /** Both ends of a pair that dial each other: a node, and a raw host whose key is greater, so that the node decides. */
-    async function crossing(): Promise<{ node: Node; dialed: RawClient; dialing: RawClient }> {
-      const [node, raw] = await Promise.all([startNode({ seed: 1 }), RawHost.start(9)]);
+    /** Both ends of a pair that dial each other: a node and a raw host. Whose key is smaller decides. */
+    async function crossing(nodeDecides = true): Promise<{ node: Node; dialed: RawClient; dialing: RawClient }> {
+      const [seed, rawSeed] = nodeDecides ? [1, 9] : [9, 1];
+      const [node, raw] = await Promise.all([startNode({ seed }), RawHost.start(rawSeed)]);
       const key = toHex(raw.host.peerId.publicKey!.raw);
-      expect(node.links.key < key).toBe(true);
+      expect(node.links.key < key).toBe(nodeDecides);
       const dialing = await raw.dial(node.address);
       const accepted = raw.accept();
       node.links.setTarget(raw.address, key);
@@ -273,6 +274,18 @@ describe("of two connections between two nodes", () => {
       expect(node.links.peers()).toMatchObject([{ direction: "outbound" }]);
       expect(node.seen.of("up")).toHaveLength(1);
       expect(downsOf(node)).toEqual([]);
+    });
+
+    test("whose key is greater waits for the other's choice", async () => {
+      const { dialed, dialing } = await crossing(false);
+      for (const each of [dialed, dialing]) each.send("urgent", FRAME.init, encodeInit(init));
+      for (const each of [dialed, dialing]) {
+        each.send("urgent", FRAME.ping, new Uint8Array(4));
+        await each.frame(FRAME.pong);
+      }
+      expect([dialed, dialing].map((each) => each.has(FRAME.ready))).toEqual([false, false]);
+      dialing.send("urgent", FRAME.ready, new Uint8Array(0));
+      await dialing.frame(FRAME.ready);
     });
 
     test("the other is taken when the preferred one fails", async () => {
