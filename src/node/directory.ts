@@ -2,7 +2,7 @@
  * A node's directory: made once by `init` and `testnet`, with the vote record that nothing else ever makes, and read by
  * `start`. Nothing that exists is overwritten.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeGenesisBlock } from "../../chain/genesisBlock.ts";
 import { engineKit } from "../../consensus/engines.ts";
@@ -16,6 +16,7 @@ import type { SettingName, SettingValue } from "./settings.ts";
 import { createChainDatabase } from "./storage/chainSchema.ts";
 import { StorageError } from "./storage/types.ts";
 import { messageOf, systemCode, whyNotWritten } from "./systemError.ts";
+import { writeAndClose } from "./wholeFile.ts";
 
 export const NODE_FILES = { config: "config.toml", genesis: "genesis.json", key: "node.key" } as const;
 
@@ -165,11 +166,5 @@ export function withinGenesis(config: Config, { limits }: GenesisFile): Config {
 function writeNew(file: string, text: string, mode: number, made: string[]): void {
   const descriptor = openSync(file, "wx", mode);
   made.push(file);
-  try {
-    const bytes = Buffer.from(text);
-    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  writeAndClose(descriptor, text);
 }

@@ -6,15 +6,7 @@ import { dirname } from "node:path";
 export function writeWhole(file: string, text: string): void {
   const unfinished = `${file}.new`;
   try {
-    const descriptor = openSync(unfinished, "w", 0o644);
-    try {
-      const bytes = Buffer.from(text);
-      // A disk that gets full takes a part and says so by its count.
-      for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    writeAndClose(openSync(unfinished, "w", 0o644), text);
     renameSync(unfinished, file);
   } catch (error) {
     rmSync(unfinished, { force: true });
@@ -25,5 +17,17 @@ export function writeWhole(file: string, text: string): void {
     fsyncSync(directory);
   } finally {
     closeSync(directory);
+  }
+}
+
+/** On disk when it returns, the file closed in any case. Throws the system's error. */
+export function writeAndClose(descriptor: number, text: string): void {
+  try {
+    const bytes = Buffer.from(text);
+    // A disk that gets full takes a part and says so by its count.
+    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
