@@ -1,5 +1,5 @@
 /** Load whose outcome is kept, and the chains of stopped nodes beside it: each acknowledged transaction, everywhere, once. */
-import { readChain, stateDigest } from "./chainFiles.ts";
+import { differences, readStopped } from "./equalChains.ts";
 import { LoadClient, type LoadTransaction, makeTransaction } from "./load.ts";
 import type { NodeProcess } from "./processes.ts";
 
@@ -96,20 +96,13 @@ export async function endFaults(nodes: readonly NodeProcess[], acknowledged: Rea
 
 /** What is wrong with the chains of stopped nodes; empty: nothing. */
 function chainFaults(nodes: readonly NodeProcess[], acknowledged: ReadonlySet<string>): string[] {
-  const faults: string[] = [];
-  const chains = nodes.map((node) => readChain(node.node.dir));
-  const states = nodes.map((node) => stateDigest(node.node.dir));
-  const [first] = chains;
-  chains.forEach((chain, i) => {
-    if (chain.blockIds.join() !== first?.blockIds.join()) faults.push(`node${i}: another chain than node0`);
+  const stopped = nodes.map(({ node }) => readStopped(node.name, node.dir));
+  const faults = differences(stopped);
+  for (const { name, chain } of stopped) {
     const lost = [...acknowledged].filter((id) => !chain.transactionCounts.has(id));
-    if (lost.length > 0) faults.push(`node${i}: ${lost.length} acknowledged transactions are lost, ${lost[0]} first`);
+    if (lost.length > 0) faults.push(`${name}: ${lost.length} acknowledged transactions are lost, ${lost[0]} first`);
     const twice = [...chain.transactionCounts].filter(([, count]) => count > 1);
-    if (twice.length > 0) faults.push(`node${i}: ${twice.length} transactions more than once, ${twice[0]?.[0]} first`);
-  });
-  states.forEach((state, i) => {
-    if (state.height !== states[0]?.height || state.digest !== states[0]?.digest)
-      faults.push(`node${i}: another state than node0`);
-  });
+    if (twice.length > 0) faults.push(`${name}: ${twice.length} transactions more than once, ${twice[0]?.[0]} first`);
+  }
   return faults;
 }

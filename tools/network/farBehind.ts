@@ -14,6 +14,7 @@ import { faultText } from "../inspect/fault.ts";
 import { verifyDirectory } from "../inspect/verifyDirectory.ts";
 import { note, runAsScript } from "../script.ts";
 import { stateDigest } from "./chainFiles.ts";
+import { stateDifferences } from "./equalChains.ts";
 import { LoadClient, makeTransaction } from "./load.ts";
 import { BLOCK_INTERVAL_MS, fillOffline } from "./offlineChain.ts";
 import { HOSTILE, type NetworkProcesses, type NodeProcess, poll, withNetwork } from "./processes.ts";
@@ -102,7 +103,7 @@ class CatchUpRun {
     await load.stop();
     const { height } = await this.#network.awaitEqual(60_000);
     const cpuSeconds = cpuSecondsOf(this.#follower.pid);
-    this.#faults.push(...(await this.#compare()));
+    this.#faults.push(...(await this.#compare(height)));
     const perSecond = (amount: number): number => Math.round((amount * 1000) / this.#activeMs);
     const transactionsPerSecond = perSecond((this.#activeBlocks * transactions) / blocks);
     const log = readFileSync(`${this.#follower.node.dir}.log`, "utf8");
@@ -206,14 +207,16 @@ class CatchUpRun {
     this.#options.note(`killed at ${killedAt}: what it left verifies up to block ${report.blocks}`);
   }
 
-  /** Heads are equal, so are all blocks below them; states are compared byte for byte. */
-  async #compare(): Promise<string[]> {
+  /** Heads were equal at a height, so were all blocks below; states are compared byte for byte. */
+  async #compare(equalAt: number): Promise<string[]> {
     const nodes = this.#network.nodes.filter((node) => node.running);
     await this.#network.endAll();
-    const [first, ...rest] = nodes.map(({ node }) => ({ name: node.name, ...stateDigest(node.dir) }));
-    return rest
-      .filter(({ height, digest }) => height !== first?.height || digest !== first.digest)
-      .map(({ name, height }) => `${name}: another state at ${height} than ${first?.name} at ${first?.height}`);
+    const states = nodes.map(({ node }) => ({ name: node.name, state: stateDigest(node.dir) }));
+    const behind = states.filter(({ state }) => state.height < equalAt);
+    return [
+      ...behind.map(({ name, state }) => `${name}: its state is of block ${state.height}, all had ${equalAt}`),
+      ...stateDifferences(states),
+    ];
   }
 }
 

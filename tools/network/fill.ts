@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { note, runAsScript, tellFaults } from "../script.ts";
-import { readChain, stateDigest } from "./chainFiles.ts";
+import { differences, readStopped } from "./equalChains.ts";
 import { LoadClient, makeTransaction, type TransactionShape } from "./load.ts";
 import { type NetworkOptions, type NodeProcess, withNetwork } from "./processes.ts";
 
@@ -40,19 +40,19 @@ export async function runFill({ count, keys, note, ...options }: FillOptions): P
     const seconds = (performance.now() - started) / 1000;
     const { height } = await network.awaitEqual();
     await network.endAll();
-    const chains = network.nodes.map((node) => readChain(node.node.dir));
-    const states = network.nodes.map((node) => stateDigest(node.node.dir));
-    const faults = failed > 0 ? [`${failed} transactions were not answered irreversible`] : [];
-    chains.forEach(({ blockIds, transactionCounts }, i) => {
-      if (blockIds.join() !== chains[0]?.blockIds.join()) faults.push(`node${i}: another chain than node0`);
-      const twice = [...transactionCounts.values()].filter((times) => times > 1).length;
-      if (transactionCounts.size !== count || twice > 0) {
-        faults.push(`node${i}: ${transactionCounts.size} transactions, ${twice} more than once, expected ${count}`);
+    const stopped = network.nodes.map(({ node }) => readStopped(node.name, node.dir));
+    const faults = differences(stopped);
+    if (failed > 0) faults.push(`${failed} transactions were not answered irreversible`);
+    for (const { name, chain } of stopped) {
+      const twice = [...chain.transactionCounts.values()].filter((times) => times > 1).length;
+      if (chain.transactionCounts.size !== count || twice > 0) {
+        faults.push(
+          `${name}: ${chain.transactionCounts.size} transactions, ${twice} more than once, expected ${count}`,
+        );
       }
-      if (states[i]?.digest !== states[0]?.digest) faults.push(`node${i}: another state than node0`);
-    });
+    }
     const transactionsPerSecond = Math.round(count / seconds);
-    return { transactionsPerSecond, height, stateDigest: states[0]?.digest ?? "", faults };
+    return { transactionsPerSecond, height, stateDigest: stopped[0]?.state.digest ?? "", faults };
   });
 }
 
