@@ -3,6 +3,8 @@ import { mutation, type Mutation } from "./mutation.ts";
 
 const FORKS = "test/client/lightForks.test.ts";
 const VECTORS = "test/client/proofVectors.test.ts";
+const SETS = "test/consensus/provenSets.test.ts";
+const CERTIFICATE = "test/consensus/certificate.test.ts";
 const LIGHT = "src/client/light/light.ts";
 const NODE = "src/client/light/node.ts";
 
@@ -59,6 +61,48 @@ export const LIGHT_CLIENT: readonly Mutation[] = [
     "demandHistory(proof, { height, id: sha256Hex(bytes) }, certificate);",
     'if (sha256Hex(bytes) === "") demandHistory(proof, { height, id: "" }, certificate);',
     VECTORS,
+  ),
+  tested(
+    "a change may begin before the one before it has ended",
+    "consensus/producersProof.ts",
+    "(last !== undefined && height < last + 2)",
+    "(last !== undefined && height < last)",
+    SETS,
+  ),
+  tested(
+    "two sets decide about the block that begins their change",
+    "consensus/provenSets.ts",
+    "from: height + 1, to });",
+    "from: height, to });",
+    SETS,
+  ),
+  tested(
+    "the new set alone decides from the first block of both on",
+    "consensus/provenSets.ts",
+    "from = height + 2;",
+    "from = height + 1;",
+    SETS,
+  ),
+  tested(
+    "both sets prove the block that would begin their change",
+    "consensus/provenSets.ts",
+    "hash === joint.hash && height > claimed.height ? joint",
+    "hash === joint.hash ? joint",
+    SETS,
+  ),
+  tested(
+    "a signer counts as often as it signs (acks)",
+    "consensus/certificate.ts",
+    "!isMember(sets, ack.signer) || signers.has(ack.signer)",
+    "!isMember(sets, ack.signer)",
+    CERTIFICATE,
+  ),
+  tested(
+    "a certificate has headers of any view",
+    "consensus/certificate.ts",
+    "header.value.view !== view",
+    "header.value.view > view",
+    CERTIFICATE,
   ),
   tested(
     "a head that is proven from a kept one is not compared with what --from gives",
