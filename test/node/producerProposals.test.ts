@@ -115,7 +115,7 @@ describe("whether a quorum would be left, as a node sees it", () => {
   } as unknown as Producers;
   const peersWith = (...keys: string[]) =>
     ({ peers: keys.map((key) => ({ key, height: 90 })), off: [] }) as unknown as Peers;
-  const sight = { engine: "raft", producers, peers: peersWith(), head: 100 } as const;
+  const sight = { engine: "raft", producers, peers: peersWith(), head: 100, ownWords: new Map() } as const;
 
   it("counts producers that are up and peers that are not far behind", () => {
     expect(quorumFaults(CURRENT.slice(0, 3), sight)).toEqual([]);
@@ -125,6 +125,14 @@ describe("whether a quorum would be left, as a node sees it", () => {
     const seen = { ...sight, peers: peersWith(entry(4).key) };
     expect(quorumFaults([...CURRENT.slice(1, 3), entry(4)], seen)).toEqual([]);
     expect(quorumFaults([...CURRENT.slice(1, 3), entry(4)], { ...seen, head: 5_000 })).toHaveLength(1);
+  });
+
+  it("does not count who is recovering by its own word, however active others find it", () => {
+    const heard = (status: "recovering" | "follower") => ({ ...sight, ownWords: new Map([[entry(1).key, status]]) });
+    expect(quorumFaults(CURRENT.slice(0, 3), heard("follower"))).toEqual([]);
+    expect(quorumFaults(CURRENT.slice(1, 3), heard("recovering")).at(-1)).toBe(
+      "0 of 2 producers of the new set are up, 2 must be: node1 is recovering, by its own word; node2 is faulty",
+    );
   });
 
   it("of the set that is left, too, and of more producers where they may lie", () => {

@@ -10,15 +10,16 @@ export interface ClientFlags {
 
 export const DEFAULT_URL = "http://127.0.0.1:26601";
 
+/** Of the nodes that are named, or the one that is asked by default. */
+export function urlsOf({ url }: ClientFlags): string[] {
+  const given = url ?? process.env["CAIRN_URL"] ?? DEFAULT_URL;
+  return (typeof given === "string" ? [given] : given).flatMap((text) => text.split(",")).map((each) => each.trim());
+}
+
 /** Throws CliError 2 for what is no URL. */
 export function clientOf(flags: ClientFlags): CairnClient {
-  const given = flags.url ?? process.env["CAIRN_URL"] ?? DEFAULT_URL;
-  const urls = (typeof given === "string" ? [given] : given).flatMap((text) => text.split(","));
   try {
-    return new CairnClient(
-      urls.map((url) => url.trim()),
-      { token: flags.token ?? process.env["CAIRN_TOKEN"] },
-    );
+    return new CairnClient(urlsOf(flags), { token: flags.token ?? process.env["CAIRN_TOKEN"] });
   } catch (error) {
     throw error instanceof ClientError ? new CliError(EXIT.usage, `--url ${error.message}`) : error;
   }

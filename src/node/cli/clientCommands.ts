@@ -110,6 +110,8 @@ function addProducers(program: Command, finish: Finish): void {
 
 const PROPOSE_HELP = `
 The genesis says how many producers must approve. Each operator signs the same file, in any order; then one submits it.
+Where no quorum would be left it is refused, as the first node sees it; each node that --url names is asked whether it is
+recovering, which the others do not know.
 Exit status: 0 the new set is active, or a proposal was written; 1 the change was not made or is not done yet.
 
 Examples:

@@ -5,6 +5,7 @@
 import { makeConfiguration } from "../../../chain/configuration.ts";
 import type { EngineName } from "../../../chain/genesis.ts";
 import { approvalsNeeded, type ProducerEntry } from "../../../chain/producerChange.ts";
+import type { EngineStatus } from "../../../consensus/engine.ts";
 import type { Peers, Producers } from "../../client/answers.ts";
 import { printable } from "./terminal.ts";
 
@@ -15,6 +16,8 @@ export interface Sight {
   readonly peers: Peers;
   /** Of the node that was asked. */
   readonly head: number;
+  /** By key, of the nodes that were asked for themselves: only those know that they are recovering. */
+  readonly ownWords: ReadonlyMap<string, EngineStatus>;
 }
 
 /** A producer that is further behind has to catch up first, and does not decide meanwhile. */
@@ -41,7 +44,9 @@ function faultOf(which: string, set: readonly ProducerEntry[], sight: Sight): st
 }
 
 /** As far as the node can tell. */
-function whyNotLive(key: string, { producers, peers, head }: Sight): string | undefined {
+function whyNotLive(key: string, { producers, peers, head, ownWords }: Sight): string | undefined {
+  const own = ownWords.get(key);
+  if (own === "recovering" || own === "halted") return `is ${own}, by its own word`;
   const state = producers.producers.find((each) => each.key === key)?.state;
   if (state === "self" || state === "active") return undefined;
   if (state !== undefined) return `is ${state}`;

@@ -11,7 +11,8 @@ import type { ProducersProof } from "../../../consensus/producersProof.ts";
 import { fromBase64Url } from "../../base/base64url.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
 import type { Producers } from "../../client/answers.ts";
-import type { CairnClient } from "../../client/index.ts";
+import type { EngineStatus } from "../../../consensus/engine.ts";
+import { type CairnClient, ClientError } from "../../client/index.ts";
 import { NODE_FILES } from "../directory.ts";
 import { readGenesisFile } from "../genesisFile.ts";
 import { type NodeKey, readNodeKey } from "../keys.ts";
@@ -27,7 +28,7 @@ import {
 } from "../proposalFile.ts";
 import { whyNotRead, whyNotWritten } from "../systemError.ts";
 import { writeWhole } from "../wholeFile.ts";
-import { answerOf, type ClientFlags, clientOf, get } from "./client.ts";
+import { answerOf, type ClientFlags, clientOf, get, urlsOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { quorumFaults } from "./liveQuorum.ts";
 import { isAnyAsked, proposedSet, type SetFlags } from "./proposedSet.ts";
@@ -43,6 +44,7 @@ export interface ProposeFlags extends ClientFlags, SetFlags {
 const ACTIVE_WITHIN_MS = 60_000;
 const ASK_EVERY_MS = 100;
 const SUBMIT_MS = 30_000;
+const OWN_WORD_MS = 3_000;
 
 export async function producersShowCommand(flags: ClientFlags): Promise<ExitStatus> {
   const answer = await answerOf(clientOf(flags).producers());
@@ -134,6 +136,7 @@ export async function producersProposeCommand(dirs: readonly string[], flags: Pr
     producers: now,
     peers,
     head: head.height,
+    ownWords: await ownWords(flags),
   });
   if (faults.length > 0 && flags.force !== true) {
     const why = faults.map((fault) => `no quorum would be left: ${fault}`).join("\n");
@@ -145,6 +148,20 @@ export async function producersProposeCommand(dirs: readonly string[], flags: Pr
   for (const fault of faults) printError(colour("yellow", `cairn: no quorum, as this node sees it: ${fault}`));
   if (tally(proposal, now.producers).have < now.approval.needed) return awaitApprovals(proposal, now, flags);
   return submit(client, proposal, keys[0], flags);
+}
+
+/** What each node that is named says of itself. One that does not answer says nothing: others tell whether it is up. */
+async function ownWords(flags: ClientFlags): Promise<ReadonlyMap<string, EngineStatus>> {
+  const said = urlsOf(flags).map(async (url) => {
+    const status = await clientOf({ ...flags, url })
+      .status({ timeoutMs: OWN_WORD_MS })
+      .catch((error: unknown) => {
+        if (error instanceof ClientError) return undefined;
+        throw error;
+      });
+    return status === undefined ? [] : [[status.node.key, status.consensus.status] as const];
+  });
+  return new Map((await Promise.all(said)).flat());
 }
 
 /** The proposal of the flags or of the files, with the files' approvals. */
