@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import type { Engine } from "../../consensus/engine.ts";
+import { Finality } from "../../consensus/finality.ts";
+import { Admission } from "../../src/replica/admission.ts";
+import { Outbox } from "../../src/replica/outbox.ts";
+import { makeLedger } from "../fixtures/memoryLedger.ts";
+import { KEYS, naiveChild, naiveGenesis, START_TIME, testGenesis } from "../fixtures/naiveChain.ts";
+
+const genesis = testGenesis();
+const root = naiveGenesis(genesis);
+const [, A, B] = KEYS as [string, string, string];
+const TOLERANCE_MS = 500;
+
+/** @param isSurplus what the engine says of every block */
+function make(isSurplus = false) {
+  const { ledger } = makeLedger(genesis);
+  const clock = { now: START_TIME };
+  const heldBy: (readonly string[])[] = [];
+  const released: (readonly string[])[] = [];
+  const engine = { headerSeen: () => undefined, isSurplus: () => isSurplus } as unknown as Engine;
+  const admission = new Admission({
+    uncheckedUpTo: 0,
+    ledger,
+    finality: new Finality(ledger, undefined),
+    outbox: new Outbox(),
+    clockToleranceMs: TOLERANCE_MS,
+    now: () => clock.now,
+    engine: () => engine,
+    irreversibleIdAt: () => undefined,
+    proofOf: () => undefined,
+    released: (from) => void released.push(from),
+    heldBy: (peers) => void heldBy.push(peers),
+    log: () => undefined,
+    halt: (why) => {
+      throw new Error(why);
+    },
+  });
+  return { admission, ledger, clock, heldBy, released };
+}
+
+describe("what is taken into the ledger", () => {
+  const ahead = naiveChild(genesis, root, { time: START_TIME + 2 * TOLERANCE_MS }).block;
+
+  it("a block of a time that is ahead waits for it, and comes with everybody who has sent it", () => {
+    const { admission, ledger, clock, released } = make();
+    for (const peer of [A, B]) expect(admission.accept(peer, ahead).kind).toBe("held");
+    expect([admission.isKnown(ahead.id), ledger.get(ahead.id)]).toEqual([true, undefined]);
+    expect(admission.deadline).toBe(START_TIME + TOLERANCE_MS);
+    clock.now = admission.deadline;
+    admission.releaseHeld();
+    expect(ledger.get(ahead.id)?.id).toBe(ahead.id);
+    expect(released).toEqual([[A, B]]);
+  });
+
+  it("one that is here is not held, whatever its time: whoever sends it is known to have it (BFT, seed 1483)", () => {
+    const { admission, ledger } = make();
+    ledger.add(ahead);
+    expect(admission.accept(A, ahead).kind).toBe("known");
+    expect(admission.held).toBe(0);
+  });
+
+  it("one too many of its place is not taken in; asked for later, its first sender is known to have it (BFT, seed 853)", () => {
+    const { admission, ledger, heldBy } = make(true);
+    const { block } = naiveChild(genesis, root);
+    expect(admission.accept(A, block).kind).toBe("surplus");
+    expect(ledger.get(block.id)).toBeUndefined();
+    expect(admission.accept(B, block, true).kind).toBe("added");
+    expect(heldBy).toEqual([[A]]);
+  });
+});
