@@ -19,9 +19,11 @@ import type { Effect } from "../replica/types.ts";
 import type { NodeApi } from "./api.ts";
 import { createKvApplication } from "./applications/kv.ts";
 import { type Clock, makeClock } from "./clock.ts";
+import { NodeDisk } from "./disk.ts";
 import { fillIndex } from "./fillIndex.ts";
 import { toGenesis } from "./genesisFile.ts";
 import { KnownPeers } from "./knownPeers.ts";
+import { LeaderAbsence } from "./leaderAbsence.ts";
 import { Metrics } from "./metrics.ts";
 import { makeNodeApi } from "./nodeApi.ts";
 import { NodeProducers } from "./nodeProducers.ts";
@@ -37,15 +39,10 @@ import { verifySignature, verifySignatures } from "./signatures.ts";
 import type { RunningNode, StartOptions } from "./startTypes.ts";
 import { StatusReporter } from "./statusReporter.ts";
 import { makeBlockLog } from "./storedBlocks.ts";
-import { ChainStore } from "./storage/chainStore.ts";
-import { DerivedStore } from "./storage/derivedStore.ts";
 import { acquireLock, type Lock } from "./storage/lock.ts";
 import type { StorageError } from "./storage/types.ts";
 import { SubmissionDesk } from "./submissionDesk.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
-
-/** Without a leader for this many election or view timeouts, submitters are told so. */
-const LEADERLESS_TIMEOUTS = 2;
 
 /** A stop waits at most so long for the state database; what it then lacks is executed again at the next start. */
 const FINAL_FLUSH_MAX_MS = 5_000;
@@ -82,8 +79,7 @@ class Node implements RunningNode {
   readonly #clock: Clock = makeClock();
   readonly #startNonce = randomBytes(8).toString("hex");
   readonly #startedAt = this.#clock.now();
-  #chainStore!: ChainStore;
-  #derived!: DerivedStore;
+  #disk!: NodeDisk;
   #replica!: Replica;
   #driver!: ReplicaDriver;
   #link!: LinkLayer;
@@ -97,11 +93,7 @@ class Node implements RunningNode {
   #metrics!: Metrics;
   #reporter!: StatusReporter;
   #roundTrips!: RoundTrips;
-  /** Waiters of start-up for the derived store; afterwards the driver is told. */
-  #appliedWaiters: { readonly height: number; readonly resolve: () => void }[] = [];
   #onFlushed: () => void = () => undefined;
-  #diskFault: string | undefined;
-  #leaderlessSince: number | undefined;
   #handedOver: Promise<void> | undefined;
   #onHandedOver: () => void = () => undefined;
   #stopped: Promise<void> | undefined;
@@ -122,18 +114,22 @@ class Node implements RunningNode {
     this.#rejected = OperatorList.open(REJECTED_BLOCKS, dir);
     this.#off = OperatorList.open(OFF_PEERS, dir);
     this.#knownPeers = await KnownPeers.open(dir, file.chainId, log);
-    await this.#openStores(dir, file.chainId, config.index.enabled);
+    this.#disk = await this.#openDisk();
     try {
-      const whenApplied = (height: number): Promise<void> =>
-        new Promise((resolve) => this.#appliedWaiters.push({ height, resolve }));
-      const restored = await restoreFromDisk(genesis, application, this.#chainStore, this.#derived, whenApplied, log);
+      const { chain, derived } = this.#disk;
+      const whenApplied = (height: number): Promise<void> => this.#disk.whenApplied(height);
+      const restored = await restoreFromDisk(genesis, application, chain, derived, whenApplied, log);
       this.#tellRecord(restored, genesis);
       this.#makeReplica(restored, genesis, application);
       await this.#startLink();
     } catch (error) {
-      await this.#closeStores();
+      await this.#disk.close();
       throw error;
     }
+    const leaderAbsence = new LeaderAbsence(genesis.engine, config.consensus, this.#clock, () => ({
+      leader: this.#replica.status().engine.leader,
+      waiting: this.#replica.mempool.count,
+    }));
     this.api = makeNodeApi({
       options: this.#options,
       clock: this.#clock,
@@ -150,13 +146,13 @@ class Node implements RunningNode {
       reporter: this.#reporter,
       irreversibleListeners: this.#irreversibleListeners,
       // What comes while the node leaves could only be told to somebody who does not listen any more.
-      takesNothing: () => this.#isLeaderless() || this.#handedOver !== undefined,
+      takesNothing: () => leaderAbsence.isLong() || this.#handedOver !== undefined,
     });
     this.#reporter.start();
     this.#roundTrips.start();
     this.#driver.step({ kind: "tick" });
     this.#driver.step({ kind: "listening", addresses: this.#addresses() });
-    void fillIndex(this.#derived, this.#reads, () => this.#stopped !== undefined).catch((error: unknown) =>
+    void fillIndex(this.#disk.derived, this.#reads, () => this.#stopped !== undefined).catch((error: unknown) =>
       log.write("error", "storage", `the index is not filled: ${String(error)}`),
     );
   }
@@ -191,7 +187,7 @@ class Node implements RunningNode {
     this.#desk.stop();
     this.#readDesk.stop();
     await this.#knownPeers.close();
-    await this.#closeStores();
+    await this.#disk.close();
     this.#lock.release();
   }
 
@@ -211,46 +207,26 @@ class Node implements RunningNode {
     });
   }
 
-  async #openStores(dir: string, chainId: string, index: boolean): Promise<void> {
-    this.#chainStore = await ChainStore.open(
-      dir,
+  #openDisk(): Promise<NodeDisk> {
+    const { dir, genesis, config, log } = this.#options;
+    return NodeDisk.open(
+      { dir, chainId: genesis.chainId, index: config.index.enabled },
       {
-        onPersisted: (token) => {
-          this.#diskFault = undefined;
-          this.#driver.persisted(token);
+        persisted: (token) => this.#driver.persisted(token),
+        committed: (report) => this.#metrics?.committed(report),
+        applied: (height) => {
+          this.#driver.step({ kind: "flushed", height });
+          this.#onFlushed();
         },
-        onError: (error, retrying) => this.#diskError(error, retrying),
-        onCommit: (report) => this.#metrics?.committed(report),
+        failed: (error) => this.#fail(error),
       },
-      { chainId },
+      log,
     );
-    try {
-      this.#derived = await DerivedStore.open(
-        dir,
-        {
-          onApplied: (height) => this.#applied(height),
-          onError: (error, retrying) => this.#diskError(error, retrying),
-          onIndexLost: (error) => this.#options.log.write("error", "storage", error.message),
-        },
-        { chainId, index },
-      );
-    } catch (error) {
-      await this.#chainStore.close();
-      throw error;
-    }
-  }
-
-  async #closeStores(): Promise<void> {
-    await Promise.allSettled([this.#derived.close(), this.#chainStore.close()]).then((ends) => {
-      for (const end of ends) {
-        if (end.status === "rejected") this.#options.log.write("error", "storage", String(end.reason));
-      }
-    });
   }
 
   #makeReplica(restored: Restored, genesis: ReturnType<typeof toGenesis>, application: Application): void {
     const { key, config, log } = this.#options;
-    const log_ = makeBlockLog(this.#chainStore, restored.genesisBlock, (error) => this.#tellDamaged(error));
+    const log_ = makeBlockLog(this.#disk.chain, restored.genesisBlock, (error) => this.#tellDamaged(error));
     const { execution, bottom, certificate, blocks, record, evidence } = restored;
     this.#replica = new Replica(
       {
@@ -278,7 +254,7 @@ class Node implements RunningNode {
       this.#replica,
       this.#clock,
       {
-        persist: (effect) => this.#chainStore.persist(effect),
+        persist: (effect) => this.#disk.chain.persist(effect),
         send: (to, lane, parts) => {
           // A stream with a hole is of no use; other lanes' messages are sent again.
           if (this.#link.send(to, lane, parts)) return;
@@ -288,7 +264,7 @@ class Node implements RunningNode {
         },
         checkSignature: verifySignature,
         checkSignatures: verifySignatures,
-        flush: (effect) => this.#derived.apply(derivedWriteOf(effect.flush)),
+        flush: (effect) => this.#disk.derived.apply(derivedWriteOf(effect.flush)),
         tell: (effect) => this.#tell(effect),
       },
       (error) =>
@@ -298,8 +274,8 @@ class Node implements RunningNode {
       this.#driver.step({ kind: "submit", request, transactions, isAwaited }),
     );
     this.#readDesk = new ReadDesk((request) => this.#driver.step({ kind: "read", request }));
-    this.#reads = new NodeReads(this.#replica, this.#chainStore, this.#derived, restored.genesisBlock);
-    this.#producers = new NodeProducers(this.#options.genesis, key.publicKey, this.#replica, this.#chainStore);
+    this.#reads = new NodeReads(this.#replica, this.#disk.chain, this.#disk.derived, restored.genesisBlock);
+    this.#producers = new NodeProducers(this.#options.genesis, key.publicKey, this.#replica, this.#disk.chain);
     this.#metrics = new Metrics({
       producers: () => this.#producers,
       status: () => this.#replica.status(),
@@ -307,14 +283,14 @@ class Node implements RunningNode {
       links: () => this.#link.stats(),
       linkPeers: () => this.#link.peers(),
       longestStepMs: () => this.#driver.takeLongestStepMs(),
-      queuedBytes: () => ({ chain: this.#chainStore.queuedBytes, derived: this.#derived.queuedBytes }),
+      queuedBytes: () => ({ chain: this.#disk.chain.queuedBytes, derived: this.#disk.derived.queuedBytes }),
     });
     this.#reporter = new StatusReporter(
       this.#options,
       this.#clock,
       this.#producers,
       () => this.#replica.status(),
-      () => this.#diskFault,
+      () => this.#disk.fault,
     );
     log.write("info", "node", "starts", {
       chain: genesis.name,
@@ -477,22 +453,6 @@ class Node implements RunningNode {
     this.#options.log.write("info", "chain", "switches forks", { height: block.height, id: block.id, undone, applied });
   }
 
-  #applied(height: number): void {
-    const waiting = this.#appliedWaiters;
-    if (waiting.length === 0) {
-      this.#driver.step({ kind: "flushed", height });
-      return this.#onFlushed();
-    }
-    this.#appliedWaiters = waiting.filter((waiter) => waiter.height > height);
-    for (const waiter of waiting) if (waiter.height <= height) waiter.resolve();
-  }
-
-  #diskError(error: StorageError, retrying: boolean): void {
-    this.#diskFault = error.code === "DISK_FULL" ? "the disk is full" : `the disk fails: ${error.code}`;
-    this.#options.log.write("error", "storage", error.message);
-    if (!retrying) this.#fail(error);
-  }
-
   #tellDamaged(error: StorageError): void {
     const name = `${error.code} ${error.id ?? error.height ?? ""}`;
     if (this.#damagedTold.has(name) || this.#damagedTold.size > 1000) return;
@@ -501,11 +461,11 @@ class Node implements RunningNode {
   }
 
   #tellRecord({ record, genesisBlock }: Restored, genesis: Genesis): void {
-    const { verdict } = this.#chainStore.meta().record;
+    const { verdict } = this.#disk.chain.meta().record;
     const note = recordNote(
       engineKit(genesis, genesisBlock.id),
       genesis.engine,
-      this.#chainStore.file,
+      this.#disk.chain.file,
       record ?? verdict,
     );
     if (note !== undefined) this.#options.log.write(note.level, "consensus", note.message);
@@ -521,18 +481,7 @@ class Node implements RunningNode {
   }
 
   #hasRoom(): boolean {
-    return this.#chainStore.hasRoom && this.#replica.ledger.blockBytes < BLOCKS_IN_MEMORY_MAX_BYTES;
-  }
-
-  #isLeaderless(): boolean {
-    if (this.#replica.status().engine.leader !== undefined) this.#leaderlessSince = undefined;
-    else this.#leaderlessSince ??= this.#clock.now();
-    const { electionTimeoutMs, viewTimeoutMs } = this.#options.config.consensus;
-    const isBft = this.#options.genesis.engine === "bft";
-    // Under BFT a transaction that waits is what makes producers look for another leader: one is always taken.
-    if (isBft && this.#replica.mempool.count === 0) return false;
-    const patience = LEADERLESS_TIMEOUTS * (isBft ? viewTimeoutMs : electionTimeoutMs);
-    return this.#leaderlessSince !== undefined && this.#clock.now() > this.#leaderlessSince + patience;
+    return this.#disk.chain.hasRoom && this.#replica.ledger.blockBytes < BLOCKS_IN_MEMORY_MAX_BYTES;
   }
 }
 
