@@ -8,13 +8,13 @@ import type { Proofs } from "../../src/node/proofs.ts";
 import {
   checkEvidence,
   LightClient,
-  LightError,
+  type LightError,
   type ForkEvidence,
   type LightState,
   type NodeReport,
 } from "../../src/client/light/index.ts";
 import { chainGenesis, makeChain, SMALL_CHAIN } from "../../tools/inspect/makeChain.ts";
-import { type Lie, refused, type Served, ServedChain } from "../fixtures/lyingServer.ts";
+import { errorOf, type Lie, refused, type Served, ServedChain } from "../fixtures/lyingServer.ts";
 
 const root = mkdtempSync(join(tmpdir(), "cairn-light-"));
 const HONEST = "http://honest";
@@ -61,15 +61,6 @@ function open(nodes: Nodes, state?: unknown, engine: "raft" | "bft" = "raft"): P
     platform,
     ...(state === undefined ? {} : { state }),
   });
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<LightError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof LightError)) throw new Error(`no LightError: ${String(error)}`);
-  return error;
 }
 
 const idAt = (chain: ServedChain, height: number, index: number): string =>

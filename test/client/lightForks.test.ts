@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Proofs } from "../../src/node/proofs.ts";
-import { checkEvidence, type ForkEvidence, LightClient, LightError } from "../../src/client/light/index.ts";
+import { checkEvidence, type ForkEvidence, LightClient } from "../../src/client/light/index.ts";
 import { chainGenesis, type ChainShape, makeChain, type SetChange } from "../../tools/inspect/makeChain.ts";
-import { type Lie, refused, ServedChain } from "../fixtures/lyingServer.ts";
+import { errorOf, type Lie, refused, ServedChain } from "../fixtures/lyingServer.ts";
 
 const root = mkdtempSync(join(tmpdir(), "cairn-forks-"));
 const OURS = "http://ours";
@@ -62,15 +62,6 @@ function open(nodes: Readonly<Record<string, Fetch>>, engine: Engine, state?: un
     platform,
     ...(state === undefined ? {} : { state }),
   });
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<LightError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof LightError)) throw new Error(`no LightError: ${String(error)}`);
-  return error;
 }
 
 describe.each(["raft", "bft"] as const)("two certified ways of changing one producer set, %s", (engine) => {
