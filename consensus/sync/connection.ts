@@ -197,6 +197,14 @@ export class Connection {
     this.#progressAt = now;
   }
 
+  /** What they sent before, and what is here only now. Their stream may have gone on since, with what is not here yet. */
+  sentBefore(block: BlockRef, now: number): void {
+    this.#learnAgain();
+    this.#known.learn(block);
+    this.#lastReceived = greater(this.#lastReceived, refOf(block));
+    this.#progressAt = now;
+  }
+
   /** They have this block, and its ancestors; they send it if I graft. */
   announcementReceived(block: BlockRef, now: number): void {
     this.#learnAgain();

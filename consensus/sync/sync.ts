@@ -195,15 +195,14 @@ export class Sync {
     this.#settle(from, block, outcome);
   }
 
-  /** A block was held back, and its time has come. `from`: who sent it, the first first. */
-  released(from: readonly PeerKey[], block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
-    this.heldBy(from, block);
-    this.#settle(from[0] as PeerKey, block, outcome);
+  /** A block was held back, and its time has come. `from`: who sent it first. */
+  released(from: PeerKey, block: Block, outcome: ReturnType<SyncHost["acceptBlock"]>): void {
+    this.#settle(from, block, outcome);
   }
 
-  /** These peers have sent this block on their streams, and it was not taken in then. */
-  heldBy(peers: readonly PeerKey[], block: Block): void {
-    for (const peer of peers) this.#connections.get(peer)?.blockReceived(refOf(block), this.#host.now());
+  /** These peers have sent this block, and it is here only now. */
+  sentBefore(peers: readonly PeerKey[], block: Block): void {
+    for (const peer of peers) this.#connections.get(peer)?.sentBefore(refOf(block), this.#host.now());
   }
 
   #accept(from: PeerKey, block: Block): void {

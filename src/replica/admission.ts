@@ -7,6 +7,7 @@ import type { Engine } from "../../consensus/engine.ts";
 import type { Finality } from "../../consensus/finality.ts";
 import type { PeerKey } from "../base/key.ts";
 import type { Result } from "../base/result.ts";
+import { BlockSenders } from "./blockSenders.ts";
 import { HeldBlocks } from "./heldBlocks.ts";
 import { type Outbox, persistedBlock } from "./outbox.ts";
 import type { LogLevel } from "./types.ts";
@@ -28,10 +29,10 @@ export interface AdmissionHost {
   readonly irreversibleIdAt: (height: number) => string | undefined;
   /** The certificate by which a block proves an ancestor irreversible. */
   readonly proofOf: (block: Block) => Certificate | undefined;
-  /** A block that was held was taken in now; `from`: everybody who sent it. */
-  readonly released: (from: readonly PeerKey[], block: Block, outcome: Admitted) => void;
-  /** These peers sent the block when there was no room to hold it. */
-  readonly heldBy: (peers: readonly PeerKey[], block: Block) => void;
+  /** The time of a block has come that was held; `from`: who sent it first. */
+  readonly released: (from: PeerKey, block: Block, outcome: Admitted) => void;
+  /** The block is in the ledger now, and these peers sent it before. */
+  readonly sentBefore: (peers: readonly PeerKey[], block: Block) => void;
   readonly log: (level: LogLevel, layer: string, message: string, fields?: Record<string, unknown>) => void;
   readonly halt: (why: string, certificates?: readonly Uint8Array[]) => void;
 }
@@ -39,6 +40,7 @@ export interface AdmissionHost {
 export class Admission {
   readonly #host: AdmissionHost;
   readonly #held = new HeldBlocks();
+  readonly #senders = new BlockSenders();
   #uncheckedUpTo: number;
 
   constructor(host: AdmissionHost) {
@@ -78,20 +80,35 @@ export class Admission {
 
   /** @param requested was it asked for? */
   accept(from: PeerKey, block: Block, requested = false): Admitted {
-    if (!requested && this.#isSurplus(block)) {
-      this.#held.drop(block.id, from);
-      return { kind: "surplus" };
-    }
+    const outcome = this.#admit(from, block, requested);
+    if (outcome.kind === "held" || outcome.kind === "surplus" || outcome.kind === "orphan")
+      this.#senders.note(block.id, from);
+    else if (outcome.kind === "added") this.#addedAll(outcome.nodes);
+    else if (outcome.kind === "rejected") this.#senders.take(block.id);
+    else this.#tellSenders(block);
+    return outcome;
+  }
+
+  #admit(from: PeerKey, block: Block, requested: boolean): Admitted {
+    if (!requested && this.#isSurplus(block)) return { kind: "surplus" };
     if (this.#isAhead(block)) {
       this.#held.hold(block, from);
       return { kind: "held" };
     }
     // The held copy of a block is the one whose signature was checked.
     this.releaseHeld();
-    const outcome = this.#host.ledger.add(block);
-    if (outcome.kind === "added") for (const node of outcome.nodes) this.added(node);
-    this.#host.heldBy(this.#held.takeDropped(block.id), block);
-    return outcome;
+    return this.#host.ledger.add(block);
+  }
+
+  /** Orphans that waited for the first of them are among them, and so are who sent those. */
+  #addedAll(nodes: readonly BlockNode[]): void {
+    for (const node of nodes) this.added(node);
+    for (const { block } of nodes) this.#tellSenders(block);
+  }
+
+  #tellSenders(block: Block): void {
+    const before = this.#senders.take(block.id);
+    if (before.length > 0) this.#host.sentBefore(before, block);
   }
 
   /** Blocks that a certified block proves by hash: no signature is checked, they are irreversible as they come. */
@@ -99,7 +116,7 @@ export class Admission {
     const { ledger, halt } = this.#host;
     for (const block of blocks) {
       const outcome = ledger.add(block);
-      if (outcome.kind === "added") for (const node of outcome.nodes) this.added(node);
+      if (outcome.kind === "added") this.#addedAll(outcome.nodes);
       else if (outcome.kind !== "known") {
         const why = outcome.kind === "rejected" ? `${outcome.reason.code}: ${outcome.reason.detail}` : outcome.kind;
         return halt(`block ${block.header.height} ${block.id} is certified and does not fit what is here: ${why}`);
@@ -122,7 +139,7 @@ export class Admission {
 
   releaseHeld(): void {
     for (const { block, from } of this.#held.takeDue((each) => this.#isAhead(each))) {
-      this.#host.released(from, block, this.accept(from[0] as PeerKey, block));
+      this.#host.released(from, block, this.accept(from, block));
     }
   }
 

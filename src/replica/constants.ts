@@ -100,3 +100,6 @@ export const RECORDS_NOW_AND_THEN = 16;
 export const TOLD_OF_NEWCOMER = 4;
 /** What is known of addresses goes to disk so long after it changed, ms, and no more often. */
 export const ADDRESSES_KEPT_EVERY_MS = 5_000;
+
+/** Blocks that were not taken in when they came, of which it is known who sent them. */
+export const SENDERS_OF_BLOCKS_MAX = 1024;

@@ -5,14 +5,12 @@ import type { PeerKey } from "../base/key.ts";
 
 interface Held {
   readonly block: Block;
-  /** Everybody who sent it, the first first: all of them have it. */
-  readonly from: PeerKey[];
+  /** Who sent it first. */
+  readonly from: PeerKey;
 }
 
 export class HeldBlocks {
   readonly #held = new Map<string, Held>();
-  /** Who sent what was dropped, by id, the oldest first: when it comes again, they are known to have it. */
-  readonly #dropped = new Map<string, PeerKey[]>();
 
   get size(): number {
     return this.#held.size;
@@ -22,28 +20,9 @@ export class HeldBlocks {
     return this.#held.has(id);
   }
 
-  /** At the bound the block is dropped: its child, or the next hello, asks for it again. */
+  /** The first copy stays. At the bound the block is dropped: its child, or the next hello, asks for it again. */
   hold(block: Block, from: PeerKey): void {
-    const held = this.#held.get(block.id);
-    if (held !== undefined) addTo(held.from, from);
-    else if (this.#held.size < HELD_BLOCKS_MAX)
-      this.#held.set(block.id, { block, from: addTo([...this.takeDropped(block.id)], from) });
-    else this.drop(block.id, from);
-  }
-
-  /** Who sent this block when it was not taken in. */
-  takeDropped(id: string): readonly PeerKey[] {
-    const from = this.#dropped.get(id) ?? [];
-    this.#dropped.delete(id);
-    return from;
-  }
-
-  /** This block is not taken in now: whoever sent it is known to have it when it comes again. */
-  drop(id: string, from: PeerKey): void {
-    const before = this.#dropped.get(id);
-    if (before !== undefined) return void addTo(before, from);
-    this.#dropped.set(id, [from]);
-    if (this.#dropped.size > HELD_BLOCKS_MAX) this.#dropped.delete(this.#dropped.keys().next().value as string);
+    if (!this.#held.has(block.id) && this.#held.size < HELD_BLOCKS_MAX) this.#held.set(block.id, { block, from });
   }
 
   /** Takes out the blocks whose time has come, lowest first: what is sent by whom is known of blocks whose parents are here. */
@@ -60,9 +39,4 @@ export class HeldBlocks {
     for (const { block } of this.#held.values()) earliest = Math.min(earliest, block.header.time);
     return earliest;
   }
-}
-
-function addTo(peers: PeerKey[], peer: PeerKey): PeerKey[] {
-  if (!peers.includes(peer)) peers.push(peer);
-  return peers;
 }

@@ -179,7 +179,7 @@ function admission(start: ReplicaStart, core: Core, parts: Parts): Admission {
       height < ledger.bottom.height ? start.log.idAt(height) : ancestorAt(ledger.root, height)?.id,
     proofOf: (block) => parts.kit.proofOf(block),
     released: (from, block, outcome) => parts.sync.released(from, block, outcome),
-    heldBy: (peers, block) => parts.sync.heldBy(peers, block),
+    sentBefore: (peers, block) => parts.sync.sentBefore(peers, block),
     log: core.log,
     halt: core.halt,
   });

@@ -366,6 +366,25 @@ describe("two nodes with different chains (docs/protocol.md, section 3)", () => 
     pair.expectSame();
     expect(pair.left.ledger.head.view).toBe(3);
   });
+
+  it("what they sent and is here only now is known to be theirs, and so is what they sent after it [H3]", () => {
+    const trunk = grow(root, 2, 1);
+    const pair = pairOf(trunk, trunk);
+    pair.open();
+    pair.run();
+    const { left } = pair;
+    const line = grow(trunk[1] as NaiveBlock, 4, 2);
+    const [first, ...orphans] = line as [NaiveBlock, ...NaiveBlock[]];
+    for (const { block, id, view, height } of orphans) {
+      expect(left.ledger.add(block).kind).toBe("orphan");
+      left.connection.blockReceived({ id, view, height }, 0);
+    }
+    // Told late of one below those.
+    const { id, view, height } = orphans[0] as NaiveBlock;
+    left.connection.sentBefore({ id, view, height }, 0);
+    left.hold(first);
+    expect([left.ledger.head.id, left.blocksSent]).toEqual([orphans.at(-1)?.id, []]);
+  });
 });
 
 describe("roles", () => {

@@ -289,11 +289,11 @@ export const BY_TESTS: readonly Mutation[] = [
   ),
   tested(
     "sync",
-    "who sent a block for which there was no room is forgotten",
-    "src/replica/heldBlocks.ts",
-    "else this.drop(block.id, from);",
-    "",
-    "test/replica/heldBlocks.test.ts",
+    "who sent a block that was not taken in is forgotten",
+    "src/replica/admission.ts",
+    "this.#senders.note(block.id, from);",
+    'this.#senders.note("", from);',
+    "test/replica/admission.test.ts",
   ),
   tested(
     "record",

@@ -15,8 +15,8 @@ const TOLERANCE_MS = 500;
 function make(isSurplus = false) {
   const { ledger } = makeLedger(genesis);
   const clock = { now: START_TIME };
-  const heldBy: (readonly string[])[] = [];
-  const released: (readonly string[])[] = [];
+  const sentBefore: [string, readonly string[]][] = [];
+  const released: string[] = [];
   const engine = { headerSeen: () => undefined, isSurplus: () => isSurplus } as unknown as Engine;
   const admission = new Admission({
     uncheckedUpTo: 0,
@@ -29,27 +29,27 @@ function make(isSurplus = false) {
     irreversibleIdAt: () => undefined,
     proofOf: () => undefined,
     released: (from) => void released.push(from),
-    heldBy: (peers) => void heldBy.push(peers),
+    sentBefore: (peers, { id }) => void sentBefore.push([id, peers]),
     log: () => undefined,
     halt: (why) => {
       throw new Error(why);
     },
   });
-  return { admission, ledger, clock, heldBy, released };
+  return { admission, ledger, clock, sentBefore, released };
 }
 
 describe("what is taken into the ledger", () => {
   const ahead = naiveChild(genesis, root, { time: START_TIME + 2 * TOLERANCE_MS }).block;
 
   it("a block of a time that is ahead waits for it, and comes with everybody who has sent it", () => {
-    const { admission, ledger, clock, released } = make();
+    const { admission, ledger, clock, released, sentBefore } = make();
     for (const peer of [A, B]) expect(admission.accept(peer, ahead).kind).toBe("held");
     expect([admission.isKnown(ahead.id), ledger.get(ahead.id)]).toEqual([true, undefined]);
     expect(admission.deadline).toBe(START_TIME + TOLERANCE_MS);
     clock.now = admission.deadline;
     admission.releaseHeld();
     expect(ledger.get(ahead.id)?.id).toBe(ahead.id);
-    expect(released).toEqual([[A, B]]);
+    expect([released, sentBefore]).toEqual([[A], [[ahead.id, [A, B]]]]);
   });
 
   it("one that is here is not held, whatever its time: whoever sends it is known to have it (BFT, seed 1483)", () => {
@@ -60,11 +60,39 @@ describe("what is taken into the ledger", () => {
   });
 
   it("one too many of its place is not taken in; asked for later, its first sender is known to have it (BFT, seed 853)", () => {
-    const { admission, ledger, heldBy } = make(true);
+    const { admission, ledger, sentBefore } = make(true);
     const { block } = naiveChild(genesis, root);
     expect(admission.accept(A, block).kind).toBe("surplus");
     expect(ledger.get(block.id)).toBeUndefined();
     expect(admission.accept(B, block, true).kind).toBe("added");
-    expect(heldBy).toEqual([[A]]);
+    expect(sentBefore).toEqual([[block.id, [A]]]);
+  });
+
+  it("one without its parent waits; when that comes, by whomever, all who sent it are known to have it (BFT, seed 75)", () => {
+    const { admission, sentBefore } = make();
+    const parent = naiveChild(genesis, root);
+    const child = naiveChild(genesis, parent);
+    const grandchild = naiveChild(genesis, child);
+    for (const peer of [A, B]) expect(admission.accept(peer, grandchild.block).kind).toBe("orphan");
+    expect(admission.accept(B, child.block, true).kind).toBe("orphan");
+    expect(sentBefore).toEqual([]);
+    expect(admission.accept(A, parent.block).kind).toBe("added");
+    expect(sentBefore).toEqual([
+      [child.id, [B]],
+      [grandchild.id, [A, B]],
+    ]);
+  });
+
+  it("what is not valid is nobody's", () => {
+    const { admission, sentBefore, ledger } = make();
+    const parent = naiveChild(genesis, root);
+    const wrong = naiveChild(genesis, parent, { wrong: { height: 7 } });
+    expect(admission.accept(A, wrong.block).kind).toBe("orphan");
+    admission.accept(A, parent.block);
+    expect([admission.accept(B, wrong.block).kind, ledger.get(wrong.id), sentBefore]).toEqual([
+      "rejected",
+      undefined,
+      [],
+    ]);
   });
 });

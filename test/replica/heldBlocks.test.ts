@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Block } from "../../chain/block.ts";
 import { HELD_BLOCKS_MAX } from "../../consensus/constants.ts";
+import { BlockSenders } from "../../src/replica/blockSenders.ts";
+import { SENDERS_OF_BLOCKS_MAX } from "../../src/replica/constants.ts";
 import { HeldBlocks } from "../../src/replica/heldBlocks.ts";
 import { fakeSignature, KEYS, naiveChild, naiveGenesis, START_TIME, testGenesis } from "../fixtures/naiveChain.ts";
 
@@ -22,10 +24,10 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     held.hold(early, A);
     expect([held.size, held.has(early.id), held.earliestTime]).toEqual([2, true, START_TIME + 10]);
     expect(held.takeDue(aheadOf(9))).toEqual([]);
-    expect(held.takeDue(aheadOf(10))).toEqual([{ block: early, from: [A] }]);
+    expect(held.takeDue(aheadOf(10))).toEqual([{ block: early, from: A }]);
     expect(held.takeDue(aheadOf(10))).toEqual([]);
     expect([held.size, held.has(early.id), held.earliestTime]).toEqual([1, false, START_TIME + 30]);
-    expect(held.takeDue(aheadOf(50))).toEqual([{ block: late, from: [B] }]);
+    expect(held.takeDue(aheadOf(50))).toEqual([{ block: late, from: B }]);
     expect([held.size, held.earliestTime]).toEqual([0, Number.POSITIVE_INFINITY]);
   });
 
@@ -45,7 +47,7 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     expect(held.size).toBe(1);
     const [due] = held.takeDue(() => false);
     expect(due?.block).toBe(first);
-    expect(due?.from).toEqual([A, B]);
+    expect(due?.from).toBe(A);
   });
 
   it("are bounded: what is held stays, what comes above the bound is dropped, and room is made by those that come out", () => {
@@ -59,23 +61,12 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     expect([held.size, held.has(last.id)]).toEqual([HELD_BLOCKS_MAX, true]);
   });
 
-  it("who sent what was dropped at the bound is known to have it when it comes again [H3]", () => {
-    const held = new HeldBlocks();
-    const blocks = Array.from({ length: HELD_BLOCKS_MAX + 2 }, (_, i) => blockAt(i + 1));
-    for (const block of blocks) held.hold(block, A);
-    const [secondLast, last] = blocks.slice(-2) as [Block, Block];
-    held.hold(last, B);
-    held.takeDue(aheadOf(1));
-    held.hold(secondLast, B);
-    expect(held.takeDue(() => false).at(-1)).toEqual({ block: secondLast, from: [A, B] });
-    expect([held.takeDropped(last.id), held.takeDropped(last.id)]).toEqual([[A, B], []]);
-  });
-
-  it("senders of what was dropped are bounded, too: the oldest is forgotten", () => {
-    const held = new HeldBlocks();
-    const blocks = Array.from({ length: 2 * HELD_BLOCKS_MAX + 1 }, (_, i) => blockAt(i + 1));
-    for (const block of blocks) held.hold(block, A);
-    const [first, second] = blocks.slice(HELD_BLOCKS_MAX) as [Block, Block];
-    expect([held.takeDropped(first.id), held.takeDropped(second.id)]).toEqual([[], [A]]);
+  it("who sent what is not taken in is remembered, each once, and the oldest is forgotten at the bound [H3]", () => {
+    const senders = new BlockSenders();
+    for (const from of [A, B, A]) senders.note("first", from);
+    for (let i = 1; i < SENDERS_OF_BLOCKS_MAX; i++) senders.note(`${i}`, A);
+    expect([senders.take("first"), senders.take("first")]).toEqual([[A, B], []]);
+    for (let i = 0; i < 2; i++) senders.note(`more ${i}`, B);
+    expect([senders.take("1"), senders.take("2")]).toEqual([[], [A]]);
   });
 });

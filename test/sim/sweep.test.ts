@@ -75,6 +75,7 @@ const SWEPT: readonly (readonly [string, "raft" | "vsr" | "bft", number])[] = [
   ["who becomes a producer is reached by routes only, no more by its way back", "vsr", 1904],
   ["of two leaders of one view, by two sets, none goes on with the other's blocks", "bft", 1196],
   ["whoever sends one block too many of its place is known to have it", "bft", 853],
+  ["all who sent a block that waited for its parent are known to have it", "bft", 75],
   ["one's own block of a time that is ahead is not held back when somebody returns it", "bft", 1483],
   ["who knows by its prepared root only what a change's end proves is shown that", "bft", 1186],
 ];

@@ -1,0 +1,29 @@
+/**
+ * Who sent blocks that were not taken into the ledger when they came: they waited for their time or their parent, or were one
+ * too many of their place. When one comes in after all, its senders are known to have it, and are not sent it [H3].
+ */
+import type { PeerKey } from "../base/key.ts";
+import { SENDERS_OF_BLOCKS_MAX } from "./constants.ts";
+
+export class BlockSenders {
+  /** By id, the oldest first. */
+  readonly #senders = new Map<string, PeerKey[]>();
+
+  /** At the bound the oldest block's senders are forgotten: they may be sent it in vain. */
+  note(id: string, from: PeerKey): void {
+    const known = this.#senders.get(id);
+    if (known !== undefined) {
+      if (!known.includes(from)) known.push(from);
+      return;
+    }
+    this.#senders.set(id, [from]);
+    if (this.#senders.size > SENDERS_OF_BLOCKS_MAX) this.#senders.delete(this.#senders.keys().next().value as string);
+  }
+
+  /** Each once, the first first; from now on they are forgotten here. */
+  take(id: string): readonly PeerKey[] {
+    const from = this.#senders.get(id) ?? [];
+    this.#senders.delete(id);
+    return from;
+  }
+}
