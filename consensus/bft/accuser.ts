@@ -51,19 +51,19 @@ export class Accuser {
   }
 
   /** Blocks known of one producer for one view and height. */
-  countAt({ view, height }: Header): number {
-    return this.#places.get(placeOf(view, height))?.count ?? 0;
+  countAt(header: Header): number {
+    return this.#places.get(placeOf(header))?.count ?? 0;
   }
 
   /** A block was added. */
   block(node: BlockNode): void {
-    const name = placeOf(node.view, node.height);
+    const { header } = node.block;
+    const name = placeOf(header);
     const place = this.#places.get(name);
     if (place === undefined) return void this.#places.set(name, { height: node.height, first: node, count: 1 });
     if (place.first.id === node.id) return;
     place.count++;
-    const { producer } = node.block.header;
-    this.#accuse(producer, "twoBlocks", () => evidenceOfBlocks(place.first.block, node.block));
+    this.#accuse(header.producer, "twoBlocks", () => evidenceOfBlocks(place.first.block, node.block));
   }
 
   /** Two votes of one kind at one place, for two blocks. */
@@ -75,7 +75,8 @@ export class Accuser {
   vote(signer: string, signed: SignedVote): void {
     if (signed.commit) this.#commit(signer, signed);
     const node = this.#host.ledger.get(signed.vote.id);
-    if (node === undefined) return;
+    // One that names another place than its block's is a lie that nobody can count, and proves nothing with others.
+    if (node === undefined || node.view !== signed.vote.view || node.height !== signed.vote.height) return;
     const name = `${signed.commit ? "commit" : "prepare"} ${signer}`;
     const top = this.#highest.get(name);
     if (top === undefined || top.vote.view < signed.vote.view) return void this.#highest.set(name, signed);
@@ -134,6 +135,7 @@ function pathDown(from: BlockNode, height: number): Uint8Array[] {
   return path;
 }
 
-function placeOf(view: number, height: number): string {
-  return `${view}/${height}`;
+/** Of one producer: while the set changes a view may have two leaders. */
+function placeOf({ view, height, producer }: Header): string {
+  return `${view}/${height}/${producer}`;
 }

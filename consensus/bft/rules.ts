@@ -105,7 +105,7 @@ export interface Report {
  */
 export function isReport({ view, highQc }: Report, certified: BlockRef | undefined): boolean {
   if (highQc.view >= view) return false;
-  return certified?.id === highQc.id && certified.view === highQc.view && certified.height === highQc.height;
+  return certified !== undefined && isSame(certified, highQc);
 }
 
 /** The greatest of a quorum's reports: what a timeout certificate must show the certificate of [B8]. */
@@ -116,9 +116,17 @@ export function greatestReport(reports: readonly BlockRef[]): BlockRef | undefin
   );
 }
 
-/** Is `certified`, whose certificate a timeout certificate carries, the greatest of its reports [B8]? */
+/**
+ * Is `certified`, whose certificate a timeout certificate carries, the greatest of its reports [B8]? A report is its signer's
+ * word alone: one that names the id of a lesser block with a greater view or height is a lie.
+ */
 export function showsGreatest(certified: BlockRef, reports: readonly BlockRef[]): boolean {
-  return greatestReport(reports)?.id === certified.id;
+  const greatest = greatestReport(reports);
+  return greatest !== undefined && isSame(greatest, certified);
+}
+
+function isSame(a: BlockRef, b: BlockRef): boolean {
+  return a.id === b.id && a.view === b.view && a.height === b.height;
 }
 
 /**

@@ -70,6 +70,20 @@ describe("a certificate of a block", () => {
 });
 
 describe("an entry: why a block may open its view", () => {
+  it("a report that names a lesser block with a greater place hides nothing: its signer's word is no certificate [B8]", () => {
+    const forged = (id: string, place: Partial<BlockRef> = {}) => report(3, { view: 4, height: 1_000, id, ...place });
+    const others = [report(0, two), report(1, two)];
+    for (const [name, lie, certificate] of [
+      ["block 0", forged(zero.id), new Uint8Array(0)],
+      ["an old one", forged(one.id), prepared(one)],
+      ["its height alone", forged(one.id, { view: one.view }), prepared(one)],
+      ["its view alone", forged(one.id, { height: one.height }), prepared(one)],
+    ] as const)
+      expect(open(timeoutEntry(5, [...others, lie], certificate)).ok, name).toBe(false);
+    // Nor does it help to show what is greatest beside it.
+    expect(open(timeoutEntry(5, [...others, forged(one.id)], prepared(two))).ok).toBe(false);
+  });
+
   it("a timeout certificate shows the certificate of its greatest report [B8]", () => {
     const reports = [report(0, one), report(1, two), report(3, root)];
     const entry = open(timeoutEntry(5, reports, prepared(two)));

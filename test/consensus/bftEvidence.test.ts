@@ -172,4 +172,25 @@ describe("an accuser", () => {
     looks.viewChange(LIAR, report(2, threeA));
     expect(found).toEqual([]);
   });
+
+  it("finds nothing in votes that name another place than their block's, and throws at none", () => {
+    const { found, looks } = accuser();
+    for (const commit of [false, true]) {
+      looks.vote(LIAR, vote({ view: 1, height: threeA.height, id: twoA.id }, commit));
+      looks.vote(LIAR, vote({ view: 1, height: threeA.height + 5, id: threeA.id }, commit));
+      looks.vote(LIAR, vote({ view: 7, height: twoA.height, id: twoB.id }, commit));
+    }
+    looks.vote(LIAR, vote(twoA));
+    expect(found).toEqual([]);
+  });
+
+  it("two leaders of one view, by two producer sets, have made nothing twice", () => {
+    const { found, looks } = accuser();
+    const [theirs, ours] = [KEYS[2], KEYS[3]].map((producer) =>
+      naiveChild(genesis, one, { view: 2, producer: producer as string }),
+    ) as [typeof one, typeof one];
+    for (const node of [theirs, ours]) looks.block(node as unknown as BlockNode);
+    expect(found).toEqual([]);
+    expect([theirs, ours].map(({ block }) => looks.countAt(block.header))).toEqual([1, 1]);
+  });
 });

@@ -68,6 +68,13 @@ export const MODEL_MUTATIONS: readonly ModelMutation[] = [
   },
   {
     tag: "B8",
+    name: "the greatest report is compared by its id alone",
+    changed: {
+      showsGreatest: (certified, reports) => product.greatestReport(reports)?.id === certified.id,
+    },
+  },
+  {
+    tag: "B8",
     name: "a report counts without its certificate",
     changed: { isReport: (report) => product.isReport(report, report.highQc) },
   },

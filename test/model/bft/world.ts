@@ -54,6 +54,8 @@ export interface World {
 }
 
 const PRODUCERS = 4;
+/** Above all blocks. */
+const FORGED_HEIGHT = 1_000;
 const GENESIS: ModelBlock = { id: "0", height: 0, view: 0, closing: true, parent: undefined, irreversibleHeight: 0 };
 const CONFIGURATION = makeConfiguration([0, 1, 2, 3].map((i) => `${i}`.repeat(64)));
 const QUORUM = product.quorumOf(CONFIGURATION);
@@ -225,14 +227,12 @@ export class Model {
     const found = new Set<ModelBlock>();
     const told = this.#honest.flatMap((i) => world.reports[i]?.[view] ?? []);
     const certified = (block: ModelBlock) => (block === GENESIS || this.#isCertified(world, block) ? block : undefined);
-    // The liar reports whatever passes, or an honest one is in its place.
+    // The liar reports whatever passes, or an honest one is in its place; when it leads, also what nobody but it looks at.
     const lies = world.blocks.filter((block) => this.#rules.isReport({ view, highQc: block }, certified(block)));
-    for (const reports of quorums(told, lies)) {
-      for (const shown of new Set(reports)) {
-        if (certified(shown) === undefined && !lies.includes(shown)) continue;
-        if (this.#rules.showsGreatest(shown, reports)) found.add(shown);
-      }
-    }
+    const forged = world.blocks.map((block) => ({ ...block, view: view - 1, height: FORGED_HEIGHT }));
+    const shown = world.blocks.filter((block) => certified(block) !== undefined || lies.includes(block));
+    for (const reports of quorums(told, [...lies, ...forged]))
+      for (const each of shown) if (this.#rules.showsGreatest(each, reports)) found.add(each);
     return found;
   }
 

@@ -7,10 +7,11 @@ import {
   handoffEntry,
   quorumCertificateMessage,
 } from "../../../consensus/bft/certificates.ts";
-import type { SignedVote } from "../../../consensus/bft/messages.ts";
+import { type SignedVote, viewChangeDigest } from "../../../consensus/bft/messages.ts";
 import { decodePayload, decodeSyncMessage } from "../../../consensus/messages.ts";
 import { decodeEnvelope } from "../../../net/transport/envelope.ts";
 import { concatBytes } from "../../../src/base/bytes.ts";
+import type { Decoded } from "../../../src/base/codec.ts";
 import { sha256Hex } from "../../../src/base/hash.ts";
 import type { Effect, Input } from "../../../src/replica/types.ts";
 import type { Lie, LieMaker } from "./lie.ts";
@@ -140,6 +141,10 @@ export const falseOpenings: LieMaker = (workshop) => {
   } satisfies Lie;
 };
 
+/** Above all blocks. */
+const FORGED_HEIGHT = 1_000_000;
+type TimeoutReport = NonNullable<Decoded<typeof entryMessage>["timeout"]>["reports"][number];
+
 /** Certificates that are kept for lies. */
 const CERTIFICATES_MAX = 16;
 
@@ -174,9 +179,23 @@ class FalseOpenings {
     // The certificate of less than the greatest [B8].
     for (const [id, highest] of [...this.#prepared, [undefined, new Uint8Array(0)] as const]) {
       const at = id === undefined ? this.#workshop.ledger.bottom : this.#workshop.ledger.get(id);
-      const entry = entryMessage.encode({ timeout: { ...opened.value.timeout, highest } });
-      if (at !== undefined && at.view < view) this.#say(this.#workshop.emptyChild(at, view, {}, { entry }));
+      if (at === undefined || at.view >= view) continue;
+      const { timeout } = opened.value;
+      for (const reports of [timeout.reports, this.#outdone(timeout.reports, view, at.id)]) {
+        const entry = entryMessage.encode({ timeout: { ...timeout, reports, highest } });
+        this.#say(this.#workshop.emptyChild(at, view, {}, { entry }));
+      }
     }
+  }
+
+  /** Its own report, which nobody but it has looked at, names this block with a place above all others'. */
+  #outdone(reports: readonly TimeoutReport[], view: number, id: string): TimeoutReport[] {
+    const workshop = this.#workshop;
+    const signer = workshop.ledger.head.setsAfter.members.indexOf(workshop.key);
+    const highQc = { view: view - 1, height: FORGED_HEIGHT, id };
+    const signature = workshop.sign(viewChangeDigest(workshop.chainId, { view, highQc }));
+    const others = reports.filter((each) => each.signer !== signer).slice(0, reports.length - 1);
+    return [...others, { signer, highQc, signature }].sort((a, b) => a.signer - b.signer);
   }
 
   /** Without waiting for a reason. */

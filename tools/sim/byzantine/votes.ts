@@ -22,14 +22,19 @@ function ownMessage(workshop: Workshop, parts: Parts): ConsensusMessage | undefi
   return payload?.kind === "signed" && payload.message.signer === workshop.key ? payload.message : undefined;
 }
 
-/** Prepares and commits every block that it hears of, whatever it is and whoever else did. */
+/** Prepares and commits every block that it hears of, whatever it is and whoever else did, and with other places than its own. */
 export const votesForAll: LieMaker = (workshop) => ({
   stepped(input) {
     if (input.kind !== "received" || input.lane !== "chain") return;
     const decoded = decodeSyncMessage(input.frame);
     if (!decoded.ok || !("block" in decoded.value)) return;
     const { header, id } = decoded.value.block;
-    const votes = [false, true].map((commit) => workshop.vote(commit, { ...header, id }));
+    const { view, height, parent } = header;
+    const votes = [false, true].flatMap((commit) => [
+      workshop.vote(commit, { ...header, id }),
+      workshop.vote(commit, { view: view + 1, height, id: parent }),
+      workshop.vote(commit, { view: view + 1, height: height + 5, id }),
+    ]);
     for (const to of workshop.otherProducers) workshop.tell(to, "urgent", workshop.votes(votes));
   },
 });
