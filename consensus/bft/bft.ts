@@ -34,6 +34,11 @@ import { Voting } from "./voting.ts";
 
 /** Unrequested blocks kept of one producer, view and height. */
 const PLACE_BLOCKS = 2;
+/**
+ * Unrequested blocks are taken up to so many windows above the root: nobody who is honest makes one further than a window above
+ * its own, and what is said to be irreversible may be another one behind.
+ */
+const AHEAD_WINDOWS = 3;
 /** Summaries, and what may have been lost, go out every so many heartbeats. */
 const REPEAT_HEARTBEATS = 2;
 
@@ -189,9 +194,11 @@ export class Bft implements Engine, EngineLead {
     return isNews;
   }
 
-  /** One block of a place is enough, and a second for evidence; what a quorum prepared is always taken. */
+  /** One block of a place is enough, and a second for evidence, and none far ahead; what a quorum prepared is always taken. */
   isSurplus({ id, header }: Block): boolean {
-    return this.#accuser.countAt(header) >= PLACE_BLOCKS && !this.#voting.isCertified({ ...header, id });
+    const { ledger, settings } = this.#host;
+    const isFar = header.height > ledger.root.height + AHEAD_WINDOWS * settings.windowBlocks;
+    return (isFar || this.#accuser.countAt(header) >= PLACE_BLOCKS) && !this.#voting.isCertified({ ...header, id });
   }
 
   isCertificateNews(block: BlockRef): boolean {
@@ -230,6 +237,8 @@ export class Bft implements Engine, EngineLead {
   invalidated(node: BlockNode): void {
     if (node.id === this.#record.promises.highQc.id)
       this.#host.halt(`block ${node.id} is certified and not valid here: ${node.invalid?.detail ?? ""}`);
+    // Its leader lies. Where there is nothing else to decide nobody would look for another, and it could go on for ever.
+    else if (node.view === this.#record.view && this.#takesPart()) this.#changeView(node.view + 1);
     this.#choose();
   }
 

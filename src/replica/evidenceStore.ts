@@ -31,6 +31,9 @@ export interface EvidenceHost {
   log(level: LogLevel, message: string, fields: Record<string, unknown>): void;
 }
 
+/** Logged where what this node's own engine has found does not hold. */
+export const NO_EVIDENCE = "what was found against a producer is no evidence: please report this";
+
 export class EvidenceStore {
   readonly #host: EvidenceHost;
   readonly #held = new Map<string, Evidence>();
@@ -80,7 +83,8 @@ export class EvidenceStore {
     const evidence = this.#host.decode(bytes, false);
     // It has left the set, so long ago that it is not known any more.
     if (!evidence.ok && evidence.error.code === "PRODUCERS_UNKNOWN") return;
-    if (!evidence.ok) throw new Error(`evidence that is none: ${evidence.error.detail}`);
+    // A fault of this program. Whoever can bring it about must not be able to stop this node by it.
+    if (!evidence.ok) return this.#host.log("error", NO_EVIDENCE, { detail: evidence.error.detail });
     this.received(evidence.value, undefined);
   }
 

@@ -12,6 +12,10 @@ function bft(tag: string, name: string, file: string, find: string, replace: str
   return mutation(tag, name, [{ file, find, replace }], sweep);
 }
 
+function tested(name: string, file: string, find: string, replace: string, test: string): Mutation {
+  return mutation("bft", name, [{ file, find, replace }], { check: "tests", tests: [test] });
+}
+
 /** Of a record that was lost, or is an old one. */
 function records(name: string, file: string, find: string, replace: string): Mutation {
   return mutation("record", name, [{ file, find, replace }], {
@@ -78,8 +82,43 @@ export const BFT: readonly Mutation[] = [
     "B8",
     "a timeout certificate shows less than its greatest report",
     RULES,
-    "return greatestReport(reports)?.id === certified.id;",
-    "return reports.length > 0 && certified.height >= 0;",
+    "return greatest !== undefined && isSame(greatest, certified);",
+    "return greatest !== undefined && certified.height >= 0;",
+  ),
+  bft(
+    "B8",
+    "the greatest report is compared by its id alone",
+    RULES,
+    "return greatest !== undefined && isSame(greatest, certified);",
+    "return greatest?.id === certified.id;",
+  ),
+  bft(
+    "bft",
+    "a vote that names another place than its block's accuses",
+    "consensus/bft/accuser.ts",
+    "node === undefined || node.view !== signed.vote.view || node.height !== signed.vote.height",
+    "node === undefined",
+  ),
+  tested(
+    "two leaders of one view have one place for their blocks",
+    "consensus/bft/accuser.ts",
+    "return `${view}/${height}/${producer}`;",
+    'return producer === "" ? "" : `${view}/${height}`;',
+    "test/consensus/bftEvidence.test.ts",
+  ),
+  tested(
+    "a leader whose block is not valid goes on leading",
+    "consensus/bft/bft.ts",
+    "else if (node.view === this.#record.view && this.#takesPart()) this",
+    "else if (node.view < 0) this",
+    "test/sim/scenarios/invalidBlocks.test.ts",
+  ),
+  tested(
+    "blocks are taken however far they are above the root",
+    "consensus/bft/bft.ts",
+    "return (isFar || ",
+    "return ((isFar && header.height < 0) || ",
+    "test/sim/scenarios/invalidBlocks.test.ts",
   ),
   bft(
     "S5",

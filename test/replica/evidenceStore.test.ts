@@ -7,7 +7,7 @@ import { voteDigest } from "../../consensus/bft/messages.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { EVIDENCE_EVERY_MS } from "../../src/replica/constants.ts";
-import { EvidenceStore } from "../../src/replica/evidenceStore.ts";
+import { EvidenceStore, NO_EVIDENCE } from "../../src/replica/evidenceStore.ts";
 import { KeyedHashes } from "../../tools/sim/signatures.ts";
 
 const CHAIN_ID = sha256Hex(utf8("chain"));
@@ -73,11 +73,12 @@ describe("what the engine finds", () => {
     expect(done).toMatchObject({ accused: [liar], other: ["keep", "spread"] });
   });
 
-  it("is nothing where the accused is no producer that is known any more, and a bug where it is no evidence", () => {
+  it("is nothing where the accused is no producer that is known any more, and told as a fault of this program where it is no evidence", () => {
     const { store, done } = open();
     store.found(piece(keys.makeKey("gone")));
     expect(done).toEqual({ accused: [], said: [], other: [] });
-    expect(() => store.found(utf8("evidence"))).toThrow("evidence that is none");
+    store.found(utf8("evidence"));
+    expect(done).toEqual({ accused: [], said: [`error ${NO_EVIDENCE}`], other: [] });
   });
 });
 

@@ -3,6 +3,7 @@
  * rejected by a correct one, and none halts. And on a link blocks come parent first, each at most
  * once a direction.
  */
+import { NO_EVIDENCE } from "../../../src/replica/evidenceStore.ts";
 import type { Effect } from "../../../src/replica/types.ts";
 import { RuleBroken } from "../violation.ts";
 
@@ -40,6 +41,13 @@ export class ConductOracle {
       case "halt":
         throw new RuleBroken("conduct", "no correct node halts", effect.why, [node]);
       case "log":
+        if (effect.message === NO_EVIDENCE)
+          throw new RuleBroken(
+            "conduct",
+            "what is found against a producer is evidence",
+            `${effect.fields?.["detail"]}`,
+            [node],
+          );
         if (!COMPLAINTS.has(effect.message) || this.#isAboutDistrusted(effect.fields)) return;
         throw new RuleBroken("conduct", NEVER_REJECTED, `${effect.message} ${JSON.stringify(effect.fields)}`, [node]);
       default:
