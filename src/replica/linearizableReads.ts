@@ -15,6 +15,11 @@ export interface ReadHost {
   irreversibleHeight(): number;
   /** Asks this node's own engine; the answer is {@link LinearizableReads.engineAnswered}, perhaps before it returns. */
   askEngine(question: number): void;
+  /**
+   * For a question to another node: nobody foretells it, and none was drawn before. Whoever knew it could ask in this node's
+   * name in advance, keep the answer, and give it when something was decided since.
+   */
+  drawNumber(): number;
   /** Sends a question to the leader. */
   ask(leader: PeerKey, number: number): void;
   /** Signs and sends the answer to a question. */
@@ -54,13 +59,12 @@ export class LinearizableReads {
   /** Their read index is known, the state here is below it; in order of height. */
   #behind: { readonly height: number; readonly reads: readonly Read[] }[] = [];
   readonly #askers = new Map<PeerKey, Asker>();
-  #nextNumber: number;
+  /** To this node's own engine. */
+  #nextQuestion = 1;
   #count = 0;
 
-  /** @param firstNumber drawn anew at every start: an answer to a question of a former life must not fit one of this */
-  constructor(host: ReadHost, firstNumber: number) {
+  constructor(host: ReadHost) {
     this.#host = host;
-    this.#nextNumber = firstNumber;
   }
 
   /** Reads of this node that wait. */
@@ -142,11 +146,12 @@ export class LinearizableReads {
   }
 
   #ask(leader: PeerKey): void {
-    const number = this.#nextNumber++;
+    const isOwn = leader === this.#host.self;
+    const number = isOwn ? this.#nextQuestion++ : this.#host.drawNumber();
     const view = this.#host.view();
     this.#asked = { number, leader, view, reads: this.#unasked, againAt: Number.POSITIVE_INFINITY };
     this.#unasked = [];
-    if (leader === this.#host.self) this.#host.askEngine(number);
+    if (isOwn) this.#host.askEngine(number);
     else this.#send(this.#asked);
   }
 
@@ -192,7 +197,7 @@ export class LinearizableReads {
   }
 
   #askFor(peer: PeerKey, number: number): void {
-    const question = this.#nextNumber++;
+    const question = this.#nextQuestion++;
     this.#askers.set(peer, { question, number, next: undefined });
     this.#host.askEngine(question);
   }

@@ -1,5 +1,6 @@
 /** The parts of a replica, put together: each is given what it needs of the others, and nothing else. */
-import { hexBytes, toHex } from "../base/bytes.ts";
+import { hexBytes, toHex, utf8 } from "../base/bytes.ts";
+import { sha256 } from "../base/hash.ts";
 import type { PeerKey } from "../base/key.ts";
 import { seededRandom } from "../base/random.ts";
 import { blockClaim, encodeBlockParts } from "../../chain/block.ts";
@@ -55,8 +56,10 @@ import { StateFlusher } from "./stateFlusher.ts";
 import { Submissions } from "./submissions.ts";
 import type { LogLevel, ReadRefusal } from "./types.ts";
 
-/** Numbers of questions begin below this: enough that two lives hardly share one, and far from the end of integers. */
+/** Counts of questions begin below this: enough that two lives hardly share one. */
 const FIRST_NUMBERS = 2 ** 48;
+/** Of a question: far from the end of integers. */
+const NUMBER_BYTES = 6;
 
 /** What the parts ask of the whole. */
 export interface Core {
@@ -350,6 +353,7 @@ function reads(start: ReplicaStart, core: Core, parts: Parts): LinearizableReads
     view: () => engine.state.view,
     leader: () => engine.state.leader,
     irreversibleHeight: () => ledger.bottom.height,
+    drawNumber: questionNumbers(start),
     askEngine: (question: number) => engine.lead.read(question),
     ask: (leader: PeerKey, number: number) => send(leader, encodeReadIndex(number)),
     answer: (reader: PeerKey, number: number, height: number) =>
@@ -357,7 +361,16 @@ function reads(start: ReplicaStart, core: Core, parts: Parts): LinearizableReads
     readable: (requests: readonly number[], height: number) => outbox.effect({ kind: "readable", requests, height }),
     refused: (requests: readonly number[], why: ReadRefusal) => outbox.effect({ kind: "readRefused", requests, why }),
   };
-  return new LinearizableReads(host, Math.floor(seededRandom(~start.seed).next() * FIRST_NUMBERS));
+  return new LinearizableReads(host);
+}
+
+/** The start of a signature that is sent to nobody, over a count that begins elsewhere at every start. */
+export function questionNumbers({ seed, sign }: Pick<ReplicaStart, "seed" | "sign">): () => number {
+  let count = Math.floor(seededRandom(~seed).next() * FIRST_NUMBERS);
+  return () => {
+    const signature = sign(sha256(utf8(`cairn read question ${count++}`)));
+    return signature.subarray(0, NUMBER_BYTES).reduce((number, byte) => number * 256 + byte, 0);
+  };
 }
 
 function watch({ self, sign, genesis }: ReplicaStart, core: Core, parts: Parts): ProducerWatch {

@@ -2,6 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { READ_ASK_AGAIN_MS, READ_ASKERS_MAX, READ_PATIENCE_MS, READS_MAX } from "../../src/replica/constants.ts";
 import { LinearizableReads } from "../../src/replica/linearizableReads.ts";
+import { questionNumbers } from "../../src/replica/wiring.ts";
+import { toHex } from "../../src/base/bytes.ts";
+import { fakeSignature } from "../fixtures/naiveChain.ts";
 
 class Node {
   now = 1_000;
@@ -11,21 +14,20 @@ class Node {
   readonly engine: number[] = [];
   readonly sent: { to: string; number: number; height?: number }[] = [];
   readonly told: unknown[] = [];
-  readonly reads = new LinearizableReads(
-    {
-      self: "self",
-      now: () => this.now,
-      view: () => this.view,
-      leader: () => this.leader,
-      irreversibleHeight: () => this.height,
-      askEngine: (question) => void this.engine.push(question),
-      ask: (to, number) => void this.sent.push({ to, number }),
-      answer: (to, number, height) => void this.sent.push({ to, number, height }),
-      readable: (requests, height) => void this.told.push({ requests, height }),
-      refused: (requests, why) => void this.told.push({ requests, why }),
-    },
-    1,
-  );
+  #drawn = 0;
+  readonly reads = new LinearizableReads({
+    self: "self",
+    now: () => this.now,
+    view: () => this.view,
+    leader: () => this.leader,
+    irreversibleHeight: () => this.height,
+    askEngine: (question) => void this.engine.push(question),
+    ask: (to, number) => void this.sent.push({ to, number }),
+    answer: (to, number, height) => void this.sent.push({ to, number, height }),
+    readable: (requests, height) => void this.told.push({ requests, height }),
+    refused: (requests, why) => void this.told.push({ requests, why }),
+    drawNumber: () => ++this.#drawn,
+  });
   read(...requests: number[]): void {
     for (const request of requests) this.reads.read(request);
     this.reads.proceed();
@@ -40,6 +42,18 @@ class Node {
     this.reads.proceed();
   }
 }
+
+it("numbers of questions follow neither from those before nor from what others know: each is part of a signature", () => {
+  const numbersOf = (secret: string): number[] => {
+    const sign = (digest: Uint8Array): Uint8Array => fakeSignature(`${secret} ${toHex(digest)}`);
+    const numbers = questionNumbers({ seed: 7, sign });
+    return [numbers(), numbers(), numbers()];
+  };
+  const [ours, theirs] = [numbersOf("ours"), numbersOf("theirs")];
+  expect(new Set([...ours, ...theirs]).size).toBe(6);
+  for (const each of ours) expect(Number.isSafeInteger(each)).toBe(true);
+  expect((ours[1] as number) - (ours[0] as number)).not.toBe((ours[2] as number) - (ours[1] as number));
+});
 
 describe("a node that asks", () => {
   it("asks once for all that wait, and reads when its own state has reached the answer", () => {
