@@ -252,11 +252,16 @@ async function submit(
   return EXIT.ok;
 }
 
-/** The first block of the new set; undefined: not within the time. */
+/**
+ * The first block of the new set, once the one before it, which ends the change, is irreversible: a quorum of the new set is
+ * there. undefined: not within the time.
+ */
 async function awaitActive(client: CairnClient, proposedAt: number): Promise<number | undefined> {
   for (const until = Date.now() + ACTIVE_WITHIN_MS; Date.now() < until; await sleep(ASK_EVERY_MS)) {
     const { activeFrom } = await answerOf(client.producers());
-    if (activeFrom > proposedAt) return activeFrom;
+    if (activeFrom <= proposedAt) continue;
+    const { irreversible } = await answerOf(client.status());
+    if (irreversible.height >= activeFrom - 1) return activeFrom;
   }
   return undefined;
 }
