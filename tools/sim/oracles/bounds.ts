@@ -1,6 +1,6 @@
 /** Oracle 7: no queue, buffer or cache exceeds its bound. A size without a bound here is a fault, too. */
 import { BLOCK_MAX_BYTES } from "../../../chain/block.ts";
-import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "../../../chain/constants.ts";
+import { HARD_LIMITS, ORPHAN_MAX_BYTES, ORPHANS_MAX, UNFLUSHED_MAX_TRANSACTIONS } from "../../../chain/constants.ts";
 import {
   type ConsensusSettings,
   EARLY_VOTES_MAX,
@@ -39,6 +39,7 @@ export function boundsOf(
   return {
     blocks: BRANCHES_MAX * WINDOW_BLOCKS,
     blockBytes: BRANCHES_MAX * WINDOW_BLOCKS * BLOCK_MAX_BYTES,
+    orphans: ORPHANS_MAX,
     orphanBytes: ORPHAN_MAX_BYTES,
     unflushedTransactions: UNFLUSHED_MAX_TRANSACTIONS + WINDOW_BLOCKS * HARD_LIMITS.blockTransactions,
     overlayKeys: UNFLUSHED_MAX_TRANSACTIONS,
