@@ -7,7 +7,12 @@ import {
   HELD_BLOCKS_MAX,
   WINDOW_BLOCKS,
 } from "../../../consensus/constants.ts";
-import { RANGE_REQUESTS_MAX, REQUESTS_MAX, type SyncLimits } from "../../../consensus/sync/constants.ts";
+import {
+  RANGE_REQUESTS_MAX,
+  REQUESTS_PER_PEER,
+  type SyncLimits,
+  WANTED_MAX,
+} from "../../../consensus/sync/constants.ts";
 import { AWAITED_MAX, KEPT_BYTES_MAX, KEPT_MAX } from "../../../net/transport/broadcastTree.ts";
 import { ARRIVALS_MAX } from "../../../net/transport/linkStates.ts";
 import { ADDRESS_BOOK_MAX, RETURN_PATHS_MAX } from "../../../net/transport/constants.ts";
@@ -46,7 +51,8 @@ export function boundsOf(
     windowCount: duplicateWindowCount,
     held: HELD_BLOCKS_MAX,
     gateWaiting: 3 * peers * GATE_BOUNDS.maxWaiting,
-    blockRequests: REQUESTS_MAX,
+    // Those of peers that are gone have one share together.
+    blockRequests: (peers + 1) * REQUESTS_PER_PEER + WANTED_MAX,
     // The first range is asked for whatever else is there.
     pullRanges: limits.pullRanges + 1,
     rangeRequests: peers * RANGE_REQUESTS_MAX,
