@@ -88,4 +88,12 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     for (let i = 0; i < 2; i++) senders.note(`more ${i}`, B);
     expect([senders.take("1"), senders.take("2")]).toEqual([[], [A]]);
   });
+
+  it("who sent it is forgotten with the link over which it came [H3]", () => {
+    const senders = new BlockSenders();
+    for (const from of [A, B]) senders.note("both", from);
+    senders.note("one", A);
+    senders.peerDown(A);
+    expect([senders.take("both"), senders.take("one")]).toEqual([[B], []]);
+  });
 });
