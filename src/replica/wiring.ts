@@ -231,6 +231,7 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     status: () => engine.state.status,
     senderOf: (peer) => senderOf(peer, parts),
     watchesLeader: () => kit.forwardsToAll && membersAround(ledger.head).includes(start.self),
+    owesRange: (peer, { from, anchorHeight }) => parts.catchUp.owes(peer, from, anchorHeight),
     streamedFrom: (anchorHeight) => chain.streamedFrom(anchorHeight),
     checkSignatures: (batch, claims) => outbox.effect({ kind: "checkSignatures", batch, claims }),
     deliver: core.deliver,

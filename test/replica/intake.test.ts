@@ -67,6 +67,8 @@ class Node {
   readonly unchecked: string[] = [];
   leader: string | undefined;
   streamedFrom = 0;
+  /** Who has been asked for a range. */
+  readonly rangesOwed = new Set<string>([STRANGER]);
   readonly batches: { readonly batch: number; readonly claims: readonly SignatureClaim[] }[] = [];
   readonly delivered: { readonly from: PeerKey; readonly arrival: Arrival }[] = [];
   readonly faults: [PeerKey, FaultClass][] = [];
@@ -113,6 +115,7 @@ class Node {
       return this.strangers.has(peer) ? "stranger" : "follower";
     },
     watchesLeader: () => false,
+    owesRange: (peer, { from, anchorHeight }) => this.rangesOwed.has(peer) && from === 1 && anchorHeight === 9,
     streamedFrom: () => this.streamedFrom,
     checkSignatures: (batch, claims) => void this.batches.push({ batch, claims }),
     deliver: (from, arrival) => void this.delivered.push({ from, arrival }),
@@ -441,6 +444,17 @@ describe("a range of blocks", () => {
     node.check(false);
     expect([node.faults, node.kinds]).toEqual([[], ["rangeResponse"]]);
     expect(node.delivered).toMatchObject([{ arrival: { response: { blocks: { count: 0 }, proof: { from: 1 } } } }]);
+  });
+
+  it("that this peer was not asked for costs no check, and its sender a fault", () => {
+    const node = new Node();
+    node.unicast(B, range());
+    node.unicast(STRANGER, encodeRangeResponsePayload([second.block], { from: 2, anchorHeight: 9, path: [] }));
+    expect([node.batches, node.kinds]).toEqual([[], []]);
+    expect(node.faults).toEqual([
+      [B, "unrequested"],
+      [STRANGER, "unrequested"],
+    ]);
   });
 
   it("far below needs no check", () => {
