@@ -263,6 +263,9 @@ export class Intake {
     if (source !== from || broadcast || !isMine) return { fault: "refusedMessage", detail: "routes passed on" };
     const message = decodeRouting(payload);
     if (message === undefined) return undecodable({ code: "UNDECODABLE", detail: "routes" });
+    // The answer is all that this node has.
+    const isForAll = message.kind === "routeRequest" && message.producer === undefined;
+    if (isForAll && !this.#host.conduct.admits(from, false)) return "drop";
     const { chainId } = this.#host.genesis;
     const claims = this.#host.transport.unproven(message).map(({ producer, seqno, signature }) => ({
       key: producer,

@@ -368,6 +368,22 @@ export const BY_TESTS: readonly Mutation[] = [
     "test/replica/intake.test.ts",
   ),
   tested(
+    "routing",
+    "all routes are told as often as anybody asks",
+    "src/replica/intake.ts",
+    "if (isForAll && ",
+    "if (isForAll && source !== from && ",
+    "test/replica/intake.test.ts",
+  ),
+  tested(
+    "tree",
+    "broadcasts are sent again as often as anybody asks",
+    "net/transport/broadcastTree.ts",
+    "if (message.id !== undefined && this.#host.admits(from)) ",
+    "if (message.id !== undefined) ",
+    "test/net/routedTransport.test.ts",
+  ),
+  tested(
     "record",
     "a restored old backup is not noticed",
     "consensus/leading/voteRecord.ts",
