@@ -40,6 +40,8 @@ export const GENESIS_DEFAULTS = {
 
 /** Blocks whose parent is unknown wait up to this many bytes together; the oldest leave first. */
 export const ORPHAN_MAX_BYTES = 64 * 1024 * 1024;
+/** ... and so many: small ones take more memory than their bytes, and each that comes may have all of them walked through. */
+export const ORPHANS_MAX = 1_024;
 
 /** Blocks that an operator may have rejected at one time: each is a decision of a person. */
 export const REJECTED_BLOCKS_MAX = 1_000;

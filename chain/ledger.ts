@@ -11,7 +11,7 @@ import { equalBytes, hexBytes } from "../src/base/bytes.ts";
 import type { Block } from "./block.ts";
 import { elementAt } from "./byteList.ts";
 import type { Configuration } from "./configuration.ts";
-import { ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "./constants.ts";
+import { ORPHAN_MAX_BYTES, ORPHANS_MAX, UNFLUSHED_MAX_TRANSACTIONS } from "./constants.ts";
 import { BlockExecution, type BlockPlace, type ExecutionSetting } from "./execution.ts";
 import {
   ancestorAt,
@@ -69,7 +69,7 @@ interface Running {
 export class Ledger {
   readonly #setting: ExecutionSetting;
   readonly #forks: ForkDatabase;
-  readonly #orphans = new Orphans(ORPHAN_MAX_BYTES);
+  readonly #orphans = new Orphans(ORPHAN_MAX_BYTES, ORPHANS_MAX);
   readonly #headerRule: HeaderRule;
   #head: BlockNode;
   #tip: BlockNode;
@@ -120,6 +120,7 @@ export class Ledger {
   get sizes(): {
     blocks: number;
     blockBytes: number;
+    orphans: number;
     orphanBytes: number;
     unflushedTransactions: number;
     overlayKeys: number;
@@ -128,6 +129,7 @@ export class Ledger {
     return {
       blocks: this.#forks.size,
       blockBytes: this.#forks.bytes,
+      orphans: this.#orphans.size,
       orphanBytes: this.#orphans.bytes,
       unflushedTransactions: this.#unflushedTransactions,
       overlayKeys: this.#setting.state.overlayKeys,

@@ -1,14 +1,16 @@
-/** Blocks whose parent is unknown, by that parent, up to a bound of bytes; the oldest leave first. */
+/** Blocks whose parent is unknown, by that parent, up to a bound of bytes and one of their number; the oldest leave first. */
 import { type Block, blockBytes } from "./block.ts";
 
 export class Orphans {
   readonly #maxBytes: number;
+  readonly #maxCount: number;
   readonly #blocks = new Map<string, Block>();
   readonly #byParent = new Map<string, Set<string>>();
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, maxCount: number) {
     this.#maxBytes = maxBytes;
+    this.#maxCount = maxCount;
   }
 
   get bytes(): number {
@@ -32,7 +34,7 @@ export class Orphans {
     const siblings = this.#byParent.get(block.header.parent) ?? new Set();
     this.#byParent.set(block.header.parent, siblings.add(block.id));
     for (const oldest of this.#blocks.values()) {
-      if (this.#bytes <= this.#maxBytes) break;
+      if (this.#bytes <= this.#maxBytes && this.#blocks.size <= this.#maxCount) break;
       this.#remove(oldest);
     }
   }

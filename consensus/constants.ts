@@ -61,7 +61,7 @@ export const FORWARD_AGAIN_MS = 2_000;
 /** Bytes of transactions in one forward at most. */
 export const FORWARD_BYTES = 256 * 1024;
 
-/** A block whose time is ahead of the clock waits here; more than this are dropped and come again by sync. */
+/** A block whose time is ahead of the clock waits here; of more than this the latest are dropped and come again by sync. */
 export const HELD_BLOCKS_MAX = 64;
 
 /** Votes for blocks that are not here that wait, of one signer: eight windows in two phases. */

@@ -19,8 +19,13 @@ export const GRAFT_AFTER_MAX_MS = 4_000;
 /** A requested block that has not come is asked for again after this, ms. */
 export const REQUEST_AGAIN_MS = 2_000;
 
-/** Requests for single blocks under way at most. */
-export const REQUESTS_MAX = 256;
+/**
+ * Requests for single blocks under way that one peer has caused: its chain is asked for from its head or a gap on, one after
+ * the other, so that an honest one seldom causes two. Those of peers that are gone have one share together.
+ */
+export const REQUESTS_PER_PEER = 16;
+/** ... and that the engine has: more than it remembers certificates of blocks that are not here. What it still wants it says again. */
+export const WANTED_MAX = 256;
 
 /** Blocks sent to one peer in one step at most. */
 export const PUSH_BLOCKS_MAX = 64;

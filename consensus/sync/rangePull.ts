@@ -137,7 +137,7 @@ export class RangePull {
       batch.ask(peer, this.#host.now() + this.#source(peer).timeoutMs);
       ranges++;
       const { height, id } = batch.anchor;
-      this.#owes(peer, batch.from, height);
+      this.#asked(peer, batch.from, height);
       this.#host.request(peer, { from: batch.from, to: batch.to, anchorHeight: height, anchorId: id });
     }
   }
@@ -153,6 +153,11 @@ export class RangePull {
       batch.giveBack();
     }
     this.proceed();
+  }
+
+  /** Was this peer asked for a range from this height, and its answer is due? Also when nobody waits for it any more. */
+  owes(peer: PeerKey, from: number, anchorHeight: number): boolean {
+    return this.#unanswered.get(peer)?.includes(nameOf(from, anchorHeight)) === true;
   }
 
   receive(peer: PeerKey, response: RangeResponse): void {
@@ -193,15 +198,15 @@ export class RangePull {
     return blocks;
   }
 
-  #owes(peer: PeerKey, from: number, anchorHeight: number): void {
+  #asked(peer: PeerKey, from: number, anchorHeight: number): void {
     const requests = this.#unanswered.get(peer) ?? [];
     this.#unanswered.set(peer, requests);
-    if (requests.push(`${from} ${anchorHeight}`) > UNANSWERED_MAX) requests.shift();
+    if (requests.push(nameOf(from, anchorHeight)) > UNANSWERED_MAX) requests.shift();
   }
 
   #answers(peer: PeerKey, from: number, anchorHeight: number): boolean {
     const requests = this.#unanswered.get(peer) ?? [];
-    const index = requests.indexOf(`${from} ${anchorHeight}`);
+    const index = requests.indexOf(nameOf(from, anchorHeight));
     if (index !== -1) requests.splice(index, 1);
     return index !== -1;
   }
@@ -272,4 +277,9 @@ export class RangePull {
   #takeBack(peer: PeerKey): void {
     for (const batch of this.#batches()) if (batch.isAskedOf(peer)) batch.giveBack();
   }
+}
+
+/** Of a request, among those to one peer. */
+function nameOf(from: number, anchorHeight: number): string {
+  return `${from} ${anchorHeight}`;
 }

@@ -8,7 +8,7 @@ import type { Certificate } from "../certificate.ts";
 import type { Hello, SyncMessage } from "../messages.ts";
 import type { BestChain, RawBlock } from "./bestChain.ts";
 import { Connection } from "./connection.ts";
-import { REQUEST_AGAIN_MS, REQUESTS_MAX } from "./constants.ts";
+import { REQUEST_AGAIN_MS, REQUESTS_PER_PEER, WANTED_MAX } from "./constants.ts";
 import { HelloAllowance } from "./helloAllowance.ts";
 
 /** Which links blocks are streamed over, as far as the sync machine sees it. */
@@ -44,9 +44,16 @@ export interface SyncHost {
   finalityConflict(peer: PeerKey, detail: string): void;
 }
 
+/** Who caused a request: a peer by its key, the engine, or any of the peers that are gone. */
+type Cause = string;
+const ENGINE: Cause = "engine";
+const GONE: Cause = "gone";
+
 interface Request {
   askedAt: number;
   readonly tried: Set<PeerKey>;
+  /** In whose shares it is. */
+  readonly causes: Set<Cause>;
 }
 
 /** When a peer's hellos are looked at. */
@@ -110,6 +117,9 @@ export class Sync {
   peerDown(peer: PeerKey): void {
     this.#connections.delete(peer);
     this.#gates.delete(peer);
+    // Others may have what it was asked for, and its link takes up a share of its own when it is back.
+    for (const { causes } of this.#requests.values()) if (causes.delete(peer)) causes.add(GONE);
+    this.#holdToShare(GONE);
   }
 
   /** @param certificate of a hello, when it proves something new */
@@ -227,7 +237,7 @@ export class Sync {
   /** A block that is needed and was not sent: somebody is asked for it, and then another. */
   want(id: string): void {
     const [peer] = this.#connections.keys();
-    if (peer !== undefined && !this.#host.isKnown(id)) this.#request(id, peer);
+    if (peer !== undefined && !this.#host.isKnown(id)) this.#request(id, peer, ENGINE);
   }
 
   /** Was this block asked for, and has not come? */
@@ -242,11 +252,24 @@ export class Sync {
       this.#host.fault(from, "invalidBlock", `${outcome.reason.code}: ${outcome.reason.detail}`);
   }
 
-  #request(id: string, from: PeerKey): void {
-    if (this.#requests.has(id) || this.#requests.size >= REQUESTS_MAX) return;
-    const request = { askedAt: this.#host.now(), tried: new Set([from]) };
-    this.#requests.set(id, request);
-    this.#host.sendBlockRequest(from, id);
+  /** @param cause whose share it counts in: the peer's, unless it is gone */
+  #request(id: string, from: PeerKey, cause: Cause = this.#connections.has(from) ? from : GONE): void {
+    const known = this.#requests.get(id);
+    if (known === undefined) {
+      this.#requests.set(id, { askedAt: this.#host.now(), tried: new Set([from]), causes: new Set([cause]) });
+      this.#host.sendBlockRequest(from, id);
+    } else known.causes.add(cause);
+    this.#holdToShare(cause);
+  }
+
+  /** Whoever names more than its share loses its own oldest, so that it takes nobody's place. */
+  #holdToShare(cause: Cause): void {
+    const own = [...this.#requests].filter(([, { causes }]) => causes.has(cause));
+    const surplus = own.length - (cause === ENGINE ? WANTED_MAX : REQUESTS_PER_PEER);
+    for (const [id, { causes }] of own.slice(0, Math.max(0, surplus))) {
+      causes.delete(cause);
+      if (causes.size === 0) this.#requests.delete(id);
+    }
   }
 
   /** Asks a peer that was not asked yet; when all were, or it has come by other ways, the request is dropped. */

@@ -18,6 +18,8 @@ export interface BroadcastTreeHost {
   /** A whole broadcast, to a neighbour. */
   send(to: PeerKey, lane: Lane, payload: Uint8Array): void;
   sendAnnouncement(to: PeerKey, ids: readonly string[]): void;
+  /** A request that costs this node more than its sender: is it looked at now? */
+  admits(from: PeerKey): boolean;
 }
 
 /** Announcements wait so long for company, ms: what they announce is under way on active links. */
@@ -100,7 +102,7 @@ export class BroadcastTree {
     else if (message.kind === "announcement") for (const id of message.ids) this.#announced(from, id);
     else {
       links.grafted(from);
-      if (message.id !== undefined) this.#sendKept(from, message.id);
+      if (message.id !== undefined && this.#host.admits(from)) this.#sendKept(from, message.id);
       // What was about to be announced goes whole.
       for (const id of this.#toAnnounce.get(from) ?? []) if (id !== message.id) this.#sendKept(from, id);
       this.#toAnnounce.delete(from);

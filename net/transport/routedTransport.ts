@@ -21,6 +21,8 @@ export interface TransportHost extends Omit<RoutingHost, "send"> {
   readonly linkChanged: (peer: PeerKey) => void;
   /** Does this broadcast come from where blocks come from? Others do not prune. */
   readonly shapesTree: (payload: Uint8Array) => boolean;
+  /** A neighbour asks for what costs more than its question: is it within its rate? */
+  readonly admits: (from: PeerKey) => boolean;
 }
 
 /** All envelopes there are between two neighbours, encoded: nothing in them changes from message to message. */
@@ -62,6 +64,7 @@ export class RoutedTransport implements Transport {
       shapes: host.shapesTree,
       send: (to, lane, payload) => host.send(to, lane, [this.#broadcast, payload], { durable: false }),
       sendAnnouncement: (to, ids) => tell(to, encodeAnnouncement(ids)),
+      admits: (from) => host.admits(from),
     });
     this.#routing = new Routing({
       self: host.self,

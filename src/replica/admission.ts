@@ -81,15 +81,23 @@ export class Admission {
   /** @param requested was it asked for? */
   accept(from: PeerKey, block: Block, requested = false): Admitted {
     const outcome = this.#admit(from, block, requested);
-    if (outcome.kind === "held" || outcome.kind === "surplus" || outcome.kind === "orphan")
-      this.#senders.note(block.id, from);
-    else if (outcome.kind === "added") this.#addedAll(outcome.nodes);
-    else if (outcome.kind === "rejected") this.#senders.take(block.id);
-    else this.#tellSenders(block);
+    if (isAside(outcome)) this.#senders.note(block.id, from);
     return outcome;
   }
 
+  peerDown(peer: PeerKey): void {
+    this.#senders.peerDown(peer);
+  }
+
   #admit(from: PeerKey, block: Block, requested: boolean): Admitted {
+    const outcome = this.#place(from, block, requested);
+    if (outcome.kind === "added") this.#addedAll(outcome.nodes);
+    else if (outcome.kind === "rejected") this.#senders.take(block.id);
+    else if (!isAside(outcome)) this.#tellSenders(block);
+    return outcome;
+  }
+
+  #place(from: PeerKey, block: Block, requested: boolean): Admitted {
     if (!requested && this.#isSurplus(block)) return { kind: "surplus" };
     if (this.#isAhead(block)) {
       this.#held.hold(block, from);
@@ -139,7 +147,8 @@ export class Admission {
 
   releaseHeld(): void {
     for (const { block, from } of this.#held.takeDue((each) => this.#isAhead(each))) {
-      this.#host.released(from, block, this.accept(from, block));
+      // Who sent it was noted when it came: by now that link may be gone.
+      this.#host.released(from, block, this.#admit(from, block, false));
     }
   }
 
@@ -196,4 +205,9 @@ export class Admission {
     if (block.header.height <= ledger.bottom.height) return false;
     return block.header.height > (finality.newest?.height ?? 0);
   }
+}
+
+/** Not in the ledger, and may come in later. */
+function isAside({ kind }: Admitted): boolean {
+  return kind === "held" || kind === "surplus" || kind === "orphan";
 }

@@ -88,6 +88,11 @@ export class CatchUp {
     this.#server.receive(from, request);
   }
 
+  /** Is this range due from this peer? */
+  owes(peer: PeerKey, from: number, anchorHeight: number): boolean {
+    return this.#pull.owes(peer, from, anchorHeight);
+  }
+
   arrived(from: PeerKey, response: RangeResponse): void {
     this.#pull.receive(from, response);
   }

@@ -20,9 +20,14 @@ export class HeldBlocks {
     return this.#held.has(id);
   }
 
-  /** The first copy stays. At the bound the block is dropped: its child, or the next hello, asks for it again. */
+  /**
+   * The first copy stays. At the bound the block whose time is farthest ahead is dropped, this one or another: its child, or
+   * the next hello, asks for it again. So nobody takes the places for good with blocks whose time never comes.
+   */
   hold(block: Block, from: PeerKey): void {
-    if (!this.#held.has(block.id) && this.#held.size < HELD_BLOCKS_MAX) this.#held.set(block.id, { block, from });
+    if (this.#held.has(block.id)) return;
+    this.#held.set(block.id, { block, from });
+    if (this.#held.size > HELD_BLOCKS_MAX) this.#held.delete(this.#latest().id);
   }
 
   /** Takes out the blocks whose time has come, lowest first: what is sent by whom is known of blocks whose parents are here. */
@@ -38,5 +43,13 @@ export class HeldBlocks {
     let earliest = Number.POSITIVE_INFINITY;
     for (const { block } of this.#held.values()) earliest = Math.min(earliest, block.header.time);
     return earliest;
+  }
+
+  /** Of those whose time is farthest ahead, the one that came last. */
+  #latest(): Block {
+    let latest: Block | undefined;
+    for (const { block } of this.#held.values())
+      if (latest === undefined || block.header.time >= latest.header.time) latest = block;
+    return latest as Block;
   }
 }

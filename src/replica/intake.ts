@@ -263,6 +263,9 @@ export class Intake {
     if (source !== from || broadcast || !isMine) return { fault: "refusedMessage", detail: "routes passed on" };
     const message = decodeRouting(payload);
     if (message === undefined) return undecodable({ code: "UNDECODABLE", detail: "routes" });
+    // The answer is all that this node has.
+    const isForAll = message.kind === "routeRequest" && message.producer === undefined;
+    if (isForAll && !this.#host.conduct.admits(from, false)) return "drop";
     const { chainId } = this.#host.genesis;
     const claims = this.#host.transport.unproven(message).map(({ producer, seqno, signature }) => ({
       key: producer,
@@ -344,7 +347,7 @@ export class Intake {
       case "rangeRequest":
         return { arrival: payload, claims: [] };
       case "rangeResponse":
-        return { arrival: payload, claims: this.#rangeClaims(payload.response) };
+        return this.#judgeRange(source, payload.response);
       default:
         return unreachable(payload);
     }
@@ -372,9 +375,12 @@ export class Intake {
     return pace === undefined || this.#host.conduct.admits(from, pace === "slowed");
   }
 
-  #rangeClaims(response: RangeResponse): SignatureClaim[] {
-    const from = this.#host.streamedFrom(response.proof.anchorHeight);
-    return rangeClaims(this.#host.genesis.chainId, response, from);
+  /** Whoever was not asked could have signatures checked by the hundred. */
+  #judgeRange(from: PeerKey, response: RangeResponse): Judged | Refused {
+    const { proof } = response;
+    if (!this.#host.owesRange(from, proof)) return { fault: "unrequested", detail: `a range from ${proof.from}` };
+    const claims = rangeClaims(this.#host.genesis.chainId, response, this.#host.streamedFrom(proof.anchorHeight));
+    return { arrival: { kind: "rangeResponse", response }, claims };
   }
 
   #forwardClaims(transactions: ByteList): SignatureClaim[] {

@@ -11,7 +11,7 @@ import type { EngineStatus } from "../../consensus/engine.ts";
 import type { EngineKit } from "../../consensus/engines.ts";
 import type { ConsensusMessage, ReadIndexReply, SyncMessage, TransactionResults } from "../../consensus/messages.ts";
 import type { Notice } from "../../consensus/notice.ts";
-import type { RangeRequest, RangeResponse } from "../../consensus/sync/range.ts";
+import type { RangeProof, RangeRequest, RangeResponse } from "../../consensus/sync/range.ts";
 import type { CloseReason } from "../../net/link/types.ts";
 import type { AddressRecord } from "../../net/transport/addressMessages.ts";
 import type { RoutingMessage } from "../../net/transport/routeMessages.ts";
@@ -72,6 +72,8 @@ export interface IntakeHost {
   senderOf(peer: PeerKey): Sender;
   /** Has this node a use for transactions that others forward, though it does not lead? */
   watchesLeader(): boolean;
+  /** Was this range asked of this peer, so that its answer is due, be it late? */
+  owesRange(peer: PeerKey, range: Pick<RangeProof, "from" | "anchorHeight">): boolean;
   /** When an anchor is reached, blocks from this height on are streamed, not pulled. */
   streamedFrom(anchorHeight: number): number;
   checkSignatures(batch: number, claims: readonly SignatureClaim[]): void;

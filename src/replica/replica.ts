@@ -163,6 +163,7 @@ export class Replica {
         this.#parts.conduct.peerDown(input.peer);
         this.#parts.transport.peerDown(input.peer);
         this.#parts.sync.peerDown(input.peer);
+        this.#parts.admission.peerDown(input.peer);
         this.#parts.catchUp.peerDown(input.peer);
         this.#parts.intake.peerDown(input.peer);
         this.#parts.reads.peerDown(input.peer);

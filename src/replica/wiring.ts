@@ -161,6 +161,7 @@ function transport(start: ReplicaStart, core: Core, parts: Parts): RoutedTranspo
       // Certificates are the leader's, but under BFT, where two leaders make one and the same while one hands over to the other.
       // Every producer says that it is there: its ways are not those of blocks.
       shapesTree: ([kind]) => genesis.engine !== "bft" && (kind === undefined || noticeKind(kind) === undefined),
+      admits: (from) => parts.conduct.admits(from, false),
       // As when its link breaks: a hint that it may have died.
       lost: (lostProducer) => parts.engine.linkBroke(lostProducer),
     },
@@ -231,6 +232,7 @@ function intake(start: ReplicaStart, core: Core, parts: Parts): Intake {
     status: () => engine.state.status,
     senderOf: (peer) => senderOf(peer, parts),
     watchesLeader: () => kit.forwardsToAll && membersAround(ledger.head).includes(start.self),
+    owesRange: (peer, { from, anchorHeight }) => parts.catchUp.owes(peer, from, anchorHeight),
     streamedFrom: (anchorHeight) => chain.streamedFrom(anchorHeight),
     checkSignatures: (batch, claims) => outbox.effect({ kind: "checkSignatures", batch, claims }),
     deliver: core.deliver,

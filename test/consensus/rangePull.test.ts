@@ -136,9 +136,10 @@ describe("a pull", () => {
     bench.now += RANGE_TIMEOUT_MS;
     bench.pull.tick();
     bench.answer("b", byOther);
+    const owed = (peer: string): boolean => bench.pull.owes(peer, byOther.from, byOther.anchorHeight);
+    expect([owed("a"), owed("b"), owed("c")]).toEqual([true, false, false]);
     bench.answer("a", byOther);
-
-    expect(bench.unrequested).toEqual([]);
+    expect([owed("a"), bench.unrequested]).toEqual([false, []]);
     bench.answer("a", byOther);
     bench.answer("c", byOther);
     expect(bench.unrequested).toEqual(["a", "c"]);

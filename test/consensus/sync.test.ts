@@ -5,9 +5,10 @@ import {
   GRAFT_AFTER_MS,
   PUSH_BLOCKS_MAX,
   REQUEST_AGAIN_MS,
-  REQUESTS_MAX,
+  REQUESTS_PER_PEER,
   SEARCH_STALL_MS,
   SEND_BUDGET_BYTES,
+  WANTED_MAX,
 } from "../../consensus/sync/constants.ts";
 import { Sync } from "../../consensus/sync/sync.ts";
 import { makeLedger, settle } from "../fixtures/memoryLedger.ts";
@@ -255,10 +256,48 @@ describe("a block whose parent is not here", () => {
     expect([node.requests.length, node.sync.requests]).toEqual([1, 0]);
   });
 
-  it("requests are bounded", () => {
-    for (let i = 0; i <= REQUESTS_MAX; i++)
-      node.block(A, naiveChild(genesis, naiveChild(genesis, root, { view: 2, time: root.block.header.time + 1 + i })));
-    expect([node.requests.length, node.sync.requests]).toEqual([REQUESTS_MAX, REQUESTS_MAX]);
+  /** A block on one that is not here, nor is that one's like. */
+  const lone = (n: number): NaiveBlock =>
+    naiveChild(genesis, naiveChild(genesis, root, { view: 2, time: root.block.header.time + 1 + n }));
+
+  it("requests are bounded: whoever causes more than its share loses its own oldest, and nobody else's", () => {
+    node.block(B, fourth);
+    for (let i = 0; i <= REQUESTS_PER_PEER; i++) node.block(A, lone(i));
+    expect([node.requests.length, node.sync.requests]).toEqual([REQUESTS_PER_PEER + 2, REQUESTS_PER_PEER + 1]);
+    const asked = [third.id, lone(0).block.header.parent, lone(1).block.header.parent].map((id) => node.sync.asked(id));
+    expect(asked).toEqual([true, false, true]);
+  });
+
+  it("what two need stays when one of them loses it", () => {
+    node.block(A, fourth);
+    node.block(B, fifth);
+    for (let i = 0; i <= REQUESTS_PER_PEER; i++) node.block(A, lone(i));
+    expect(node.sync.asked(third.id)).toBe(true);
+    for (let i = 0; i <= REQUESTS_PER_PEER; i++) node.block(B, lone(i + 100));
+    expect(node.sync.asked(third.id)).toBe(false);
+  });
+
+  it("what the engine wants is asked for however many requests peers cause, up to a share of its own", () => {
+    for (const peer of [A, B, C]) for (let i = 0; i < REQUESTS_PER_PEER; i++) node.block(peer, lone(i));
+    node.sync.want(third.id);
+    for (let i = 0; i <= REQUESTS_PER_PEER; i++) node.block(A, lone(i + 100));
+    expect(node.sync.asked(third.id)).toBe(true);
+    for (let i = 0; i < WANTED_MAX; i++) node.sync.want(`wanted ${i}`);
+    expect([node.sync.asked(third.id), node.sync.asked("wanted 0")]).toEqual([false, true]);
+  });
+
+  it("those of peers that are gone go on with others, and have one share together", () => {
+    node.block(A, fourth);
+    node.sync.peerDown(A);
+    node.pass(REQUEST_AGAIN_MS);
+    expect(node.requests.slice(1)).toEqual([[B, third.id]]);
+    for (let life = 0; life < 3; life++) {
+      const fresh = `fresh key ${life}`;
+      node.sync.peerUp(fresh);
+      for (let i = 0; i < REQUESTS_PER_PEER; i++) node.block(fresh, lone(life * 100 + i));
+      node.sync.peerDown(fresh);
+    }
+    expect([node.sync.requests, node.sync.asked(third.id)]).toEqual([REQUESTS_PER_PEER, false]);
   });
 
   it("a response that nobody asked for is not taken in", () => {

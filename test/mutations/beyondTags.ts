@@ -132,9 +132,9 @@ export const BEYOND_TAGS: readonly Mutation[] = [
   edited(
     "sync",
     "only the first who sends a held block is known to have it",
-    "src/replica/heldBlocks.ts",
-    "if (held !== undefined) addTo(held.from, from);",
-    "if (held !== undefined) return;",
+    "src/replica/blockSenders.ts",
+    "if (!known.includes(from)) known.push(from);",
+    "",
     { faults: "jumping" },
   ),
   edited(

@@ -68,7 +68,7 @@ const FAST_MODEL = new Set([
 const FAST_TESTED = new Set([
   "the last piece of a frame is lost",
   "a lane takes more than its cap",
-  "who sent a block for which there was no room is forgotten",
+  "who sent a block that was not taken in is forgotten",
 ]);
 
 /** Each of these names is of a mutation that is there. */

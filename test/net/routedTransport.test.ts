@@ -3,8 +3,10 @@ import type { Lane, PeerKey } from "../../net/link/types.ts";
 import { decodeEnvelope, encodeEnvelope, type Envelope } from "../../net/transport/envelope.ts";
 import { encodeSeqno, isRouting } from "../../net/transport/routeMessages.ts";
 import { RoutedTransport } from "../../net/transport/routedTransport.ts";
+import { encodeGraft } from "../../net/transport/treeMessages.ts";
 import type { Delivery } from "../../net/transport/types.ts";
 import { concatBytes, utf8 } from "../../src/base/bytes.ts";
+import { sha256Hex } from "../../src/base/hash.ts";
 import { KEYS } from "../fixtures/naiveChain.ts";
 
 const [SELF, A, B, C, D] = KEYS as [string, string, string, string, string];
@@ -22,11 +24,14 @@ let sent: Sent[];
 let now: number;
 let transport: RoutedTransport;
 let producers: readonly PeerKey[];
+/** Neighbours that ask too often. */
+let paced: readonly PeerKey[];
 beforeEach(() => open(false));
 
 function open(relaysMayLie: boolean): void {
   sent = [];
   now = 1_000;
+  paced = [];
   producers = [SELF, A, B, D];
   transport = new RoutedTransport({
     relaysMayLie,
@@ -37,6 +42,7 @@ function open(relaysMayLie: boolean): void {
     lost: () => undefined,
     linkChanged: () => undefined,
     shapesTree: () => true,
+    admits: (from) => !paced.includes(from),
     send: (to, lane, parts, { durable }) => {
       const opened = decodeEnvelope(concatBytes(...parts));
       if (opened === undefined) throw new Error("not an envelope");
@@ -240,6 +246,15 @@ describe("a broadcast (docs/protocol.md, section 2)", () => {
     const own = utf8("own");
     transport.broadcast("urgent", own);
     expect(transport.receive(C, broadcastFrom(C, own))).toBe("duplicate");
+  });
+
+  it("that a neighbour asks for comes again, whole, within its rate only", () => {
+    transport.broadcast("urgent", PAYLOAD);
+    sent.length = 0;
+    paced = [B];
+    const graft = encodeGraft(sha256Hex(PAYLOAD));
+    for (const peer of [A, B]) expect(transport.receive(peer, unicastFrom(peer, [SELF], graft))).toBe("taken");
+    expect(sent).toMatchObject([{ to: A, payload: PAYLOAD }]);
   });
 
   it("is remembered while it is among the newest thousands, and not for ever", () => {

@@ -148,6 +148,7 @@ export class TreeNetwork {
       },
       linkChanged: () => undefined,
       shapesTree: (payload) => !new TextDecoder().decode(payload).startsWith(PRESENCE),
+      admits: () => true,
       isDestination: () => false,
       signSeqno: () => new Uint8Array(64),
       lost: () => undefined,

@@ -83,6 +83,32 @@ describe("what is taken into the ledger", () => {
     ]);
   });
 
+  it("who sent a block and lost its link may have lost the block, too: its next link begins anew [H3]", () => {
+    const { admission, clock, sentBefore } = make();
+    const parent = naiveChild(genesis, root);
+    const child = naiveChild(genesis, parent);
+    for (const peer of [A, B]) admission.accept(peer, child.block);
+    admission.accept(A, ahead);
+    admission.peerDown(A);
+    admission.accept(B, parent.block);
+    clock.now = admission.deadline;
+    admission.releaseHeld();
+    expect(sentBefore).toEqual([[child.id, [B]]]);
+  });
+
+  it("nor does it come back as a sender when what it sent waits on, for its parent", () => {
+    const { admission, clock, released, sentBefore } = make();
+    const parent = naiveChild(genesis, root);
+    const late = naiveChild(genesis, parent, { time: ahead.header.time });
+    admission.accept(A, late.block);
+    admission.peerDown(A);
+    clock.now = admission.deadline;
+    admission.releaseHeld();
+    expect([released, admission.isKnown(late.id)]).toEqual([[A], true]);
+    admission.accept(B, parent.block);
+    expect(sentBefore).toEqual([]);
+  });
+
   it("what is not valid is nobody's", () => {
     const { admission, sentBefore, ledger } = make();
     const parent = naiveChild(genesis, root);

@@ -50,7 +50,7 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     expect(due?.from).toBe(A);
   });
 
-  it("are bounded: what is held stays, what comes above the bound is dropped, and room is made by those that come out", () => {
+  it("are bounded: what comes above the bound is dropped when its time is the latest, and room is made by those that come out", () => {
     const held = new HeldBlocks();
     const blocks = Array.from({ length: HELD_BLOCKS_MAX + 1 }, (_, i) => blockAt(i + 1));
     for (const block of blocks) held.hold(block, A);
@@ -61,6 +61,25 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     expect([held.size, held.has(last.id)]).toEqual([HELD_BLOCKS_MAX, true]);
   });
 
+  it("at the bound the latest gives way to an earlier one: times that never come take no place for good", () => {
+    const held = new HeldBlocks();
+    const never = Array.from({ length: HELD_BLOCKS_MAX }, (_, i) => blockAt(1e12 + i));
+    for (const block of never.toReversed()) held.hold(block, A);
+    const soon = blockAt(10);
+    held.hold(soon, B);
+    const [first, second] = [never.at(-1), never.at(-2)] as [Block, Block];
+    expect([held.size, held.has(soon.id), held.has(first.id), held.has(second.id)]).toEqual([
+      HELD_BLOCKS_MAX,
+      true,
+      false,
+      true,
+    ]);
+    // Of equal times the first stays.
+    held.hold(naiveChild(genesis, naiveGenesis(genesis), { time: second.header.time, view: 7 }).block, B);
+    expect(held.has(second.id)).toBe(true);
+    expect(held.takeDue(aheadOf(10))).toEqual([{ block: soon, from: B }]);
+  });
+
   it("who sent what is not taken in is remembered, each once, and the oldest is forgotten at the bound [H3]", () => {
     const senders = new BlockSenders();
     for (const from of [A, B, A]) senders.note("first", from);
@@ -68,5 +87,13 @@ describe("blocks whose time is ahead of this node's clock (docs/protocol.md, sec
     expect([senders.take("first"), senders.take("first")]).toEqual([[A, B], []]);
     for (let i = 0; i < 2; i++) senders.note(`more ${i}`, B);
     expect([senders.take("1"), senders.take("2")]).toEqual([[], [A]]);
+  });
+
+  it("who sent it is forgotten with the link over which it came [H3]", () => {
+    const senders = new BlockSenders();
+    for (const from of [A, B]) senders.note("both", from);
+    senders.note("one", A);
+    senders.peerDown(A);
+    expect([senders.take("both"), senders.take("one")]).toEqual([[B], []]);
   });
 });

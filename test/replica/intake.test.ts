@@ -23,7 +23,7 @@ import {
 import type { Lane, PeerKey } from "../../net/link/types.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../net/transport/envelope.ts";
 import { encodeAddressRecords, makeAddressRecord } from "../../net/transport/addressMessages.ts";
-import { encodeRouteUpdates, encodeSeqno } from "../../net/transport/routeMessages.ts";
+import { encodeRouteRequest, encodeRouteUpdates, encodeSeqno } from "../../net/transport/routeMessages.ts";
 import { RoutedTransport } from "../../net/transport/routedTransport.ts";
 import { concatBytes, toHex, utf8 } from "../../src/base/bytes.ts";
 import type { EngineStatus } from "../../consensus/engine.ts";
@@ -58,6 +58,8 @@ class Node {
   irreversibleHeight = 0;
   certifiedHeight = 0;
   status: EngineStatus = "leader";
+  /** Whoever asks does so within its rate. */
+  isPaced = true;
   noticedAt = 0;
   addressesAt = 0;
   readonly strangers = new Set<string>();
@@ -67,6 +69,8 @@ class Node {
   readonly unchecked: string[] = [];
   leader: string | undefined;
   streamedFrom = 0;
+  /** Who has been asked for a range. */
+  readonly rangesOwed = new Set<string>([STRANGER]);
   readonly batches: { readonly batch: number; readonly claims: readonly SignatureClaim[] }[] = [];
   readonly delivered: { readonly from: PeerKey; readonly arrival: Arrival }[] = [];
   readonly faults: [PeerKey, FaultClass][] = [];
@@ -84,6 +88,7 @@ class Node {
     lost: () => undefined,
     linkChanged: () => undefined,
     shapesTree: () => true,
+    admits: () => true,
     send: (to, _, parts) => {
       const envelope = decodeEnvelope(concatBytes(...parts))?.envelope;
       if (envelope !== undefined) this.forwarded.push({ to, ...envelope });
@@ -113,6 +118,7 @@ class Node {
       return this.strangers.has(peer) ? "stranger" : "follower";
     },
     watchesLeader: () => false,
+    owesRange: (peer, { from, anchorHeight }) => this.rangesOwed.has(peer) && from === 1 && anchorHeight === 9,
     streamedFrom: () => this.streamedFrom,
     checkSignatures: (batch, claims) => void this.batches.push({ batch, claims }),
     deliver: (from, arrival) => void this.delivered.push({ from, arrival }),
@@ -120,7 +126,7 @@ class Node {
       fault: (peer, what) => void this.faults.push([peer, what]),
       news: () => undefined,
       duplicate: () => void this.duplicates++,
-      admits: () => true,
+      admits: () => this.isPaced,
     },
     disconnect: (peer, reason) => void this.disconnected.push([peer, reason]),
   });
@@ -443,6 +449,17 @@ describe("a range of blocks", () => {
     expect(node.delivered).toMatchObject([{ arrival: { response: { blocks: { count: 0 }, proof: { from: 1 } } } }]);
   });
 
+  it("that this peer was not asked for costs no check, and its sender a fault", () => {
+    const node = new Node();
+    node.unicast(B, range());
+    node.unicast(STRANGER, encodeRangeResponsePayload([second.block], { from: 2, anchorHeight: 9, path: [] }));
+    expect([node.batches, node.kinds]).toEqual([[], []]);
+    expect(node.faults).toEqual([
+      [B, "unrequested"],
+      [STRANGER, "unrequested"],
+    ]);
+  });
+
   it("far below needs no check", () => {
     const node = new Node();
     node.streamedFrom = 3;
@@ -597,6 +614,16 @@ describe("a message on routes", () => {
     node.transport.receiveRouting(STRANGER, arrival.message);
     node.unicast(A, update, "urgent");
     expect([node.batches, node.kinds]).toEqual([[], ["routing", "routing"]]);
+  });
+
+  it("that asks for all of them is looked at within its sender's rate only: the answer is much larger", () => {
+    const node = new Node();
+    node.unicast(A, encodeRouteRequest(undefined), "urgent");
+    node.isPaced = false;
+    for (const asked of [undefined, B]) node.unicast(A, encodeRouteRequest(asked), "urgent");
+    expect(node.delivered.map(({ arrival }) => arrival)).toEqual(
+      [undefined, B].map((asked) => ({ kind: "routing", message: { kind: "routeRequest", producer: asked } })),
+    );
   });
 
   it("with a seqno that its producer did not sign is misbehaviour", () => {

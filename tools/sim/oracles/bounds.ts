@@ -1,13 +1,18 @@
 /** Oracle 7: no queue, buffer or cache exceeds its bound. A size without a bound here is a fault, too. */
 import { BLOCK_MAX_BYTES } from "../../../chain/block.ts";
-import { HARD_LIMITS, ORPHAN_MAX_BYTES, UNFLUSHED_MAX_TRANSACTIONS } from "../../../chain/constants.ts";
+import { HARD_LIMITS, ORPHAN_MAX_BYTES, ORPHANS_MAX, UNFLUSHED_MAX_TRANSACTIONS } from "../../../chain/constants.ts";
 import {
   type ConsensusSettings,
   EARLY_VOTES_MAX,
   HELD_BLOCKS_MAX,
   WINDOW_BLOCKS,
 } from "../../../consensus/constants.ts";
-import { RANGE_REQUESTS_MAX, REQUESTS_MAX, type SyncLimits } from "../../../consensus/sync/constants.ts";
+import {
+  RANGE_REQUESTS_MAX,
+  REQUESTS_PER_PEER,
+  type SyncLimits,
+  WANTED_MAX,
+} from "../../../consensus/sync/constants.ts";
 import { AWAITED_MAX, KEPT_BYTES_MAX, KEPT_MAX } from "../../../net/transport/broadcastTree.ts";
 import { ARRIVALS_MAX } from "../../../net/transport/linkStates.ts";
 import { ADDRESS_BOOK_MAX, RETURN_PATHS_MAX } from "../../../net/transport/constants.ts";
@@ -39,13 +44,15 @@ export function boundsOf(
   return {
     blocks: BRANCHES_MAX * WINDOW_BLOCKS,
     blockBytes: BRANCHES_MAX * WINDOW_BLOCKS * BLOCK_MAX_BYTES,
+    orphans: ORPHANS_MAX,
     orphanBytes: ORPHAN_MAX_BYTES,
     unflushedTransactions: UNFLUSHED_MAX_TRANSACTIONS + WINDOW_BLOCKS * HARD_LIMITS.blockTransactions,
     overlayKeys: UNFLUSHED_MAX_TRANSACTIONS,
     windowCount: duplicateWindowCount,
     held: HELD_BLOCKS_MAX,
     gateWaiting: 3 * peers * GATE_BOUNDS.maxWaiting,
-    blockRequests: REQUESTS_MAX,
+    // Those of peers that are gone have one share together.
+    blockRequests: (peers + 1) * REQUESTS_PER_PEER + WANTED_MAX,
     // The first range is asked for whatever else is there.
     pullRanges: limits.pullRanges + 1,
     rangeRequests: peers * RANGE_REQUESTS_MAX,
