@@ -45,7 +45,7 @@ export class ConductOracle {
           throw new RuleBroken(
             "conduct",
             "what is found against a producer is evidence",
-            `${effect.fields?.["detail"]}`,
+            String(effect.fields?.["detail"]),
             [node],
           );
         if (!COMPLAINTS.has(effect.message) || this.#isAboutDistrusted(effect.fields)) return;
