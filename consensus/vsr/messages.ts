@@ -46,6 +46,8 @@ export const recoveryResponseMessage = message("RecoveryResponse", {
   view: uint(3),
   /** Of the primary of `view`: the replica may have acknowledged all of it. */
   head: optional(nested(4, refMessage)),
+  /** As in a departure: who recovers has forgotten them, and counts departures again. */
+  incarnations: repeated(nested(5, incarnationMessage), INCARNATIONS_MAX),
 });
 export type RecoveryResponse = Decoded<typeof recoveryResponseMessage>;
 

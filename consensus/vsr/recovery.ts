@@ -4,7 +4,7 @@
  *
  * Its earlier messages may still be on their way: a departure that was sent before the loss, counted after the recovery,
  * would open a view without what was acknowledged since. So the nonce is an incarnation that grows, who answers keeps it
- * on disk, and departures tell of it (Michael et al., "Recovering Shared Objects Without Stable Storage", 2017).
+ * on disk, and departures and answers tell of it.
  */
 import type { BlockNode } from "../../chain/forkDatabase.ts";
 import type { BlockRef } from "../../chain/header.ts";
@@ -12,36 +12,8 @@ import type { Ledger } from "../../chain/ledger.ts";
 import { configurationsOf, type ProducerSets } from "../../chain/producerSets.ts";
 import type { EngineHost } from "../engine.ts";
 import { refOf } from "../leading/messages.ts";
+import { Incarnations, isLatest } from "./incarnations.ts";
 import type { Incarnation, RecoveryResponse } from "./messages.ts";
-
-/** Which incarnation of each replica counts; 0: it never lost its record. */
-export class Incarnations {
-  readonly #numbers: Map<string, number>;
-
-  constructor(list: readonly Incarnation[]) {
-    this.#numbers = new Map(list.map(({ replica, number }) => [replica, number]));
-  }
-
-  of(replica: string): number {
-    return this.#numbers.get(replica) ?? 0;
-  }
-
-  /** @returns whether it was news */
-  raise(replica: string, number: number): boolean {
-    if (number <= this.of(replica)) return false;
-    this.#numbers.set(replica, number);
-    return true;
-  }
-
-  get list(): Incarnation[] {
-    return [...this.#numbers].map(([replica, number]) => ({ replica, number }));
-  }
-
-  /** Of these replicas only: who left the producer set, comes back as somebody else or not at all. */
-  keep(isProducer: (key: string) => boolean): void {
-    for (const replica of this.#numbers.keys()) if (!isProducer(replica)) this.#numbers.delete(replica);
-  }
-}
 
 /** What a replica may have promised at most. */
 export interface Told {
@@ -49,11 +21,18 @@ export interface Told {
   readonly head: BlockRef;
 }
 
+interface Answer {
+  readonly view: number;
+  readonly head: BlockRef | undefined;
+  readonly incarnations: Incarnations;
+}
+
 export class RecoveryExchange {
   readonly #ledger: Pick<Ledger, "get" | "head">;
   readonly #self: string;
   #nonce: number;
-  readonly #answers = new Map<string, RecoveryResponse>();
+  /** Of each replica the last one. */
+  readonly #said = new Map<string, Answer>();
   /** Who is recovering itself, where the operator has confirmed that others may be. */
   readonly #lost: Set<string> | undefined;
 
@@ -82,11 +61,25 @@ export class RecoveryExchange {
     if (answer.replica !== this.#self || signer === this.#self || answer.nonce < this.#nonce) return undefined;
     if (answer.nonce > this.#nonce) {
       this.#nonce = answer.nonce + 1;
-      this.#answers.clear();
+      this.#said.clear();
       return undefined;
     }
-    this.#answers.set(signer, answer);
+    const { view, head, incarnations } = answer;
+    this.#said.set(signer, { view, head, incarnations: new Incarnations(incarnations) });
     return this.told();
+  }
+
+  /**
+   * Those that count. Who has lost its record after it answered may have come back by others, who did not know of this
+   * recovery yet: it answers again, and with what it knows then [V2].
+   */
+  get #answers(): ReadonlyMap<string, Answer> {
+    return new Map([...this.#said].filter(([replica]) => isLatest(replica, this.#said)));
+  }
+
+  /** What those who were counted know of earlier losses. */
+  get incarnations(): Incarnation[] {
+    return [...this.#answers.values()].flatMap(({ incarnations }) => incarnations.list);
   }
 
   /** The block that the primary of the highest view has told, while it is not here: by its producer sets answers are counted. */
@@ -108,16 +101,17 @@ export class RecoveryExchange {
   /** No primary is left to tell of its head: this replica has promised no more than it holds, as its operator has confirmed. */
   #toldByRest(): Told | undefined {
     const { head } = this.#ledger;
-    if (this.#answers.size === 0 || !this.#isRest(head)) return undefined;
-    return { view: Math.max(...[...this.#answers.values()].map((each) => each.view)), head: refOf(head) };
+    const answers = [...this.#answers.values()];
+    if (answers.length === 0 || !this.#isRest(head)) return undefined;
+    return { view: Math.max(...answers.map((each) => each.view)), head: refOf(head) };
   }
 
   /** Whoever has not lost its record has answered. */
   #isRest({ sets, setsAfter }: Pick<BlockNode, "sets" | "setsAfter">): boolean {
-    const lost = this.#lost;
+    const [lost, answers] = [this.#lost, this.#answers];
     if (lost === undefined) return false;
     const producers = [sets, setsAfter].flatMap(configurationsOf).flatMap((each) => each.producers);
-    return producers.every((key) => key === this.#self || this.#answers.has(key) || lost.has(key));
+    return producers.every((key) => key === this.#self || answers.has(key) || lost.has(key));
   }
 
   /** Of the primary of the highest view, who alone tells of its head. */
@@ -130,10 +124,11 @@ export class RecoveryExchange {
 
   /** In each set that this replica is in [S10]: in others it has promised nothing. */
   #isMajority(sets: ProducerSets): boolean {
+    const answers = this.#answers;
     return configurationsOf(sets).every(({ producers }) => {
       if (!producers.includes(this.#self)) return true;
       const others = producers.filter((key) => key !== this.#self);
-      return others.filter((key) => this.#answers.has(key)).length >= Math.floor(others.length / 2) + 1;
+      return others.filter((key) => answers.has(key)).length >= Math.floor(others.length / 2) + 1;
     });
   }
 }
@@ -193,6 +188,8 @@ export class Recovery {
       if (missing !== undefined) this.#host.want(missing);
       return undefined;
     }
+    // A majority remembers each recovery that has ended; without this, one fewer whenever one of them loses its record [V2].
+    for (const { replica, number } of this.#exchange.incarnations) this.incarnations.raise(replica, number);
     this.incarnations.raise(this.#host.self, this.#exchange.nonce);
     this.#exchange = undefined;
     this.#withOthers = false;
@@ -200,10 +197,11 @@ export class Recovery {
   }
 
   /** @param head of the primary of an open view */
-  answer(replica: string, nonce: number, view: number, head: BlockRef | undefined): void {
+  answer(replica: string, asked: number, view: number, head: BlockRef | undefined): void {
     this.incarnations.keep((key) => this.#host.ledger.isProducer(key));
-    if (this.incarnations.raise(replica, nonce)) this.#host.persistRecord();
-    const content = { replica, nonce: this.incarnations.of(replica), view, ...(head && { head }) };
+    if (this.incarnations.raise(replica, asked)) this.#host.persistRecord();
+    const nonce = this.incarnations.of(replica);
+    const content = { replica, nonce, view, ...(head && { head }), incarnations: this.incarnations.list };
     this.#host.unicast(replica, { kind: "recoveryResponse", content }, { durable: true });
   }
 }

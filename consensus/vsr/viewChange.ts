@@ -2,7 +2,7 @@
 import type { BlockRef } from "../../chain/header.ts";
 import { hasMajority, isMember, majorityValue, type ProducerSets } from "../../chain/producerSets.ts";
 import { isAtLeast } from "../leading/messages.ts";
-import type { Incarnations } from "./recovery.ts";
+import { type Incarnations, isLatest } from "./incarnations.ts";
 
 interface Ask {
   readonly view: number;
@@ -60,7 +60,9 @@ export class Departures {
   best(primary: string, sets: ProducerSets): BlockRef | undefined {
     const own = this.#departures.get(primary)?.head;
     if (own === undefined) return undefined;
-    const counted = [...this.#departures].filter(([replica]) => isMember(sets, replica) && this.#counts(replica));
+    const counted = [...this.#departures].filter(
+      ([replica]) => isMember(sets, replica) && isLatest(replica, this.#departures),
+    );
     const lowestFirst = counted.sort(([, a], [, b]) => a.head.view - b.head.view || a.head.height - b.head.height);
     const left = new Set(counted.map(([replica]) => replica).filter((replica) => replica === primary));
     for (const [replica, { head }] of lowestFirst) {
@@ -68,12 +70,6 @@ export class Departures {
       if (hasMajority(sets, (key) => left.has(key))) return isAtLeast(own, head) ? own : head;
     }
     return undefined;
-  }
-
-  /** Nobody knows of a later incarnation of who sent it [V2]. */
-  #counts(replica: string): boolean {
-    const own = this.#departures.get(replica)?.incarnations.of(replica) ?? 0;
-    return [...this.#departures.values()].every(({ incarnations }) => incarnations.of(replica) <= own);
   }
 
   #isNewer(replica: string, a: Departure, b: Departure): boolean {

@@ -17,6 +17,7 @@ import { VoteRecord } from "../leading/voteRecord.ts";
 import { WatchedLeader } from "../leading/watchedLeader.ts";
 import type { ConsensusMessage } from "../messages.ts";
 import { primaryOf } from "./headerRule.ts";
+import { Incarnations } from "./incarnations.ts";
 import {
   type CommitNotice,
   type DoViewChange,
@@ -27,7 +28,7 @@ import {
   type VsrRecord,
   vsrRecordMessage,
 } from "./messages.ts";
-import { Incarnations, Recovery, type Told } from "./recovery.ts";
+import { Recovery, type Told } from "./recovery.ts";
 import { Asks, Departures } from "./viewChange.ts";
 
 /** What may have been lost is said again every so many heartbeats. */

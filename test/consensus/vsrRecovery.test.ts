@@ -1,9 +1,12 @@
 /** What counts of a replica that lost its record (docs/protocol.md, section 6). */
 import { describe, expect, it } from "vitest";
 import { makeConfiguration } from "../../chain/configuration.ts";
+import type { BlockRef } from "../../chain/header.ts";
 import type { Ledger } from "../../chain/ledger.ts";
 import { jointSets, singleSet } from "../../chain/producerSets.ts";
-import { Incarnations, RecoveryExchange } from "../../consensus/vsr/recovery.ts";
+import { Incarnations } from "../../consensus/vsr/incarnations.ts";
+import type { Incarnation, RecoveryResponse } from "../../consensus/vsr/messages.ts";
+import { Recovery, RecoveryExchange } from "../../consensus/vsr/recovery.ts";
 import { primaryOf } from "../../consensus/vsr/headerRule.ts";
 import { Asks, Departures } from "../../consensus/vsr/viewChange.ts";
 import { KEYS, testGenesis } from "../fixtures/naiveChain.ts";
@@ -73,11 +76,12 @@ describe("departures [V1] [V2]", () => {
 });
 
 describe("the recovery exchange [V2]", () => {
-  const answer = (view: number, head?: number, nonce = 5, replica = A) => ({
+  const answer = (view: number, head?: number, nonce = 5, replica = A, incarnations: Incarnation[] = []) => ({
     replica,
     nonce,
     view,
     ...(head === undefined ? {} : { head: ref(view, head) }),
+    incarnations,
   });
   // Whose view is whose.
   const viewOf = (key: string): number => [3, 4, 5].find((view) => primaryOf(SETS, view) === key) as number;
@@ -121,6 +125,68 @@ describe("the recovery exchange [V2]", () => {
     expect(exchange.nonce).toBe(41);
     expect(exchange.answered(B, answer(viewOf(B), 9, 41))).toBeUndefined();
     expect(exchange.answered(C, answer(viewOf(B), undefined, 41))).toBeDefined();
+  });
+});
+
+describe("who recovers remembers what the others do [V2]", () => {
+  const NONCE = 50;
+  interface Answered {
+    readonly to: string;
+    readonly answer: RecoveryResponse;
+  }
+
+  /** A replica that knows nothing of anybody, in a view whose block 9 is here; what it answers is kept. */
+  function replica(self: string, answers: Answered[] = [], withOthers = false): Recovery {
+    const host = {
+      self,
+      now: () => NONCE,
+      ledger: { ...LEDGER, isProducer: () => true },
+      persistRecord: () => undefined,
+      unicast: (to: string, { content }: { content: RecoveryResponse }) => void answers.push({ to, answer: content }),
+    };
+    return new Recovery(host as unknown as ConstructorParameters<typeof Recovery>[0], [], withOthers);
+  }
+
+  /** What a replica that remembers these answers a recovery of A. */
+  function answerTo(nonce: number, head: BlockRef | undefined, remembered: readonly Incarnation[]): RecoveryResponse {
+    const answers: Answered[] = [];
+    const remembering = replica(B, answers);
+    for (const { replica: other, number } of remembered) remembering.incarnations.raise(other, number);
+    remembering.answer(A, nonce, 3, head);
+    expect(answers[0]?.to).toBe(A);
+    return answers[0]?.answer as RecoveryResponse;
+  }
+
+  const OF_C = { replica: C, number: 7 };
+
+  it("an answer tells of all that its signer remembers, of the one who asks, too", () => {
+    expect(answerTo(NONCE, undefined, [OF_C]).incarnations).toEqual([OF_C, { replica: A, number: NONCE }]);
+  });
+
+  it("of every answer that counts", () => {
+    const recovering = replica(A);
+    recovering.begin();
+    expect(recovering.answered(B, answerTo(NONCE, undefined, [OF_C]))).toBeUndefined();
+    expect(recovering.answered(C, answerTo(NONCE, ref(3, 9), [OF_C, { replica: D, number: 2 }]))).toBeDefined();
+    expect([A, C, D].map((key) => recovering.incarnations.of(key))).toEqual([NONCE, 7, 2]);
+  });
+
+  it("where no primary is left to tell of its head, too", () => {
+    const recovering = replica(A, [], true);
+    recovering.begin();
+    recovering.asked(C);
+    expect(recovering.answered(B, answerTo(NONCE, undefined, [OF_C]))).toBeDefined();
+    expect(recovering.incarnations.of(C)).toBe(7);
+  });
+
+  it("an answer does not count whose signer has lost its record since, as another one knows: it may have come back without a trace of this recovery", () => {
+    const recovering = replica(A);
+    recovering.begin();
+    expect(recovering.answered(B, answerTo(NONCE, undefined, []))).toBeUndefined();
+    const ofB = { replica: B, number: 8 };
+    expect(recovering.answered(C, answerTo(NONCE, ref(3, 9), [OF_C, ofB]))).toBeUndefined();
+    // It answers again, and remembers it.
+    expect(recovering.answered(B, answerTo(NONCE, undefined, [ofB]))).toBeDefined();
   });
 });
 

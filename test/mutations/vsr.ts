@@ -77,9 +77,33 @@ export const VSR: readonly Mutation[] = [
     "what an earlier incarnation has said counts",
     [
       {
-        file: VIEW_CHANGE,
+        file: "consensus/vsr/incarnations.ts",
         find: "incarnations.of(replica) <= own",
         replace: "incarnations.of(replica) >= 0 && own >= 0",
+      },
+    ],
+    { check: "tests", tests: ["test/consensus/vsrRecovery.test.ts"] },
+  ),
+  mutation(
+    "V2",
+    "who recovers takes over nobody's incarnation",
+    [
+      {
+        file: RECOVERY,
+        find: "for (const { replica, number } of this.#exchange.incarnations) this.incarnations.raise(replica, number);",
+        replace: "",
+      },
+    ],
+    { check: "tests", tests: ["test/consensus/vsrRecovery.test.ts", "test/sim/scenarios/viewChanges.test.ts"] },
+  ),
+  mutation(
+    "V2",
+    "the answer of an earlier incarnation counts",
+    [
+      {
+        file: RECOVERY,
+        find: "return new Map([...this.#said].filter(([replica]) => isLatest(replica, this.#said)));",
+        replace: "return isLatest(this.#self, this.#said) ? this.#said : new Map(this.#said);",
       },
     ],
     { check: "tests", tests: ["test/consensus/vsrRecovery.test.ts"] },

@@ -1,9 +1,46 @@
 /** View changes and recovery of VSR (docs/testing.md, section 2). All oracles watch: what is not said here must hold as well. */
 import { describe, expect, it } from "vitest";
+import { encodeSigned } from "../../../consensus/messages.ts";
+import { refOf } from "../../../consensus/leading/messages.ts";
+import { encodeEnvelope } from "../../../net/transport/envelope.ts";
+import { concatBytes } from "../../../src/base/bytes.ts";
 import { Stage } from "../../../tools/sim/scenarios/stage.ts";
 
 const open = (producers: number): Stage => Stage.open(producers, { engine: "vsr" });
 const viewOf = (stage: Stage, index: number): number => stage.status(index).engine.view;
+
+/** What a replica that never lost its record says when it leaves for a view now. A relay may keep it for as long as it likes. */
+function departure(stage: Stage, of: number, view: number): Uint8Array {
+  const { keys, genesis } = stage.simulation;
+  const { key } = stage.node(of);
+  const content = { view, head: refOf(stage.head(of)), incarnations: [] };
+  return encodeSigned(genesis.chainId, key, { kind: "doViewChange", content }, (digest) => keys.sign(key, digest));
+}
+
+/** It comes by way of a follower. */
+function arrives(stage: Stage, payload: Uint8Array, of: number, by: number, at: number): void {
+  const envelope = { source: stage.node(of).key, destinations: [stage.node(at).key], ttl: 3, broadcast: false };
+  const frame = concatBytes(...encodeEnvelope(envelope, payload));
+  stage.node(at).step({ kind: "received", from: stage.node(by).key, lane: "urgent", frame });
+}
+
+/** The record goes with the disk, and the others tell what was in it. */
+function recovers(stage: Stage, index: number): void {
+  stage.crash(index);
+  stage.loseDisk(index);
+  stage.start(index);
+  stage.until("it follows", () => stage.status(index).engine.status === "follower", 20_000);
+}
+
+/** The primary makes a block and decides it with this one alone, of whom the others learn nothing more. */
+function decideWith(stage: Stage, primary: number, backup: number): void {
+  stage.part(stage.others(primary, backup), [primary, backup]);
+  const { height } = stage.head(backup);
+  stage.submit(primary);
+  stage.until("the backup has acknowledged it", () => stage.head(backup).height > height, 2_000);
+  stage.block(primary, backup);
+  stage.until("it is decided", () => stage.height(primary) > height, 2_000);
+}
 
 describe("view changes", () => {
   it.each([
@@ -110,5 +147,30 @@ describe("a lost record [V2]", () => {
     const recovering = stage.up.filter((index) => stage.status(index).engine.status === "recovering");
     expect(recovering).toHaveLength(2);
     expect(stage.simulation.leader()).toBeUndefined();
+  });
+
+  it("a departure from before the loss opens no view, also where who counts it has lost its own record since", () => {
+    const stage = Stage.open(3, { engine: "vsr", followers: 1 });
+    const relay = 3;
+    stage.commit(stage.leader);
+    const primary = stage.leader;
+    const view = viewOf(stage, primary);
+    const next = (view + 1) % 3;
+    const other = stage.others(primary, next, relay)[0] as number;
+    const early = departure(stage, other, view + 1);
+    recovers(stage, other);
+    stage.commit(primary);
+    recovers(stage, next);
+    stage.commit(primary);
+    decideWith(stage, primary, other);
+    arrives(stage, early, other, relay, next);
+    // Block by block, so that a view that opens is told to the one that has acknowledged, and not to the primary.
+    stage.advance(30);
+    stage.unblock(next, other);
+    stage.advance(60);
+    stage.unblock(other, next);
+    stage.advance(400);
+    stage.heal();
+    stage.settle();
   });
 });
