@@ -15,12 +15,16 @@ export type StartViewChange = Decoded<typeof startViewChangeMessage>;
 const incarnationMessage = message("Incarnation", { replica: hash(1), number: uint(2) });
 export type Incarnation = Decoded<typeof incarnationMessage>;
 
-/** To the primary of `view`: the signer has left all lower views, and this is its head [V1]. */
+/** To the primary of `view`: the signer has left all lower views, and this is its head [V1]. It is for nobody else [S8]. */
 export const doViewChangeMessage = message("DoViewChange", {
   view: uint(1),
   head: nested(2, refMessage),
   /** The signer's own, and those it has answered: what their earlier ones have said counts no more [V2]. */
   incarnations: repeated(nested(3, incarnationMessage), INCARNATIONS_MAX),
+  /** For whom the view was left: the one, where replicas know of different producer sets. */
+  primary: hash(4),
+  /** Hash of the producer sets that decide about what follows the head: it counts for a view that these open. */
+  config: hash(5),
 });
 export type DoViewChange = Decoded<typeof doViewChangeMessage>;
 

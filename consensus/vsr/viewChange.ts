@@ -32,8 +32,11 @@ export class Asks {
   }
 }
 
-interface Departure {
+/** What a replica left with. */
+export interface Departure {
   readonly head: BlockRef;
+  /** Hash of the producer sets that decide about what follows the head. */
+  readonly config: string;
   readonly incarnations: Incarnations;
 }
 
@@ -54,14 +57,19 @@ export class Departures {
   /**
    * The best head among a majority's, the primary's own among them [V1] [S1]; undefined: too few have left. Of all
    * majorities, each of which has what was decided, the one that asks for least: others may hold what nobody else can get
-   * or take, a block of a time that is a year off, say.
+   * or take, a block of a time that is a year off, say. One that was made by other sets waits until its sender's head
+   * has come to these: if its sender has lost its record since, it is the others of those sets who remember that [V2].
    * @param sets those that judge the block that opens the view [S10]
    */
   best(primary: string, sets: ProducerSets): BlockRef | undefined {
     const own = this.#departures.get(primary)?.head;
     if (own === undefined) return undefined;
     const counted = [...this.#departures].filter(
-      ([replica]) => isMember(sets, replica) && isLatest(replica, this.#departures),
+      ([replica, { config }]) =>
+        isMember(sets, replica) &&
+        // The primary's own goes with its head.
+        (replica === primary || config === sets.hash) &&
+        isLatest(replica, this.#departures),
     );
     const lowestFirst = counted.sort(([, a], [, b]) => a.head.view - b.head.view || a.head.height - b.head.height);
     const left = new Set(counted.map(([replica]) => replica).filter((replica) => replica === primary));

@@ -29,7 +29,7 @@ import {
   vsrRecordMessage,
 } from "./messages.ts";
 import { Recovery, type Told } from "./recovery.ts";
-import { Asks, Departures } from "./viewChange.ts";
+import { Asks, type Departure, Departures } from "./viewChange.ts";
 
 /** What may have been lost is said again every so many heartbeats. */
 const REPEAT_HEARTBEATS = 2;
@@ -280,22 +280,30 @@ export class Vsr implements Engine {
     // One primary a view: two of different producer sets might both open it.
     if (this.#record.content.departedTo === undefined) this.#record.change({ departedTo });
     if (departedTo === this.#host.self) return;
-    const content = { view, head: refOf(this.#host.ledger.head), incarnations: this.#recovery.incarnations.list };
+    const { head, config, incarnations } = this.#departure();
+    const content = { view, head, incarnations: incarnations.list, primary: departedTo, config };
     this.#host.unicast(departedTo, { kind: "doViewChange", content }, { durable: true });
   }
 
-  #onDoViewChange(signer: string, { view, head, incarnations }: DoViewChange): void {
+  /** As it stands: a head that has moved may have moved to other producer sets. */
+  #departure(): Departure {
+    const { head } = this.#host.ledger;
+    return { head: refOf(head), config: head.setsAfter.hash, incarnations: this.#recovery.incarnations };
+  }
+
+  #onDoViewChange(signer: string, { view, head, incarnations, primary, config }: DoViewChange): void {
+    if (primary !== this.#host.self) return; // [S8]
     if (!this.#record.takesPart || view < this.#record.view) return;
     // Who left did so with a quorum.
     if (view > this.#record.view) this.#leaveFor(view);
     if (this.#isNormal) return;
-    this.#departures.record(signer, { head, incarnations: new Incarnations(incarnations) });
+    this.#departures.record(signer, { head, config, incarnations: new Incarnations(incarnations) });
     this.#openIfAble();
   }
 
   #countDeparture(self: string): void {
     if (this.#record.content.departedTo !== self || this.#record.isRecovering) return;
-    this.#departures.record(self, { head: refOf(this.#host.ledger.head), incarnations: this.#recovery.incarnations });
+    this.#departures.record(self, this.#departure());
     this.#openIfAble();
   }
 

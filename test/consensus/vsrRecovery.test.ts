@@ -47,30 +47,58 @@ describe("asks for another view", () => {
 });
 
 describe("departures [V1] [V2]", () => {
+  const left = (head: BlockRef, incarnations = NEVER, sets = SETS) => ({ head, config: sets.hash, incarnations });
+  const AGAIN = new Incarnations([{ replica: B, number: 77 }]);
+
   it("the best head of a majority, the primary's own among them", () => {
     const departures = new Departures();
-    departures.record(B, { head: ref(2, 9), incarnations: NEVER });
-    departures.record(C, { head: ref(3, 4), incarnations: NEVER });
+    departures.record(B, left(ref(2, 9)));
+    departures.record(C, left(ref(3, 4)));
     expect(departures.best(A, SETS)).toBeUndefined();
-    departures.record(A, { head: ref(1, 20), incarnations: NEVER });
+    departures.record(A, left(ref(1, 20)));
     // A majority knows what was decided, whatever the third holds.
     expect(departures.best(A, SETS)).toMatchObject(ref(2, 9));
-    expect(departures.best(A, singleSet(makeConfiguration(KEYS)))?.view).toBe(3);
-    expect(departures.best(A, jointSets(configuration, makeConfiguration([D, E]), 1))).toBeUndefined();
+  });
+
+  it("of all sets that decide", () => {
+    const five = singleSet(makeConfiguration([A, B, C, D, E]));
+    const joint = jointSets(configuration, makeConfiguration([D, E]), 1);
+    for (const [sets, best] of [
+      [five, 3],
+      [joint, undefined],
+    ] as const) {
+      const departures = new Departures();
+      departures.record(A, left(ref(1, 20), NEVER, sets));
+      departures.record(B, left(ref(2, 9), NEVER, sets));
+      departures.record(C, left(ref(3, 4), NEVER, sets));
+      expect(departures.best(A, sets)?.view).toBe(best);
+    }
+  });
+
+  it("one that was made by other sets counts once its sender's head has come to those that open the view; the primary's own goes with its head", () => {
+    const joint = jointSets(configuration, makeConfiguration([A, B, C, D]), 1);
+    const departures = new Departures();
+    departures.record(A, left(ref(1, 5)));
+    departures.record(B, left(ref(1, 5)));
+    departures.record(C, left(ref(1, 7), NEVER, joint));
+    expect(departures.best(A, SETS)).toMatchObject(ref(1, 5));
+    expect(departures.best(A, joint)).toBeUndefined();
+    departures.record(B, left(ref(1, 6), NEVER, joint));
+    expect(departures.best(A, joint)).toMatchObject(ref(1, 7));
   });
 
   it("one that was sent before its sender lost its record does not count, once anybody knows that it did", () => {
     const departures = new Departures();
-    departures.record(A, { head: ref(1, 1), incarnations: NEVER });
-    departures.record(B, { head: ref(1, 1), incarnations: NEVER });
+    departures.record(A, left(ref(1, 1)));
+    departures.record(B, left(ref(1, 1)));
     expect(departures.best(A, SETS)).toBeDefined();
     // A has answered B's recovery since.
-    departures.record(A, { head: ref(1, 1), incarnations: new Incarnations([{ replica: B, number: 77 }]) });
+    departures.record(A, left(ref(1, 1), AGAIN));
     expect(departures.best(A, SETS)).toBeUndefined();
-    departures.record(B, { head: ref(1, 8), incarnations: new Incarnations([{ replica: B, number: 77 }]) });
+    departures.record(B, left(ref(1, 8), AGAIN));
     expect(departures.best(A, SETS)).toMatchObject(ref(1, 8));
     // What was on the way comes last.
-    departures.record(B, { head: ref(1, 9), incarnations: NEVER });
+    departures.record(B, left(ref(1, 9)));
     expect(departures.best(A, SETS)).toMatchObject(ref(1, 8));
   });
 });

@@ -109,6 +109,27 @@ export const VSR: readonly Mutation[] = [
     { check: "tests", tests: ["test/consensus/vsrRecovery.test.ts"] },
   ),
   mutation(
+    "S8",
+    "vsr: a departure counts for whomever it is taken to",
+    [
+      {
+        file: ENGINE,
+        find: "if (primary !== this.#host.self) return; // [S8]",
+        replace: "if (primary === signer) return;",
+      },
+    ],
+    { check: "tests", tests: ["test/sim/scenarios/viewChanges.test.ts"] },
+  ),
+  mutation(
+    "V2",
+    "a departure that was made by other producer sets counts",
+    [{ file: VIEW_CHANGE, find: "(replica === primary || config === sets.hash) &&", replace: "config.length > 0 &&" }],
+    {
+      check: "tests",
+      tests: ["test/consensus/vsrRecovery.test.ts", "test/sim/scenarios/viewChanges.test.ts"],
+    },
+  ),
+  mutation(
     "S4",
     "vsr: a block of an earlier view is acknowledged",
     [

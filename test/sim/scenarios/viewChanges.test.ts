@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { encodeSigned } from "../../../consensus/messages.ts";
 import { refOf } from "../../../consensus/leading/messages.ts";
+import { primaryOf } from "../../../consensus/vsr/headerRule.ts";
 import { encodeEnvelope } from "../../../net/transport/envelope.ts";
 import { concatBytes } from "../../../src/base/bytes.ts";
 import { Stage } from "../../../tools/sim/scenarios/stage.ts";
@@ -9,11 +10,16 @@ import { Stage } from "../../../tools/sim/scenarios/stage.ts";
 const open = (producers: number): Stage => Stage.open(producers, { engine: "vsr" });
 const viewOf = (stage: Stage, index: number): number => stage.status(index).engine.view;
 
-/** What a replica that never lost its record says when it leaves for a view now. A relay may keep it for as long as it likes. */
-function departure(stage: Stage, of: number, view: number): Uint8Array {
+/**
+ * What a replica that never lost its record says when it leaves for a view now, for this primary if not for the one whose
+ * turn it is. A relay may keep it for as long as it likes.
+ */
+function departure(stage: Stage, of: number, view: number, to?: number): Uint8Array {
   const { keys, genesis } = stage.simulation;
   const { key } = stage.node(of);
-  const content = { view, head: refOf(stage.head(of)), incarnations: [] };
+  const { setsAfter } = stage.head(of);
+  const primary = to === undefined ? primaryOf(setsAfter, view) : stage.node(to).key;
+  const content = { view, head: refOf(stage.head(of)), incarnations: [], primary, config: setsAfter.hash };
   return encodeSigned(genesis.chainId, key, { kind: "doViewChange", content }, (digest) => keys.sign(key, digest));
 }
 
@@ -149,6 +155,23 @@ describe("a lost record [V2]", () => {
     expect(stage.simulation.leader()).toBeUndefined();
   });
 
+  it("a departure is for the primary that it names, whomever a relay takes it to [S8]", () => {
+    const stage = Stage.open(5, { engine: "vsr", followers: 1 });
+    const relay = 5;
+    stage.commit(stage.leader);
+    const view = viewOf(stage, stage.leader);
+    const next = (view + 1) % 5;
+    const other = stage.others(stage.leader, next, relay)[0] as number;
+    arrives(stage, departure(stage, other, view + 1, stage.leader), other, relay, next);
+    stage.advance(100);
+    expect(viewOf(stage, next)).toBe(view);
+    // One of five opens nothing, but who gets it from one who has left leaves, too.
+    arrives(stage, departure(stage, other, view + 1), other, relay, next);
+    stage.advance(100);
+    expect(viewOf(stage, next)).toBe(view + 1);
+    stage.settle();
+  });
+
   it("a departure from before the loss opens no view, also where who counts it has lost its own record since", () => {
     const stage = Stage.open(3, { engine: "vsr", followers: 1 });
     const relay = 3;
@@ -169,6 +192,39 @@ describe("a lost record [V2]", () => {
     stage.unblock(next, other);
     stage.advance(60);
     stage.unblock(other, next);
+    stage.advance(400);
+    stage.heal();
+    stage.settle();
+  });
+
+  it.each([
+    ["as it was sent", false],
+    ["made for the one whose turn it is now", true],
+  ])("a departure from before a change of the producer set opens no view for another primary: %s", (_, forIt) => {
+    const stage = Stage.open(3, { engine: "vsr", followers: 3, changes: true });
+    const relay = 5;
+    stage.commit(stage.leader);
+    // It loses its record, which the others of the first set remember, and is the only one of them that stays.
+    const stays = stage.others(stage.leader, 3, 4, relay)[0] as number;
+    const views = Array.from({ length: 20 }, (__, view) => view);
+    const early = new Map([undefined, 3, 4].map((to) => [to, views.map((view) => departure(stage, stays, view, to))]));
+    recovers(stage, stays);
+    stage.commit(stage.leader);
+    stage.change(stage.leader, [stays, 3, 4]);
+    stage.advance(500);
+    stage.commit(stage.leader);
+    const primary = stage.leader;
+    const producers = stage.producers(primary);
+    const next = producers.find((index) => index !== primary && index !== stays) as number;
+    const backup = producers.find((index) => index !== primary && index !== next) as number;
+    const view = views.find((each) => each > viewOf(stage, primary) && producers[each % 3] === next) as number;
+    decideWith(stage, primary, backup);
+    const kept = early.get(forIt ? next : undefined)?.[view] as Uint8Array;
+    arrives(stage, kept, stays, relay, next);
+    stage.advance(30);
+    stage.unblock(next, backup);
+    stage.advance(60);
+    stage.unblock(backup, next);
     stage.advance(400);
     stage.heal();
     stage.settle();
