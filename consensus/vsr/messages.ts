@@ -39,7 +39,11 @@ export const commitNoticeMessage = message("CommitNotice", {
 export type CommitNotice = Decoded<typeof commitNoticeMessage>;
 
 /** A replica without its record asks what it may have promised. Its nonce is its incarnation from now on. */
-export const recoveryMessage = message("Recovery", { nonce: uint(1) });
+export const recoveryMessage = message("Recovery", {
+  nonce: uint(1),
+  /** Others have lost theirs, too, as the operator has confirmed: who is between two views answers as well. */
+  lostWithOthers: optional(bool(2)),
+});
 export type Recovery = Decoded<typeof recoveryMessage>;
 
 /** Names whom it is for: nonces are everybody's own [S8]. */

@@ -11,7 +11,7 @@ import type { BlockRef } from "../../chain/header.ts";
 import type { Ledger } from "../../chain/ledger.ts";
 import { configurationsOf, type ProducerSets } from "../../chain/producerSets.ts";
 import type { EngineHost } from "../engine.ts";
-import { refOf } from "../leading/messages.ts";
+import { isAtLeast, refOf } from "../leading/messages.ts";
 import { Incarnations, isLatest } from "./incarnations.ts";
 import type { Incarnation, RecoveryResponse } from "./messages.ts";
 
@@ -98,12 +98,16 @@ export class RecoveryExchange {
     return isMajority || this.#isRest(node) ? newest : undefined;
   }
 
-  /** No primary is left to tell of its head: this replica has promised no more than it holds, as its operator has confirmed. */
+  /**
+   * No primary of the highest view is left to tell of its head: this replica has promised no more than it holds, or than
+   * one of a lower view tells, as its operator has confirmed.
+   */
   #toldByRest(): Told | undefined {
-    const { head } = this.#ledger;
     const answers = [...this.#answers.values()];
-    if (answers.length === 0 || !this.#isRest(head)) return undefined;
-    return { view: Math.max(...answers.map((each) => each.view)), head: refOf(head) };
+    if (answers.length === 0 || !this.#isRest(this.#ledger.head)) return undefined;
+    const heads = [refOf(this.#ledger.head), ...answers.flatMap(({ head }) => head ?? [])];
+    const head = heads.reduce((best, each) => (isAtLeast(best, each) ? best : each));
+    return { view: Math.max(...answers.map((each) => each.view)), head };
   }
 
   /** Whoever has not lost its record has answered. */
@@ -163,7 +167,8 @@ export class Recovery {
 
   ask(): void {
     if (this.#exchange === undefined) return;
-    this.#host.multicast({ kind: "recovery", content: { nonce: this.#exchange.nonce } }, { durable: false });
+    const content = { nonce: this.#exchange.nonce, ...(this.#withOthers && { lostWithOthers: true }) };
+    this.#host.multicast({ kind: "recovery", content }, { durable: false });
   }
 
   /** Another producer has lost its record. */
@@ -196,7 +201,7 @@ export class Recovery {
     return told;
   }
 
-  /** @param head of the primary of an open view */
+  /** @param head of the primary of an open view; nobody else's: what it holds may not be all of its view */
   answer(replica: string, asked: number, view: number, head: BlockRef | undefined): void {
     this.incarnations.keep((key) => this.#host.ledger.isProducer(key));
     if (this.incarnations.raise(replica, asked)) this.#host.persistRecord();

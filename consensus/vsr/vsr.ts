@@ -390,10 +390,14 @@ export class Vsr implements Engine {
 
   // Recovery
 
-  /** Answered in an open view only: who is on its way to another may let the asker forget what it has promised there. */
-  #onRecovery(signer: string, { nonce }: RecoveryMessage): void {
+  /**
+   * Answered in an open view: its primary can tell what the asker may have promised. Where too few are left for a view to
+   * be opened, as the operator has confirmed, who is on its way to one tells of that: the asker promises nothing below it.
+   */
+  #onRecovery(signer: string, { nonce, lostWithOthers = false }: RecoveryMessage): void {
     this.#recovery.asked(signer);
-    if (!this.#record.takesPart || this.#record.isRecovering || !this.#isNormal || this.#record.view === 0) return;
+    if (!this.#record.takesPart || this.#record.isRecovering || this.#record.view === 0) return;
+    if (!this.#isNormal && !lostWithOthers) return;
     // A primary that leads no more may have forgotten blocks in a crash: it does not say that these are all.
     const head = this.lead.term && refOf(this.#host.ledger.head);
     this.#recovery.answer(signer, nonce, this.#record.view, head);

@@ -146,6 +146,13 @@ describe("the recovery exchange [V2]", () => {
     expect(confirmed.answered(B, answer(viewOf(B), 9))).toEqual({ view: viewOf(B), head: ref(viewOf(B), 9) });
   });
 
+  it("the highest view has no primary left, but one of a lower view tells: no less than that may have been promised", () => {
+    const confirmed = new RecoveryExchange(LEDGER, A, 5, true);
+    expect(confirmed.answered(B, answer(viewOf(B), 9))).toBeUndefined();
+    const view = viewOf(B) + 1;
+    expect(confirmed.answered(C, answer(view))).toEqual({ view, head: ref(viewOf(B), 9) });
+  });
+
   it("a clock that went back: who asked with a greater nonce before asks with one above that", () => {
     const exchange = new RecoveryExchange(LEDGER, A, 5);
     expect(exchange.answered(C, answer(viewOf(B)))).toBeUndefined();

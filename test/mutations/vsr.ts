@@ -109,6 +109,24 @@ export const VSR: readonly Mutation[] = [
     { check: "tests", tests: ["test/consensus/vsrRecovery.test.ts"] },
   ),
   mutation(
+    "V2",
+    "vsr: who is between two views answers no recovery, whatever the operator has confirmed",
+    [
+      {
+        file: ENGINE,
+        find: "if (!this.#isNormal && !lostWithOthers) return;",
+        replace: "if (!this.#isNormal) return;",
+      },
+    ],
+    { check: "tests", tests: ["test/sim/scenarios/viewChanges.test.ts"] },
+  ),
+  mutation(
+    "V2",
+    "vsr: where the highest view has no primary left, what one of a lower view tells is left out",
+    [{ file: RECOVERY, find: ", ...answers.flatMap(({ head }) => head ?? [])]", replace: "]" }],
+    { check: "tests", tests: ["test/consensus/vsrRecovery.test.ts"] },
+  ),
+  mutation(
     "S8",
     "vsr: a departure counts for whomever it is taken to",
     [

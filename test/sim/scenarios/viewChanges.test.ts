@@ -155,6 +155,34 @@ describe("a lost record [V2]", () => {
     expect(stage.simulation.leader()).toBeUndefined();
   });
 
+  it.each([
+    ["in an open view", false],
+    ["between two views", true],
+  ])("two lost at one time, the third one %s: an operator's confirmation for one of them is enough", (_, between) => {
+    const stage = open(3);
+    stage.commit(stage.leader);
+    const primary = stage.leader;
+    const view = viewOf(stage, primary);
+    const next = (view + 1) % 3;
+    const left = stage.others(primary, next)[0] as number;
+    stage.crash(primary);
+    if (between) stage.until("it leaves", () => viewOf(stage, left) > view, 5_000);
+    stage.crash(next);
+    expect(stage.head(left).view).toBe(view);
+    stage.loseDisk(primary);
+    stage.node(next).damageDisk("confirmed");
+    stage.simulation.watch.damaged(stage.node(next), "confirmed");
+    stage.start(primary);
+    stage.start(next);
+    stage.commit(stage.elect(undefined, 30_000));
+    stage.until(
+      "both are back",
+      () => stage.up.every((index) => stage.status(index).engine.status !== "recovering"),
+      30_000,
+    );
+    stage.settle();
+  });
+
   it("a departure is for the primary that it names, whomever a relay takes it to [S8]", () => {
     const stage = Stage.open(5, { engine: "vsr", followers: 1 });
     const relay = 5;
