@@ -370,12 +370,16 @@ describe("evidence: names liars only, is kept, and is told to all", () => {
       "one node holds what another does not",
       () =>
         evidence().atRest([
-          { index: 0, pieces: [piece] },
-          { index: 1, pieces: [] },
+          { index: 0, knows: () => true, pieces: [piece] },
+          { index: 1, knows: () => true, pieces: [] },
         ]),
       "all hold in the end",
     ],
-    ["it is there in the end", () => evidence().atRest([{ index: 0, pieces: [{ ...piece, producer: "p" }] }]), "named"],
+    [
+      "it is there in the end",
+      () => evidence().atRest([{ index: 0, knows: () => true, pieces: [{ ...piece, producer: "p" }] }]),
+      "named",
+    ],
   ])("fires when %s", (_, break_, rule) => expect(break_).toThrow(rule));
 
   it("takes what is right: named with its write, lost with its disk, one block on each of two disks", () => {

@@ -97,7 +97,13 @@ export function assertStates(simulation: Simulation): void {
 
 /** These are healed and at rest: what they hold against producers. */
 export function assertEvidence(simulation: Simulation, nodes: readonly SimulatedNode[]): void {
-  simulation.watch.evidence.atRest(nodes.map(({ index, replica }) => ({ index, pieces: replica.evidence })));
+  simulation.watch.evidence.atRest(
+    nodes.map(({ index, replica }) => ({
+      index,
+      pieces: replica.evidence,
+      knows: (producer) => replica.ledger.isProducer(producer),
+    })),
+  );
 }
 
 /** Two honest nodes that took different blocks for irreversible, and are linked: one of them has halted. */

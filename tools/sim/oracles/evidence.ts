@@ -1,7 +1,7 @@
 /**
  * Oracle 7, by evidence: no honest producer is ever named by what an honest node holds, across crashes and restarts; what is
  * on a node's disk is held again after a restart; a producer of which an honest node has two blocks at one place is named by
- * the same write; and who is named at one honest node is named at all of them in the end.
+ * the same write; and who is named at one honest node is named at all of them in the end that know it for a producer.
  *
  * What two honest nodes hold one each of obliges nobody: they may never meet. Nor do votes and view changes, which no
  * disk keeps; that those lies are found out, too, the tests of each way of lying ask for.
@@ -86,13 +86,20 @@ export class EvidenceOracle {
     if (isWhole) disk.evidence.clear();
   }
 
-  /** All is healed and at rest. */
-  atRest(nodes: readonly { readonly index: number; readonly pieces: readonly HeldPiece[] }[]): void {
+  /** All is healed and at rest. `knows`: does the node know it for a producer, of now or of late? Else it takes no evidence. */
+  atRest(
+    nodes: readonly {
+      readonly index: number;
+      readonly pieces: readonly HeldPiece[];
+      readonly knows: (producer: string) => boolean;
+    }[],
+  ): void {
     for (const { index, pieces } of nodes) this.held(index, pieces);
-    const all = new Set(nodes.flatMap(({ pieces }) => pieces.map(nameOf)));
-    for (const { index, pieces } of nodes) {
+    const all = nodes.flatMap(({ pieces }) => pieces);
+    for (const { index, pieces, knows } of nodes) {
       const names = new Set(pieces.map(nameOf));
-      for (const name of all) if (!names.has(name)) fail(TOLD, `not ${name}`, index);
+      for (const each of all)
+        if (knows(each.producer) && !names.has(nameOf(each))) fail(TOLD, `not ${nameOf(each)}`, index);
     }
   }
 
