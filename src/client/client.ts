@@ -119,7 +119,7 @@ export class CairnClient {
   }
 
   /** What is known of a transaction: the nodes are asked one by one until one has it. */
-  transaction(id: string, options: ReadOptions = {}): Promise<TransactionState> {
+  async transaction(id: string, options: ReadOptions = {}): Promise<TransactionState> {
     if (!/^[0-9a-f]{64}$/.test(id)) {
       throw new ClientError("INVALID_ARGUMENT", `${id}: a transaction's id is 64 lower-case hex digits`);
     }
@@ -156,7 +156,7 @@ export class CairnClient {
    * result. Throws ClientError: OUTCOME_UNKNOWN or ABORTED with its `id`, REFUSED for a request that no node was asked
    * again for (such as one without a token), INVALID_ARGUMENT.
    */
-  submit(input: TransactionInput | PreparedTransaction, options: SubmitOptions = {}): Promise<Outcome> {
+  async submit(input: TransactionInput | PreparedTransaction, options: SubmitOptions = {}): Promise<Outcome> {
     return submitOne(this.#prepared(input, options), options, this.#caller);
   }
 
@@ -173,6 +173,8 @@ export class CairnClient {
   }
 
   #prepared(input: TransactionInput | PreparedTransaction, options: SubmitOptions): PreparedTransaction {
+    if (typeof input !== "object" || input === null)
+      throw new ClientError("INVALID_ARGUMENT", "a transaction is an object, a list of operations or encoded bytes");
     return "bytes" in input && "id" in input ? input : this.prepare(input as TransactionInput, options);
   }
 

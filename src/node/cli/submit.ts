@@ -43,8 +43,8 @@ export class Submitter {
   static async open(flags: SubmitFlags): Promise<Submitter> {
     const client = clientOf(flags);
     const submitter = new Submitter(client, flags);
-    submitter.#options(); // wrong flags are told first
-    await answerOf(client.status());
+    const { timeoutMs } = submitter.#options(); // wrong flags are told first
+    await answerOf(client.status({ timeoutMs }));
     return submitter;
   }
 
