@@ -141,9 +141,18 @@ export class CairnClient {
     return read<unknown>(path, { ...options, method: "POST" }, this.#caller, (value) => ({ kind: "value", value }));
   }
 
-  /** The JSON of an endpoint that there is no method for; of unknown shape. */
-  get(path: string, options: ReadOptions = {}): Promise<unknown> {
-    return read<unknown>(path, options, this.#caller, (value) => ({ kind: "value", value }));
+  /**
+   * The JSON of an endpoint that there is no method for; of unknown shape, unless `isShape` says which: then an answer of
+   * another one is taken for none, and the next node is asked.
+   */
+  get(path: string, options?: ReadOptions): Promise<unknown>;
+  get<T>(path: string, options: ReadOptions, isShape: (value: unknown) => value is T): Promise<T>;
+  get(
+    path: string,
+    options: ReadOptions = {},
+    isShape: (value: unknown) => value is unknown = (value): value is unknown => value !== undefined,
+  ): Promise<unknown> {
+    return read(path, options, this.#caller, shaped(isShape));
   }
 
   /** Encodes a transaction, so that its id is known before it is sent. Nonce and expiry are chosen here, once. */

@@ -166,7 +166,7 @@ function noEvidence(why: string, flags: Pick<AuditFlags, "json">): ExitStatus {
 async function genesisOf(urls: readonly string[], { genesis, json }: AuditFlags): Promise<unknown> {
   if (genesis !== undefined) return readJson(genesis, GENESIS_MAX_BYTES);
   try {
-    const value = await new CairnClient(urls[0] as string).get("/v1/genesis");
+    const value = await new CairnClient(urls[0] as string).genesis();
     if (json !== true)
       print(`takes the genesis that ${urls[0]} serves: compare the chain id below, or give --genesis FILE`);
     return value;
