@@ -49,7 +49,13 @@ export function isStatus(value: unknown): value is NodeStatus {
   const { chainId, name, node, consensus, head, irreversible, sync, peers, mempool } = value;
   if (!isId(chainId) || !isText(name) || !isHeight(peers)) return false;
   if (!isObject(node) || !isText(node["name"]) || !isText(node["key"]) || !isText(node["role"])) return false;
-  if (!isObject(consensus) || !isText(consensus["engine"]) || !isText(consensus["status"]) || !isHeight(consensus["view"])) return false;
+  if (
+    !isObject(consensus) ||
+    !isText(consensus["engine"]) ||
+    !isText(consensus["status"]) ||
+    !isHeight(consensus["view"])
+  )
+    return false;
   if (!isListOf(consensus["producers"], isNamedKey)) return false;
   if (!isObject(sync) || !isText(sync["state"]) || typeof sync["rate"] !== "number") return false;
   return isReference(head) && isReference(irreversible) && isObject(mempool) && isHeight(mempool["count"]);

@@ -178,6 +178,12 @@ it("two histories: an alarm with evidence that verifies, and does not when a byt
   writeFileSync(file, readFileSync(file, "utf8").replace('"height": 20', '"height": 19'));
   const refused = await audit("verify", file, "--genesis", genesisFile);
   expect([refused.status, refused.text]).toEqual([1, expect.stringContaining("no evidence")]);
+  writeFileSync(file, '{"evidence":[]}');
+  const empty = await audit("verify", file, "--genesis", genesisFile);
+  expect([empty.status, empty.text]).toEqual([
+    1,
+    expect.stringContaining("no evidence: the list of evidence is empty"),
+  ]);
 });
 
 it("two ways of changing one producer set: evidence that the command and the script of Python take", async () => {
@@ -271,6 +277,14 @@ it("a node that is there and proves nothing, beside one that is down: the answer
     status: 404,
     body: { error: { code: "NO_PROOF", message: "there is none" } },
   }));
-  const found = await audit(withholds, "http://127.0.0.1:1", "--genesis", genesisFile, "--dir", join(root, "w"), "--once");
+  const found = await audit(
+    withholds,
+    "http://127.0.0.1:1",
+    "--genesis",
+    genesisFile,
+    "--dir",
+    join(root, "w"),
+    "--once",
+  );
   expect([found.status, found.text]).toEqual([1, expect.stringContaining("nothing proven")]);
 });

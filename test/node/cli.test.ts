@@ -309,6 +309,14 @@ describe("asking a node", () => {
       expect.stringMatching(/^[0-9a-f]{64} {2}irreversible at height 5, index 0\n$/),
     ]);
     expect(node.submissions.at(-1)?.wait).toBe("included");
+    for (const none of ["", "[]", "5", "\n\n"]) {
+      const refused = await cairn(["tx", "submit", "-"], none, environment);
+      expect([refused.status, refused.out, refused.err]).toEqual([
+        1,
+        "",
+        expect.stringMatching(/^cairn: standard input/),
+      ]);
+    }
     writeFileSync(join(root, "lines"), `${put}\n{"put":{}}\n${put}\n`);
     const lines = await cairn(["tx", "submit", "lines", "--json"], "", environment);
     expect(
@@ -370,6 +378,16 @@ describe("asking a node", () => {
       record: null,
     });
     expect((await cairn(["inspect", server.url, "block", "99"])).status).toBe(1);
+    const exported = (...flags: string[]) => cairn(["inspect", server.url, "export", ...flags]);
+    expect((await exported()).out.trimEnd().split("\n")).toHaveLength(1);
+    expect(await exported("--from", "1")).toEqual({ status: 0, out: "", err: "" });
+    expect(await exported("--from", "1", "--to", "5")).toEqual({ status: 0, out: "", err: "" });
+    expect(await exported("--from", "99")).toEqual({
+      status: 2,
+      out: "",
+      err: "cairn: --from 99: the head is at height 0; what comes next would be --from 1\n",
+    });
+    expect((await exported("--from", "1", "--to", "0")).err).toMatch(/^cairn: --to 0: /);
     expect(JSON.parse((await cairn(["inspect", server.url, "block", "0", "--json"])).out)).toMatchObject({ height: 0 });
   });
 });
@@ -397,6 +415,11 @@ describe("a node as a process", () => {
     const database = new Database(file);
     database.prepare("UPDATE blocks SET body = x'00' WHERE height = 1").run();
     database.close();
+    const { height } = JSON.parse(stopped.out).head;
+    expect((await cairn(["inspect", "n", "export", "--from", String(height)])).out.split("\n")).toHaveLength(2);
+    const none = ["inspect", "n", "export", "--from", String(height + 1)];
+    expect(await cairn(none)).toEqual({ status: 0, out: "", err: "" });
+    expect(await cairn([...none, "--format", "protobuf"])).toEqual({ status: 0, out: "", err: "" });
     const damaged = await cairn(["inspect", "n", "block", "1"]);
     expect([damaged.status, damaged.err]).toEqual([1, expect.stringContaining("checksum")]);
     truncateSync(file, Math.floor(statSync(file).size / 2));

@@ -1,6 +1,6 @@
 /** Errors of the light client, each with a stable code. */
 import type { ForkEvidence } from "./evidence.ts";
-import type { LightClient, NodeReport } from "./light.ts";
+import type { NodeReport } from "./light.ts";
 
 export type LightErrorCode =
   /** The genesis file is none. */
@@ -16,7 +16,7 @@ export interface LightErrorDetails {
   /** By URL, why its answer does not count. */
   readonly nodes?: Readonly<Record<string, string>>;
   readonly evidence?: ForkEvidence;
-  /** Of a {@link LightClient.sync} in which no node proved anything: what each did. */
+  /** Of a look in which no node proved anything: what each did. */
   readonly reports?: readonly NodeReport[];
 }
 

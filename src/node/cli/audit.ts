@@ -130,7 +130,8 @@ export async function auditVerifyCommand(
   const value = readJson(file);
   const genesis = trusted(readJson(flags.genesis, GENESIS_MAX_BYTES), flags.genesis);
   const pieces = producerPieces(value);
-  if (pieces.length > 0) return verifyPieces(pieces, genesis, flags);
+  if (pieces?.length === 0) return noEvidence("the list of evidence is empty: no producer is accused", flags);
+  if (pieces !== undefined) return verifyPieces(pieces, genesis, flags);
   const verdict = await checkEvidence(value, genesis);
   if (!verdict.ok) return noEvidence(verdict.why, flags);
   const { height, first, second } = verdict;
@@ -147,11 +148,11 @@ export async function auditVerifyCommand(
   return EXIT.ok;
 }
 
-/** One piece of evidence against a producer, or the list that `GET /v1/evidence` and `cairn inspect` give. */
-function producerPieces(value: unknown): readonly unknown[] {
+/** One piece of evidence against a producer, or the list that `GET /v1/evidence` and `cairn inspect` give; undefined: neither. */
+function producerPieces(value: unknown): readonly unknown[] | undefined {
   const { format, evidence } = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
   if (format === PRODUCER_EVIDENCE_FORMAT) return [value];
-  return format === undefined && Array.isArray(evidence) ? evidence : [];
+  return format === undefined && Array.isArray(evidence) ? evidence : undefined;
 }
 
 async function verifyPieces(
