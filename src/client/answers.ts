@@ -21,7 +21,11 @@ export interface Producers extends ProducerSetView {
 }
 
 /** `genesis.json` of the chain. */
-export type GenesisAnswer = Readonly<Record<string, unknown>> & { readonly name: string };
+export type GenesisAnswer = Readonly<Record<string, unknown>> & {
+  readonly name: string;
+  readonly application: { readonly name: string };
+  readonly producers: readonly { readonly name: string; readonly key: string }[];
+};
 
 export interface KvEntry {
   readonly key: BytesJson;
@@ -45,7 +49,13 @@ export function isStatus(value: unknown): value is NodeStatus {
   const { chainId, name, node, consensus, head, irreversible, sync, peers, mempool } = value;
   if (!isId(chainId) || !isText(name) || !isHeight(peers)) return false;
   if (!isObject(node) || !isText(node["name"]) || !isText(node["key"]) || !isText(node["role"])) return false;
-  if (!isObject(consensus) || !isText(consensus["status"]) || !isHeight(consensus["view"])) return false;
+  if (
+    !isObject(consensus) ||
+    !isText(consensus["engine"]) ||
+    !isText(consensus["status"]) ||
+    !isHeight(consensus["view"])
+  )
+    return false;
   if (!isListOf(consensus["producers"], isNamedKey)) return false;
   if (!isObject(sync) || !isText(sync["state"]) || typeof sync["rate"] !== "number") return false;
   return isReference(head) && isReference(irreversible) && isObject(mempool) && isHeight(mempool["count"]);
@@ -105,5 +115,6 @@ function isOffPeer(value: unknown): value is OffPeer {
 }
 
 export function isGenesis(value: unknown): value is GenesisAnswer {
-  return isObject(value) && isText(value["name"]) && isObject(value["application"]);
+  if (!isObject(value) || !isText(value["name"]) || !isListOf(value["producers"], isNamedKey)) return false;
+  return isObject(value["application"]) && isText(value["application"]["name"]);
 }

@@ -119,7 +119,7 @@ export class CairnClient {
   }
 
   /** What is known of a transaction: the nodes are asked one by one until one has it. */
-  transaction(id: string, options: ReadOptions = {}): Promise<TransactionState> {
+  async transaction(id: string, options: ReadOptions = {}): Promise<TransactionState> {
     if (!/^[0-9a-f]{64}$/.test(id)) {
       throw new ClientError("INVALID_ARGUMENT", `${id}: a transaction's id is 64 lower-case hex digits`);
     }
@@ -141,9 +141,18 @@ export class CairnClient {
     return read<unknown>(path, { ...options, method: "POST" }, this.#caller, (value) => ({ kind: "value", value }));
   }
 
-  /** The JSON of an endpoint that there is no method for; of unknown shape. */
-  get(path: string, options: ReadOptions = {}): Promise<unknown> {
-    return read<unknown>(path, options, this.#caller, (value) => ({ kind: "value", value }));
+  /**
+   * The JSON of an endpoint that there is no method for; of unknown shape, unless `isShape` says which: then an answer of
+   * another one is taken for none, and the next node is asked.
+   */
+  get(path: string, options?: ReadOptions): Promise<unknown>;
+  get<T>(path: string, options: ReadOptions, isShape: (value: unknown) => value is T): Promise<T>;
+  get(
+    path: string,
+    options: ReadOptions = {},
+    isShape: (value: unknown) => value is unknown = (value): value is unknown => value !== undefined,
+  ): Promise<unknown> {
+    return read(path, options, this.#caller, shaped(isShape));
   }
 
   /** Encodes a transaction, so that its id is known before it is sent. Nonce and expiry are chosen here, once. */
@@ -156,7 +165,7 @@ export class CairnClient {
    * result. Throws ClientError: OUTCOME_UNKNOWN or ABORTED with its `id`, REFUSED for a request that no node was asked
    * again for (such as one without a token), INVALID_ARGUMENT.
    */
-  submit(input: TransactionInput | PreparedTransaction, options: SubmitOptions = {}): Promise<Outcome> {
+  async submit(input: TransactionInput | PreparedTransaction, options: SubmitOptions = {}): Promise<Outcome> {
     return submitOne(this.#prepared(input, options), options, this.#caller);
   }
 
@@ -173,6 +182,8 @@ export class CairnClient {
   }
 
   #prepared(input: TransactionInput | PreparedTransaction, options: SubmitOptions): PreparedTransaction {
+    if (typeof input !== "object" || input === null)
+      throw new ClientError("INVALID_ARGUMENT", "a transaction is an object, a list of operations or encoded bytes");
     return "bytes" in input && "id" in input ? input : this.prepare(input as TransactionInput, options);
   }
 

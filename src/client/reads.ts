@@ -70,7 +70,10 @@ export async function read<T>(
     causes.push(last.message);
   }
   if (signal?.aborted) throw new ClientError("ABORTED", "the request was aborted");
-  if (platform.now() >= deadline) throw new ClientError("TIMEOUT", `no answer within ${timeoutMs} ms`, { causes });
+  if (platform.now() >= deadline) {
+    const asked = nodes.all.map(({ url }) => url).join(", ");
+    throw new ClientError("TIMEOUT", `${asked}: no answer within ${timeoutMs} ms`, { causes });
+  }
   throw last === undefined ? new ClientError("UNREACHABLE", "no node could be asked") : withCauses(last, causes);
 }
 

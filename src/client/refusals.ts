@@ -41,7 +41,8 @@ export function readFailure(node: NodeEntry, answer: Answer | NoAnswer, nodes: N
     nodes.asksForPatience(node, retryAfterMs);
     return NOT_TAKEN.has(refusal.code) ? { kind: "later", message } : { kind: "lost", message, isGarbage: false };
   }
-  if (status >= 500 || status === 408) {
+  // 501: the node is well, and what was asked for is not to be had of it.
+  if ((status >= 500 && status !== 501) || status === 408) {
     nodes.failed(node);
     return { kind: "lost", message, isGarbage: false };
   }

@@ -2,6 +2,7 @@
 import { Gauge, type Registry } from "prom-client";
 import { type Lane, type LaneInfo, LANES } from "../../net/link/types.ts";
 import type { MetricSources } from "./metrics.ts";
+import { type SetCount, totals } from "./totals.ts";
 
 type Totals = Omit<LaneInfo, "queuedBytes">;
 
@@ -23,25 +24,40 @@ const TOTALS: readonly Figure<Totals>[] = [
   },
 ];
 
-const OF_PEER: readonly Figure<LaneInfo>[] = [
-  ...TOTALS,
-  { name: "queued_bytes", help: "Bytes that wait to be sent", read: ({ queuedBytes }) => queuedBytes },
-];
+const QUEUED: Figure<LaneInfo> = {
+  name: "queued_bytes",
+  help: "Bytes that wait to be sent",
+  read: ({ queuedBytes }) => queuedBytes,
+};
 
 export function laneMetrics(registry: Registry, sources: Pick<MetricSources, "links" | "linkPeers">): void {
+  const ofPeers = (figure: Figure<LaneInfo>, set: SetCount): void => {
+    for (const { key, lanes } of sources.linkPeers()) {
+      eachLane(lanes, figure, (lane, labels, value) => set({ peer: key, lane, ...labels }, value));
+    }
+  };
   for (const figure of TOTALS) {
-    gauge(registry, `cairn_p2p_lane_${figure.name}`, `${figure.help} since the start, by lane.`, ["lane"], (set) => {
-      eachLane(sources.links().lanes, figure, (lane, labels, value) => set({ lane, ...labels }, value));
-    });
+    const { name, help } = figure;
+    const ofAll = `${help} since the start, by lane.`;
+    totals(registry, `cairn_p2p_lane_${name}_total`, ofAll, ["lane", "direction"], (set) =>
+      eachLane(sources.links().lanes, figure, (lane, labels, value) => set({ lane, ...labels }, value)),
+    );
+    const ofPeer = `${help} since the link is up, by peer and lane.`;
+    totals(registry, `cairn_p2p_peer_lane_${name}_total`, ofPeer, ["peer", "lane", "direction"], (set) =>
+      ofPeers(figure, set),
+    );
   }
-  for (const figure of OF_PEER) {
-    const help = `${figure.help} of the link that is up, by peer and lane.`;
-    gauge(registry, `cairn_p2p_peer_lane_${figure.name}`, help, ["peer", "lane"], (set) => {
-      for (const { key, lanes } of sources.linkPeers()) {
-        eachLane(lanes, figure, (lane, labels, value) => set({ peer: key, lane, ...labels }, value));
-      }
-    });
-  }
+  new Gauge({
+    name: `cairn_p2p_peer_lane_${QUEUED.name}`,
+    help: `${QUEUED.help} of the link that is up, by peer and lane.`,
+    labelNames: ["peer", "lane"],
+    registers: [registry],
+    collect() {
+      // Peers that are gone leave no series.
+      this.reset();
+      ofPeers(QUEUED, (labels, value) => this.set(labels, value));
+    },
+  });
 }
 
 function eachLane<Info>(
@@ -54,24 +70,4 @@ function eachLane<Info>(
     if (typeof value === "number") tell(lane, {}, value);
     else for (const direction of ["in", "out"] as const) tell(lane, { direction }, value[direction]);
   }
-}
-
-function gauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  labelNames: readonly string[],
-  collect: (set: (labels: Record<string, string>, value: number) => void) => void,
-): void {
-  new Gauge({
-    name,
-    help,
-    labelNames: [...labelNames, "direction"],
-    registers: [registry],
-    collect() {
-      // Peers that are gone leave no series.
-      this.reset();
-      collect((labels, value) => this.set(labels, value));
-    },
-  });
 }

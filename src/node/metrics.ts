@@ -6,6 +6,7 @@ import type { ReplicaStatus } from "../replica/types.ts";
 import { laneMetrics } from "./laneMetrics.ts";
 import type { NodeProducers } from "./nodeProducers.ts";
 import type { CommitReport } from "./storage/types.ts";
+import { totals } from "./totals.ts";
 
 /** What is read when somebody asks for the metrics. */
 export interface MetricSources {
@@ -151,25 +152,25 @@ export class Metrics {
         for (const kind of EVIDENCE_KINDS) this.set({ kind }, held.filter((each) => each.kind === kind).length);
       },
     });
-    new Gauge({
-      name: "cairn_consensus_early_votes",
-      help: "Votes that came before their block: counted when it came, dropped at the bound or as decided, expired.",
-      labelNames: ["outcome"],
-      registers,
-      collect() {
+    totals(
+      this.registry,
+      "cairn_consensus_early_votes_total",
+      "Votes that came before their block: counted when it came, dropped at the bound or as decided, expired.",
+      ["outcome"],
+      (set) => {
         const { counted, dropped, expired } = sources.status().earlyVotes;
-        for (const [outcome, count] of Object.entries({ counted, dropped, expired })) this.set({ outcome }, count);
+        for (const [outcome, count] of Object.entries({ counted, dropped, expired })) set({ outcome }, count);
       },
-    });
-    new Gauge({
-      name: "cairn_p2p_peer_faults",
-      help: "Faults of peers since the start, by class.",
-      labelNames: ["fault"],
-      registers,
-      collect() {
-        for (const [fault, count] of Object.entries(sources.status().faults)) this.set({ fault }, count);
+    );
+    totals(
+      this.registry,
+      "cairn_p2p_peer_faults_total",
+      "Faults of peers since the start, by class.",
+      ["fault"],
+      (set) => {
+        for (const [fault, count] of Object.entries(sources.status().faults)) set({ fault }, count);
       },
-    });
+    );
     new Gauge({
       name: "cairn_p2p_peer_score",
       help: "Score of a linked peer's faults; at 50 it is slowed, at 100 a non-producer loses its link.",
@@ -180,18 +181,18 @@ export class Metrics {
         for (const { peer, score } of sources.status().peers) this.set({ peer }, score);
       },
     });
-    new Gauge({
-      name: "cairn_p2p_closed_links",
-      help: "Links and handshakes that ended, by reason.",
-      labelNames: ["reason"],
-      registers,
-      collect() {
+    totals(
+      this.registry,
+      "cairn_p2p_closed_links_total",
+      "Links and handshakes that ended since the start, by reason.",
+      ["reason"],
+      (set) => {
         const { downs, refused } = sources.links();
         for (const [reason, count] of Object.entries(downs)) {
-          this.set({ reason }, count + (refused[reason as keyof typeof refused] ?? 0));
+          set({ reason }, count + (refused[reason as keyof typeof refused] ?? 0));
         }
       },
-    });
+    );
     laneMetrics(this.registry, sources);
   }
 }

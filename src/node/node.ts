@@ -93,6 +93,7 @@ class Node implements RunningNode {
   #metrics!: Metrics;
   #reporter!: StatusReporter;
   #roundTrips!: RoundTrips;
+  #leaderAbsence!: LeaderAbsence;
   #onFlushed: () => void = () => undefined;
   #handedOver: Promise<void> | undefined;
   #onHandedOver: () => void = () => undefined;
@@ -126,7 +127,7 @@ class Node implements RunningNode {
       await this.#disk.close();
       throw error;
     }
-    const leaderAbsence = new LeaderAbsence(genesis.engine, config.consensus, this.#clock, () => ({
+    this.#leaderAbsence = new LeaderAbsence(genesis.engine, config.consensus, this.#clock, () => ({
       leader: this.#replica.status().engine.leader,
       waiting: this.#replica.mempool.count,
     }));
@@ -146,10 +147,11 @@ class Node implements RunningNode {
       reporter: this.#reporter,
       irreversibleListeners: this.#irreversibleListeners,
       // What comes while the node leaves could only be told to somebody who does not listen any more.
-      takesNothing: () => leaderAbsence.isLong() || this.#handedOver !== undefined,
+      takesNothing: () => this.#leaderAbsence.isLong() || this.#handedOver !== undefined,
     });
     this.#reporter.start();
     this.#roundTrips.start();
+    this.#leaderAbsence.start();
     this.#driver.step({ kind: "tick" });
     this.#driver.step({ kind: "listening", addresses: this.#addresses() });
     void fillIndex(this.#disk.derived, this.#reads, () => this.#stopped !== undefined).catch((error: unknown) =>
@@ -181,6 +183,7 @@ class Node implements RunningNode {
   async #stop(): Promise<void> {
     this.#reporter.stop();
     this.#roundTrips.stop();
+    this.#leaderAbsence.stop();
     await this.#link.stop();
     await this.#flushed();
     this.#driver.stop();

@@ -178,6 +178,12 @@ it("two histories: an alarm with evidence that verifies, and does not when a byt
   writeFileSync(file, readFileSync(file, "utf8").replace('"height": 20', '"height": 19'));
   const refused = await audit("verify", file, "--genesis", genesisFile);
   expect([refused.status, refused.text]).toEqual([1, expect.stringContaining("no evidence")]);
+  writeFileSync(file, '{"evidence":[]}');
+  const empty = await audit("verify", file, "--genesis", genesisFile);
+  expect([empty.status, empty.text]).toEqual([
+    1,
+    expect.stringContaining("no evidence: the list of evidence is empty"),
+  ]);
 });
 
 it("two ways of changing one producer set: evidence that the command and the script of Python take", async () => {
@@ -245,4 +251,40 @@ it("says what is missing: no node, no such file, a number that is none", async (
     (await audit(urls["honest"] as string, "--genesis", join(root, "none"), "--dir", join(root, "x"))).status,
   ).toBe(3);
   expect((await audit(urls["honest"] as string, "--interval", "soon", "--dir", join(root, "x"))).status).toBe(2);
+});
+
+it("exit statuses: 3 when no node can be reached or a file is no genesis, 2 for what is no URL", async () => {
+  const down = ["http://127.0.0.1:1", "http://127.0.0.1:2"];
+  const dir = ["--dir", join(root, "statuses"), "--once"];
+  const nobody = await audit(...down, "--genesis", genesisFile, ...dir);
+  expect([nobody.status, nobody.text]).toEqual([3, expect.stringContaining("nothing proven")]);
+  const unserved = await audit(...down, ...dir);
+  expect([unserved.status, unserved.text]).toEqual([3, expect.stringContaining("cannot reach http://127.0.0.1:1")]);
+  expect((await audit(down[0]!, urls["honest"]!, "--genesis", genesisFile, ...dir)).status).toBe(0);
+
+  for (const genesis of [[], ["--genesis", genesisFile]]) {
+    const no = await audit("notaurl", ...genesis, ...dir);
+    expect([no.status, no.text]).toEqual([2, expect.stringMatching(/notaurl.*URL/)]);
+  }
+  const wrong = join(root, "wrong.json");
+  writeFileSync(wrong, "{}");
+  const bad = await audit(urls["honest"]!, "--genesis", wrong, ...dir);
+  expect([bad.status, bad.text]).toEqual([3, expect.stringMatching(`^cairn: ${wrong}: `)]);
+});
+
+it("a node that is there and proves nothing, beside one that is down: the answer is no, 1", async () => {
+  const withholds = await listen(chains[0] as ServedChain, () => ({
+    status: 404,
+    body: { error: { code: "NO_PROOF", message: "there is none" } },
+  }));
+  const found = await audit(
+    withholds,
+    "http://127.0.0.1:1",
+    "--genesis",
+    genesisFile,
+    "--dir",
+    join(root, "w"),
+    "--once",
+  );
+  expect([found.status, found.text]).toEqual([1, expect.stringContaining("nothing proven")]);
 });

@@ -7,7 +7,7 @@ import * as browserHash from "../../src/client/browser/hash.ts";
 import { CairnClient, ClientError } from "../../src/client/index.ts";
 import { backoffMs } from "../../src/client/platform.ts";
 import { EventParser, EventTooLargeError } from "../../src/client/sse.ts";
-import { failure, type Handler, json, VirtualNodes } from "./virtual.ts";
+import { failure, type Handler, json, START, VirtualNodes } from "./virtual.ts";
 
 describe("server-sent events", () => {
   const text =
@@ -118,9 +118,24 @@ describe("reads", () => {
     expect((error as ClientError).details.causes).toHaveLength(4);
   });
 
-  test("end at the deadline and when the signal aborts", async () => {
+  test("of what a node cannot do (501) are refused: it is not asked again, and its breaker stays closed", async () => {
+    const nodes = new VirtualNodes({ a: () => failure(501, "NOT_IMPLEMENTED") });
+    const client = nodes.client();
+    for (let i = 0; i < 4; i++) {
+      await expect(nodes.run(client.kvGet("a", { linearizable: true }))).rejects.toMatchObject({
+        code: "REFUSED",
+        details: { httpStatus: 501, nodeCode: "NOT_IMPLEMENTED" },
+      });
+    }
+    expect([nodes.asked.length, nodes.time.now]).toEqual([4, START]);
+  });
+
+  test("end at the deadline, which names the nodes, and when the signal aborts", async () => {
     const nodes = new VirtualNodes({ a: () => "hang" });
-    await expect(nodes.run(nodes.client().status({ timeoutMs: 500 }))).rejects.toMatchObject({ code: "TIMEOUT" });
+    await expect(nodes.run(nodes.client().status({ timeoutMs: 500 }))).rejects.toMatchObject({
+      code: "TIMEOUT",
+      message: "http://a: no answer within 500 ms",
+    });
     await expect(nodes.run(nodes.client().status({ signal: AbortSignal.abort() }))).rejects.toMatchObject({
       code: "ABORTED",
     });

@@ -376,3 +376,22 @@ describe("nodes are spared", () => {
     expect((await nodes.run(client.submit(PUT))).status).toBe("irreversible");
   });
 });
+
+describe("what is no transaction is refused as everything is: by a promise, with a ClientError", () => {
+  test.each([[null], ["x"], [5], [undefined], [[]], [{}], [{ put: { key: "", value: "b" } }]])("%j", async (input) => {
+    const nodes = new VirtualNodes({ a: irreversible });
+    const client = nodes.client();
+    let work: Promise<unknown> = Promise.resolve();
+    expect(() => (work = client.submit(input as never))).not.toThrow();
+    expect((await codeOf(work)).code).toBe("INVALID_ARGUMENT");
+    expect((await codeOf(client.submitMany([PUT, input as never]))).code).toBe("INVALID_ARGUMENT");
+    expect(nodes.asked).toEqual([]);
+  });
+
+  test("an id that is none, too", async () => {
+    const client = new VirtualNodes({ a: irreversible }).client();
+    let work: Promise<unknown> = Promise.resolve();
+    expect(() => (work = client.transaction("abc"))).not.toThrow();
+    expect((await codeOf(work)).code).toBe("INVALID_ARGUMENT");
+  });
+});

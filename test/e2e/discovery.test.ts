@@ -44,7 +44,7 @@ test("five nodes that know node0's address alone become a mesh; without node0 th
 
     const metrics = await (await fetch(`${second.url}/metrics`)).text();
     expect(metrics).toMatch(/^cairn_replica_bounded_size\{name="addressBook"\} 4$/m);
-    expect(metrics).toMatch(/^cairn_consensus_early_votes\{outcome="expired"\} 0$/m);
+    expect(metrics).toMatch(/^cairn_consensus_early_votes_total\{outcome="expired"\} 0$/m);
 
     await poll("its peers are in its file", 30_000, async () => (knownTo(second).length === 4 ? true : undefined));
     await network.endAll("SIGKILL");

@@ -4,6 +4,8 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -125,6 +127,52 @@ describe("what cannot be reached or read ends with 3", () => {
     const { status, out, err } = await cairn(args);
     expect([status, out]).toEqual([3, ""]);
     expect(err).toMatch(message);
+    expect(err.split("\n")).toHaveLength(2);
+  });
+});
+
+test("--timeout bounds a node that takes the connection and never answers, and the error names it", async () => {
+  const silent = createServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const began = performance.now();
+  const { status, err } = await cairn(["kv", "put", "x", "y", "--timeout", "100", "--url", url]);
+  expect([status, err]).toEqual([3, `cairn: ${url}: no answer within 2100 ms\n`]);
+  expect(performance.now() - began).toBeLessThan(15_000);
+  silent.close();
+});
+
+describe("a server that is no Cairn node", () => {
+  const foreign = createHttpServer((_, response) => response.setHeader("content-type", "application/json").end("{}"));
+  let url: string;
+
+  beforeAll(async () => {
+    await once(foreign.listen(0, "127.0.0.1"), "listening");
+    url = `http://127.0.0.1:${(foreign.address() as AddressInfo).port}`;
+  });
+  afterAll(() => foreign.close());
+
+  const ID = "ab".repeat(32);
+  test.each([
+    ["inspect", "URL", "summary"],
+    ["inspect", "URL", "blocks"],
+    ["inspect", "URL", "blocks", "--from", "0"],
+    ["inspect", "URL", "block", "1"],
+    ["inspect", "URL", "forks"],
+    ["inspect", "URL", "certificates"],
+    ["inspect", "URL", "export"],
+    ["inspect", "URL", "export", "--to", "3"],
+    ["inspect", "URL", "evidence"],
+    ["inspect", "URL", "verify"],
+    ["inspect", "URL", "tx", ID],
+    ["blocks", "rejected", "--url", "URL"],
+    ["tx", "show", ID, "--proof", "--url", "URL"],
+    ["tx", "show", ID, "--url", "URL"],
+    ["status", "--url", "URL"],
+  ])("is called so, with 3: %s %s %s %s", async (...args) => {
+    const { status, out, err } = await cairn(args.map((arg) => (arg === "URL" ? url : arg)));
+    expect([status, out]).toEqual([3, ""]);
+    expect(err).toMatch(/^cairn: http:.* does not answer as a Cairn node/);
     expect(err.split("\n")).toHaveLength(2);
   });
 });
@@ -261,6 +309,14 @@ describe("asking a node", () => {
       expect.stringMatching(/^[0-9a-f]{64} {2}irreversible at height 5, index 0\n$/),
     ]);
     expect(node.submissions.at(-1)?.wait).toBe("included");
+    for (const none of ["", "[]", "5", "\n\n"]) {
+      const refused = await cairn(["tx", "submit", "-"], none, environment);
+      expect([refused.status, refused.out, refused.err]).toEqual([
+        1,
+        "",
+        expect.stringMatching(/^cairn: standard input/),
+      ]);
+    }
     writeFileSync(join(root, "lines"), `${put}\n{"put":{}}\n${put}\n`);
     const lines = await cairn(["tx", "submit", "lines", "--json"], "", environment);
     expect(
@@ -322,6 +378,16 @@ describe("asking a node", () => {
       record: null,
     });
     expect((await cairn(["inspect", server.url, "block", "99"])).status).toBe(1);
+    const exported = (...flags: string[]) => cairn(["inspect", server.url, "export", ...flags]);
+    expect((await exported()).out.trimEnd().split("\n")).toHaveLength(1);
+    expect(await exported("--from", "1")).toEqual({ status: 0, out: "", err: "" });
+    expect(await exported("--from", "1", "--to", "5")).toEqual({ status: 0, out: "", err: "" });
+    expect(await exported("--from", "99")).toEqual({
+      status: 2,
+      out: "",
+      err: "cairn: --from 99: the head is at height 0; what comes next would be --from 1\n",
+    });
+    expect((await exported("--from", "1", "--to", "0")).err).toMatch(/^cairn: --to 0: /);
     expect(JSON.parse((await cairn(["inspect", server.url, "block", "0", "--json"])).out)).toMatchObject({ height: 0 });
   });
 });
@@ -349,6 +415,11 @@ describe("a node as a process", () => {
     const database = new Database(file);
     database.prepare("UPDATE blocks SET body = x'00' WHERE height = 1").run();
     database.close();
+    const { height } = JSON.parse(stopped.out).head;
+    expect((await cairn(["inspect", "n", "export", "--from", String(height)])).out.split("\n")).toHaveLength(2);
+    const none = ["inspect", "n", "export", "--from", String(height + 1)];
+    expect(await cairn(none)).toEqual({ status: 0, out: "", err: "" });
+    expect(await cairn([...none, "--format", "protobuf"])).toEqual({ status: 0, out: "", err: "" });
     const damaged = await cairn(["inspect", "n", "block", "1"]);
     expect([damaged.status, damaged.err]).toEqual([1, expect.stringContaining("checksum")]);
     truncateSync(file, Math.floor(statSync(file).size / 2));

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { LeaderAbsence, type LeadSight } from "../../src/node/leaderAbsence.ts";
 
 function make(engine: "raft" | "bft") {
@@ -10,12 +10,15 @@ function make(engine: "raft" | "bft") {
     { now: () => clock.now } as never,
     (): LeadSight => sight,
   );
-  const at = (now: number, seen: Partial<typeof sight> = {}): boolean => {
+  const passes = (now: number, seen: Partial<typeof sight> = {}): void => {
     clock.now = now;
     Object.assign(sight, seen);
+  };
+  const at = (now: number, seen: Partial<typeof sight> = {}): boolean => {
+    passes(now, seen);
     return absence.isLong();
   };
-  return at;
+  return Object.assign(at, { absence, passes });
 }
 
 it("an absence is long after two timeouts of the engine, from when it was seen first; a leader ends it", () => {
@@ -36,4 +39,25 @@ it("under BFT one transaction is always taken: without any nobody looks for anot
   const bft = make("bft");
   bft(0, { waiting: 0 });
   expect([bft(5_000), bft(5_000, { waiting: 1 })]).toEqual([false, true]);
+});
+
+it("an absence counts from its beginning, though nobody submitted in it: the first to come is told", () => {
+  vi.useFakeTimers();
+  try {
+    const raft = make("raft");
+    raft.absence.start();
+    raft.passes(25_000);
+    expect(raft(25_000)).toBe(true);
+
+    raft.passes(25_000, { leader: "a" });
+    vi.advanceTimersByTime(1_000);
+    raft.passes(26_000, { leader: undefined });
+    vi.advanceTimersByTime(1_000);
+    expect([raft(26_200), raft(26_201)]).toEqual([false, true]);
+
+    raft.absence.stop();
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -1,5 +1,6 @@
 /** Errors of the light client, each with a stable code. */
 import type { ForkEvidence } from "./evidence.ts";
+import type { NodeReport } from "./light.ts";
 
 export type LightErrorCode =
   /** The genesis file is none. */
@@ -15,6 +16,8 @@ export interface LightErrorDetails {
   /** By URL, why its answer does not count. */
   readonly nodes?: Readonly<Record<string, string>>;
   readonly evidence?: ForkEvidence;
+  /** Of a look in which no node proved anything: what each did. */
+  readonly reports?: readonly NodeReport[];
 }
 
 export class LightError extends Error {

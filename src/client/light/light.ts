@@ -148,7 +148,7 @@ export class LightClient {
     const best = await this.#newestOf(proven, from?.head.height ?? 0, reports);
     if (best === undefined) {
       const nodes = Object.fromEntries(reports.map(({ url, height, why = `is at height ${height}` }) => [url, why]));
-      throw new LightError("NOT_PROVEN", "no node proves a newer block, or any", { nodes });
+      throw new LightError("NOT_PROVEN", "no node proves a newer block, or any", { nodes, reports });
     }
     const { height, id, header } = best.value;
     this.#trust = best.trust.copy();

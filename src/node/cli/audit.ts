@@ -18,7 +18,7 @@ import {
 } from "../../client/light/index.ts";
 import { GENESIS_MAX_BYTES } from "../genesisFile.ts";
 import { AuditLog } from "./auditLog.ts";
-import { cliErrorOf } from "./client.ts";
+import { answerOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { readJson } from "./input.ts";
 import { wholeNumber } from "./numbers.ts";
@@ -39,8 +39,10 @@ const WRONG: ReadonlySet<NodeReport["verdict"]> = new Set(["lying", "wentBack", 
 
 export async function auditCommand(urls: readonly string[], flags: AuditFlags): Promise<ExitStatus> {
   const intervalMs = wholeNumber("--interval", flags.interval, 1, 3_600_000);
+  const client = clientOf(urls[0] as string);
+  for (const url of urls) clientOf(url);
+  const genesis = await genesisOf(client, urls[0] as string, flags);
   const log = new AuditLog(flags.dir);
-  const genesis = await genesisOf(urls, flags);
   const [light, older] = await start(genesis, urls, flags, log);
   if (!flags.json)
     print(
@@ -65,8 +67,10 @@ export async function auditCommand(urls: readonly string[], flags: AuditFlags): 
     if (log.unkept !== unkept)
       printError(log.unkept === undefined ? "what is seen is kept again" : `not kept: ${log.unkept}`);
     unkept = log.unkept;
-    const isWrong = round.kind === "nothing" || round.report.nodes.some(({ verdict }) => WRONG.has(verdict));
-    if (flags.once) return isWrong ? EXIT.no : unkept === undefined ? EXIT.ok : EXIT.unreachable;
+    if (flags.once) {
+      const status = statusOf(round);
+      return status === EXIT.ok && unkept !== undefined ? EXIT.unreachable : status;
+    }
     await sleep(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
     if (stop.signal.aborted) return EXIT.ok;
   }
@@ -74,8 +78,21 @@ export async function auditCommand(urls: readonly string[], flags: AuditFlags): 
 
 type Round =
   | { readonly kind: "report"; readonly report: SyncReport }
-  | { readonly kind: "nothing"; readonly why: string; readonly nodes: LightError["details"]["nodes"] }
+  | {
+      readonly kind: "nothing";
+      readonly why: string;
+      readonly nodes: LightError["details"]["nodes"];
+      readonly reports: readonly NodeReport[];
+    }
   | { readonly kind: "forked"; readonly error: LightError };
+
+/** A node that is down is no finding; that all are is none either, but then nothing was seen. */
+function statusOf(round: Exclude<Round, { readonly kind: "forked" }>): ExitStatus {
+  const { nodes } = round.kind === "report" ? round.report : { nodes: round.reports };
+  if (nodes.some(({ verdict }) => WRONG.has(verdict))) return EXIT.no;
+  if (round.kind === "report") return EXIT.ok;
+  return nodes.every(({ verdict }) => verdict === "unreachable") ? EXIT.unreachable : EXIT.no;
+}
 
 async function lookOnce(light: LightClient, log?: AuditLog): Promise<Round> {
   try {
@@ -85,7 +102,8 @@ async function lookOnce(light: LightClient, log?: AuditLog): Promise<Round> {
   } catch (error) {
     if (!(error instanceof LightError)) throw error;
     if (error.code === "FORKED") return { kind: "forked", error };
-    return { kind: "nothing", why: error.message, nodes: error.details.nodes };
+    const { nodes, reports = [] } = error.details;
+    return { kind: "nothing", why: error.message, nodes, reports };
   }
 }
 
@@ -112,7 +130,8 @@ export async function auditVerifyCommand(
   const value = readJson(file);
   const genesis = trusted(readJson(flags.genesis, GENESIS_MAX_BYTES), flags.genesis);
   const pieces = producerPieces(value);
-  if (pieces.length > 0) return verifyPieces(pieces, genesis, flags);
+  if (pieces?.length === 0) return noEvidence("the list of evidence is empty: no producer is accused", flags);
+  if (pieces !== undefined) return verifyPieces(pieces, genesis, flags);
   const verdict = await checkEvidence(value, genesis);
   if (!verdict.ok) return noEvidence(verdict.why, flags);
   const { height, first, second } = verdict;
@@ -129,11 +148,11 @@ export async function auditVerifyCommand(
   return EXIT.ok;
 }
 
-/** One piece of evidence against a producer, or the list that `GET /v1/evidence` and `cairn inspect` give. */
-function producerPieces(value: unknown): readonly unknown[] {
+/** One piece of evidence against a producer, or the list that `GET /v1/evidence` and `cairn inspect` give; undefined: neither. */
+function producerPieces(value: unknown): readonly unknown[] | undefined {
   const { format, evidence } = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
   if (format === PRODUCER_EVIDENCE_FORMAT) return [value];
-  return format === undefined && Array.isArray(evidence) ? evidence : [];
+  return format === undefined && Array.isArray(evidence) ? evidence : undefined;
 }
 
 async function verifyPieces(
@@ -163,16 +182,22 @@ function noEvidence(why: string, flags: Pick<AuditFlags, "json">): ExitStatus {
   return EXIT.no;
 }
 
-async function genesisOf(urls: readonly string[], { genesis, json }: AuditFlags): Promise<unknown> {
-  if (genesis !== undefined) return readJson(genesis, GENESIS_MAX_BYTES);
+/** Throws CliError 2 for what is no URL. */
+function clientOf(url: string): CairnClient {
   try {
-    const value = await new CairnClient(urls[0] as string).get("/v1/genesis");
-    if (json !== true)
-      print(`takes the genesis that ${urls[0]} serves: compare the chain id below, or give --genesis FILE`);
-    return value;
+    return new CairnClient(url);
   } catch (error) {
-    throw error instanceof ClientError ? cliErrorOf(error) : error;
+    throw error instanceof ClientError ? new CliError(EXIT.usage, error.message) : error;
   }
+}
+
+/** Of the file, or what the first node serves. Throws CliError 3 for what is none. */
+async function genesisOf(client: CairnClient, url: string, { genesis, json }: AuditFlags): Promise<unknown> {
+  const value = genesis === undefined ? await answerOf(client.genesis()) : readJson(genesis, GENESIS_MAX_BYTES);
+  trusted(value, genesis ?? url);
+  if (genesis === undefined && json !== true)
+    print(`takes the genesis that ${url} serves: compare the chain id below, or give --genesis FILE`);
+  return value;
 }
 
 /** From the newest of what was kept; the other is looked at once, lest two that are kept be of two histories. */
@@ -201,7 +226,7 @@ async function opened(genesis: unknown, urls: readonly string[], file?: string):
   } catch (error) {
     if (error instanceof LightError)
       throw new CliError(EXIT.no, error.code === "STATE_INVALID" ? `${file}: ${error.message}` : error.message);
-    throw error instanceof ClientError ? new CliError(EXIT.usage, error.message) : error;
+    throw error;
   }
 }
 

@@ -1,4 +1,5 @@
 /** `cairn blocks reject|accept|rejected`. */
+import { isId, isListOf, isObject } from "../../client/shape.ts";
 import { answerOf, type ClientFlags, clientOf, get } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { print, printJson } from "./terminal.ts";
@@ -17,8 +18,12 @@ export async function blocksDecideCommand(
 }
 
 export async function blocksRejectedCommand(flags: ClientFlags): Promise<ExitStatus> {
-  const answer = await get<{ readonly rejected: readonly string[] }>(flags, "/v1/blocks/rejected");
+  const answer = await get(flags, "/v1/blocks/rejected", isRejected);
   if (flags.json) printJson(answer);
   else if (answer.rejected.length > 0) print(answer.rejected.join("\n"));
   return EXIT.ok;
+}
+
+function isRejected(value: unknown): value is { readonly rejected: readonly string[] } {
+  return isObject(value) && isListOf(value["rejected"], isId);
 }

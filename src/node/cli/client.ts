@@ -63,10 +63,13 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** One question. Throws CliError 3 when there is no node, or it does not answer. */
-export async function ask(flags: ClientFlags, path: string): Promise<Answer> {
+/** Whether an answer is one that a Cairn node gives: what listens there may be anything. */
+export type Shape<T> = (value: unknown) => value is T;
+
+/** One question. Throws CliError 3 when there is no node, or it does not answer, or a 200 has another shape. */
+export async function ask<T>(flags: ClientFlags, path: string, isShape: Shape<T>): Promise<Answer> {
   try {
-    return { status: 200, body: await clientOf(flags).get(path) };
+    return { status: 200, body: await clientOf(flags).get(path, {}, isShape) };
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     const { httpStatus, nodeCode, nodeDetails } = error.details;
@@ -76,9 +79,10 @@ export async function ask(flags: ClientFlags, path: string): Promise<Answer> {
   }
 }
 
-/** The body of a 200. Throws CliError: 1 for any other answer, with what the node says. */
-export async function get<T>(flags: ClientFlags, path: string): Promise<T> {
-  return (await answerOf(clientOf(flags).get(path))) as T;
+/** The body of a 200. Throws CliError: 1 for any other answer, with what the node says; 3 for another shape. */
+export async function get<T>(flags: ClientFlags, path: string, isShape?: Shape<T>): Promise<T> {
+  const client = clientOf(flags);
+  return answerOf(isShape === undefined ? (client.get(path) as Promise<T>) : client.get(path, {}, isShape));
 }
 
 /** What a node answered instead of what was asked for. */

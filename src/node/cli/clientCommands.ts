@@ -210,7 +210,7 @@ function addAudit(program: Command, finish: Finish): void {
     .option("--from <file>", "go on from a proof of a block, as head.json of an earlier audit")
     .option("--dir <dir>", "where the newest proof, the log of heads and evidence are kept", "cairn-audit")
     .option("--interval <ms>", "between two looks, in milliseconds", "1000")
-    .option("--once", "look once; exit status 1 if anything is wrong")
+    .option("--once", "look once; exit status 1 if anything is wrong, 3 if no node can be reached")
     .option("--json", "print JSON, one object a look")
     .addHelpText(
       "after",

@@ -20,7 +20,13 @@ export interface ExportFlags {
 export async function inspectExport(source: Source, flags: ExportFlags): Promise<ExitStatus> {
   const format = formatOf(flags.format ?? "jsonl");
   const from = wholeNumber("--from", flags.from ?? "0", 0, Number.MAX_SAFE_INTEGER);
-  const to = wholeNumber("--to", flags.to ?? String(await source.headHeight()), from, Number.MAX_SAFE_INTEGER);
+  const head = await source.headHeight();
+  // From the next one on is what somebody asks for who has all: there is nothing yet. Further on something is amiss.
+  if (from > head + 1) {
+    const message = `--from ${from}: the head is at height ${head}; what comes next would be --from ${head + 1}`;
+    throw new CliError(EXIT.usage, message);
+  }
+  const to = flags.to === undefined ? head : wholeNumber("--to", flags.to, from, Number.MAX_SAFE_INTEGER);
   // Block 0 follows from the genesis and is never sent as bytes.
   const blocks = source.exported(format === "protobuf" ? Math.max(1, from) : from, to);
   if (flags.out === undefined) {

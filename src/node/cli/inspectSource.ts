@@ -2,12 +2,14 @@
 import { blockOfJson, type ReadBlock } from "../../../tools/inspect/blockOfJson.ts";
 import type { ExportedBlock } from "../../../tools/inspect/exportChain.ts";
 import { fromBase64Url } from "../../base/base64url.ts";
-import type { Producers } from "../../client/answers.ts";
+import { isBlock, isBlockPage } from "../../client/blocks.ts";
+import type { CairnClient } from "../../client/index.ts";
+import { isHeight, isId, isListOf, isObject, isText } from "../../client/shape.ts";
 import { ChainDirectory, type VoteRecord } from "../chainDirectory.ts";
-import type { BlockView, ForkView, NodeStatus } from "../api.ts";
+import type { BlockView, ForkView } from "../api.ts";
 import { blockJson } from "../http/blockJson.ts";
 import { CliError, EXIT } from "./error.ts";
-import { ask, errorOf, get, refusal } from "./client.ts";
+import { answerOf, ask, clientOf, errorOf, get, refusal } from "./client.ts";
 import { type VoteRecordJson, voteRecordJson } from "./voteRecord.ts";
 
 /** A block as `GET /v1/blocks/{ref}` gives it. */
@@ -191,14 +193,16 @@ const PAGE = 100;
 
 class UrlSource implements Source {
   readonly #flags: { readonly url: string };
+  readonly #client: CairnClient;
 
   constructor(url: string) {
     this.#flags = { url };
+    this.#client = clientOf(this.#flags);
   }
 
   async summary(): Promise<Summary> {
-    const status = await get<NodeStatus>(this.#flags, "/v1/status");
-    const genesis = await get<{ readonly application: { readonly name: string } }>(this.#flags, "/v1/genesis");
+    const status = await answerOf(this.#client.status());
+    const genesis = await answerOf(this.#client.genesis());
     const { chainId, name, consensus, head, irreversible } = status;
     return {
       chainId,
@@ -215,7 +219,7 @@ class UrlSource implements Source {
   }
 
   async headHeight(): Promise<number> {
-    return (await get<NodeStatus>(this.#flags, "/v1/status")).head.height;
+    return (await answerOf(this.#client.status())).head.height;
   }
 
   blocks(from: number, limit: number): AsyncIterable<ShownBlock> {
@@ -226,10 +230,8 @@ class UrlSource implements Source {
     let next: number | null = from;
     for (let left = limit; left > 0 && next !== null;) {
       const path = `/v1/blocks?from=${next}&limit=${Math.min(PAGE, left)}&transactions=${transactions}`;
-      const page: { readonly blocks: readonly ShownBlock[]; readonly next: number | null } = await get(
-        this.#flags,
-        path,
-      );
+      const page: ShownPage = await get(this.#flags, path, isPage);
+      if (page.blocks.length === 0) return; // whatever it says is next: else it could be asked for ever
       yield* page.blocks;
       left -= page.blocks.length;
       next = page.next;
@@ -237,7 +239,7 @@ class UrlSource implements Source {
   }
 
   async block(ref: string): Promise<ShownBlock | "ambiguous" | undefined> {
-    const answer = await ask(this.#flags, `/v1/blocks/${ref}`);
+    const answer = await ask(this.#flags, `/v1/blocks/${ref}`, isShown);
     const code = errorOf(answer.body)?.code;
     if (code === "BLOCK_NOT_FOUND") return undefined;
     if (code === "AMBIGUOUS_ID") return "ambiguous";
@@ -246,21 +248,18 @@ class UrlSource implements Source {
   }
 
   async forks(): Promise<ForkView> {
-    return get<ForkView>(this.#flags, "/v1/forks");
+    return get(this.#flags, "/v1/forks", isForks);
   }
 
   async transaction(id: string) {
-    const answer = await ask(this.#flags, `/v1/transactions/${id}`);
-    if (errorOf(answer.body)?.code === "TRANSACTION_NOT_FOUND") return undefined;
-    if (answer.status !== 200) throw refusal(answer);
-    const { blockId, index } = answer.body as { readonly blockId?: string; readonly index?: number };
-    if (blockId === undefined || index === undefined) return undefined; // in no block yet
-    const block = await this.block(blockId);
-    return typeof block === "object" ? { block, index } : undefined;
+    const state = await answerOf(this.#client.transaction(id));
+    if (!("blockId" in state)) return undefined; // in no block yet, or nowhere
+    const block = await this.block(state.blockId);
+    return typeof block === "object" ? { block, index: state.index } : undefined;
   }
 
   async membersAt(height: number): Promise<readonly string[] | undefined> {
-    const { producers, change, activeFrom } = await get<Producers>(this.#flags, "/v1/producers");
+    const { producers, change, activeFrom } = await answerOf(this.#client.producers());
     return change === null && height >= activeFrom ? producers.map(({ key }) => key) : undefined;
   }
 
@@ -276,13 +275,11 @@ class UrlSource implements Source {
   }
 
   async genesis(): Promise<unknown> {
-    return get<unknown>(this.#flags, "/v1/genesis");
+    return answerOf(this.#client.genesis());
   }
 
   async evidence(): Promise<readonly unknown[]> {
-    const { evidence } = await get<{ readonly evidence?: unknown }>(this.#flags, "/v1/evidence");
-    if (Array.isArray(evidence)) return evidence;
-    throw new CliError(EXIT.no, "the node's answer is no list of evidence");
+    return (await get(this.#flags, "/v1/evidence", isEvidence)).evidence;
   }
 
   voteRecord(): undefined {}
@@ -295,6 +292,49 @@ function readBlock(shown: ShownBlock): ReadBlock {
   const read = blockOfJson(shown);
   if (read.ok) return read.value;
   throw new CliError(EXIT.no, `the node's block ${shown.height} is wrong: ${read.error}`);
+}
+
+interface ShownPage {
+  readonly blocks: readonly ShownBlock[];
+  readonly next: number | null;
+}
+
+function isPage(value: unknown): value is ShownPage {
+  return isBlockPage(value) && isListOf(value.blocks, isShown);
+}
+
+/** What is shown of a block beyond what the client looks at. */
+function isShown(value: unknown): value is ShownBlock {
+  if (!isBlock(value) || (value.certificate !== null && !isText(value.certificate))) return false;
+  return value.transactions === undefined || isListOf(value.transactions, isShownTransaction);
+}
+
+function isShownTransaction(value: unknown): value is unknown {
+  if (!isObject(value) || !isText(value["payload"])) return false;
+  const { producerChange } = value;
+  if (producerChange === undefined) return true;
+  return isObject(producerChange) && isListOf(producerChange["producers"], isNamed);
+}
+
+function isNamed(value: unknown): value is unknown {
+  return isObject(value) && isText(value["key"]) && isText(value["name"]);
+}
+
+/** Not by recursion: a tree may be as deep as somebody likes. */
+function isForks(value: unknown): value is ForkView {
+  const waiting = [value];
+  while (waiting.length > 0) {
+    const node = waiting.pop();
+    if (!isObject(node) || !isHeight(node["height"]) || !isId(node["id"]) || !isText(node["producer"])) return false;
+    const { invalid, children } = node;
+    if ((invalid !== undefined && !isText(invalid)) || !Array.isArray(children)) return false;
+    for (const child of children) waiting.push(child);
+  }
+  return true;
+}
+
+function isEvidence(value: unknown): value is { readonly evidence: readonly unknown[] } {
+  return isObject(value) && Array.isArray(value["evidence"]);
 }
 
 interface Branching {

@@ -12,7 +12,7 @@ import { NODE_FILES } from "../directory.ts";
 import { type GenesisFile, parseGenesis, readGenesisFile } from "../genesisFile.ts";
 import { StorageError } from "../storage/types.ts";
 import { whyNotWritten } from "../systemError.ts";
-import { get } from "./client.ts";
+import { answerOf, clientOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { isUrlOf, openSource } from "./inspectSource.ts";
 import { colour, fields, print, printable, printJson } from "./terminal.ts";
@@ -77,7 +77,7 @@ async function verifyUrl(
 
 /** The genesis that the user trusts must be the node's; without one the node's own is taken. */
 async function genesisOfUrl(where: string, file: string | undefined): Promise<GenesisFile> {
-  const told = parseGenesis(await get<unknown>({ url: where }, "/v1/genesis"));
+  const told = parseGenesis(await answerOf(clientOf({ url: where }).genesis()));
   if (!told.ok) throw new CliError(EXIT.no, `the node's genesis is wrong: ${told.error.message}`);
   if (file === undefined) return told.value;
   const trusted = genesisOf(file);

@@ -9,7 +9,7 @@ import {
   type Unknown,
 } from "../../client/index.ts";
 import { answerOf, type ClientFlags, clientOf } from "./client.ts";
-import { EXIT, type ExitStatus } from "./error.ts";
+import { CliError, EXIT, type ExitStatus } from "./error.ts";
 import { wholeNumber } from "./numbers.ts";
 
 export interface SubmitFlags extends ClientFlags {
@@ -43,8 +43,8 @@ export class Submitter {
   static async open(flags: SubmitFlags): Promise<Submitter> {
     const client = clientOf(flags);
     const submitter = new Submitter(client, flags);
-    submitter.#options(); // wrong flags are told first
-    await answerOf(client.status());
+    const { timeoutMs } = submitter.#options(); // wrong flags are told first
+    await answerOf(client.status({ timeoutMs }));
     return submitter;
   }
 
@@ -54,15 +54,23 @@ export class Submitter {
     return { wait: this.#flags.wait, timeoutMs: timeoutMs + ANSWER_MS };
   }
 
-  /** Throws CliError 1 when a node refuses it, or it is no transaction. */
-  async one(input: TransactionInput): Promise<SubmitAnswer> {
-    const prepared = await answerOf(this.#prepared(input));
+  /**
+   * @param from what it was read from, for the error
+   * Throws CliError 1 when a node refuses it, or it is no transaction.
+   */
+  async one(input: TransactionInput, from?: string): Promise<SubmitAnswer> {
+    const prepared = this.#prepared(input, from);
     const [outcome] = await this.#outcomes([prepared]);
     return outcome as SubmitAnswer;
   }
 
-  async #prepared(input: TransactionInput): Promise<PreparedTransaction> {
-    return this.#client.prepare(input);
+  #prepared(input: TransactionInput, from: string | undefined): PreparedTransaction {
+    try {
+      return this.#client.prepare(input);
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      throw new CliError(EXIT.no, from === undefined ? error.message : `${from}: ${error.message}`);
+    }
   }
 
   async #outcomes(transactions: readonly PreparedTransaction[]): Promise<SubmitAnswer[]> {

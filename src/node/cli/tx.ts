@@ -3,7 +3,7 @@ import type { TransactionInput, TransactionState } from "../../client/index.ts";
 import { fromUtf8 } from "../../base/bytes.ts";
 import { answerOf, type ClientFlags, clientOf } from "./client.ts";
 import { CliError, EXIT, type ExitStatus } from "./error.ts";
-import { readInput } from "./input.ts";
+import { nameOfInput, readInput } from "./input.ts";
 import { answerText, exitOf, type SubmitAnswer, type SubmitFlags, Submitter, succeeded } from "./submit.ts";
 import { colour, print, printJson } from "./terminal.ts";
 
@@ -14,12 +14,14 @@ const LINES_AT_ONCE = 5_000;
 
 export async function txSubmitCommand(file: string, flags: SubmitFlags): Promise<ExitStatus> {
   const bytes = await readInput(file);
+  const name = nameOfInput(file);
   const text = fromUtf8(bytes);
+  if (text?.trim() === "") throw new CliError(EXIT.no, `${name} is empty: there is no transaction in it`);
   const isText = text !== undefined && /^\s*[[{]/.test(text);
   const submitter = await Submitter.open(flags);
-  if (!isText) return show([await submitter.one(bytes)], flags);
+  if (!isText) return show([await submitter.one(bytes, name)], flags);
   const value = oneValue(text);
-  if (value !== undefined) return show([await submitter.one(value)], flags);
+  if (value !== undefined) return show([await submitter.one(value, name)], flags);
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   let status: ExitStatus = EXIT.ok;
   for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {

@@ -3,6 +3,7 @@ import { checkTransactionProof, type ProvenTransaction } from "../../../consensu
 import type { TrustedGenesis } from "../../../consensus/proofMembers.ts";
 import { fromUtf8, toHex } from "../../base/bytes.ts";
 import { Trust } from "../../client/light/trust.ts";
+import { isObject } from "../../client/shape.ts";
 import { operationsJson, receiptJson } from "../http/kvText.ts";
 import { type GenesisFile, readGenesisFile, toGenesis } from "../genesisFile.ts";
 import { verifySignatures } from "../signatures.ts";
@@ -17,7 +18,9 @@ const PROOF_FILE_MAX_BYTES = 16 * 1024 * 1024;
 
 /** Prints what the node knows with the proof, always as JSON: it is for a file. */
 export async function txProofCommand(id: string, flags: ClientFlags): Promise<ExitStatus> {
-  const answer = await ask(flags, `/v1/transactions/${id}?proof=true`);
+  const isProof = (value: unknown): value is unknown =>
+    isObject(value) && value["id"] === id && isObject(value["proof"]);
+  const answer = await ask(flags, `/v1/transactions/${id}?proof=true`, isProof);
   if (answer.status === 200) {
     printJson(answer.body);
     return EXIT.ok;
