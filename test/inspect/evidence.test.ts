@@ -184,11 +184,22 @@ describe("inspect evidence", () => {
   });
 
   it("of a URL: what the node tells is checked; under Raft there is none", async () => {
+    const head = { height: 0, id: "0".repeat(64), time: 1 };
     const answers: Record<string, unknown> = {
       "/v1/genesis": chainGenesis("bft").value,
       "/v1/evidence": { evidence: [stored(), { ...stored(), producer: PRODUCER_KEYS.bft[0]?.publicKey }] },
-      "/v1/status": { consensus: { engine: "bft", producers }, head: {}, irreversible: {} },
-      "/v1/forks": { children: [] },
+      "/v1/status": {
+        chainId,
+        name: "made",
+        node: { name: "node0", key: producers[0]?.key, role: "producer" },
+        consensus: { engine: "bft", status: "follower", view: 1, producers },
+        head,
+        irreversible: head,
+        sync: { state: "synced", rate: 0 },
+        peers: 0,
+        mempool: { count: 0 },
+      },
+      "/v1/forks": { ...head, producer: producers[0]?.key, children: [] },
     };
     const server: Server = createServer((request, response) => {
       response.writeHead(200, { "content-type": "application/json" });

@@ -47,13 +47,14 @@ function lie(how: LieName): {
 
 /**
  * What every honest node can prove in the end, where a lie is of a kind that evidence proves. To say nothing, to say it to
- * some, and to lie about what is not signed (hellos, ranges, routes) proves nothing. Stale reports and votes for all
- * contradict themselves only where others force a view change, or make a second block: not in this run.
+ * some, and to lie about what is not signed (hellos, ranges, routes) proves nothing. Stale reports
+ * contradict themselves only where others force a view change: not in this run.
  */
 const PROVEN: Partial<Record<LieName, string>> = {
   twoBlocks: "twoBlocks",
   bothBlocks: "twoBlocks,twoVotes",
   invalidBlocks: "twoBlocks",
+  votesForAll: "twoVotes",
   falseOpenings: "lessReported,twoBlocks,twoVotes",
   viewChanges: "lessReported",
   floods: "lessReported,twoVotes",
