@@ -166,6 +166,7 @@ describe("a server that is no Cairn node", () => {
     ["inspect", "URL", "verify"],
     ["inspect", "URL", "tx", ID],
     ["blocks", "rejected", "--url", "URL"],
+    ["producers", "prove", "--url", "URL"],
     ["tx", "show", ID, "--proof", "--url", "URL"],
     ["tx", "show", ID, "--url", "URL"],
     ["status", "--url", "URL"],

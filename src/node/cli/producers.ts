@@ -13,6 +13,7 @@ import { fromUtf8 } from "../../base/bytes.ts";
 import type { Producers } from "../../client/answers.ts";
 import type { EngineStatus } from "../../../consensus/engine.ts";
 import { type CairnClient, ClientError } from "../../client/index.ts";
+import { isListOf, isObject, isText } from "../../client/shape.ts";
 import { NODE_FILES } from "../directory.ts";
 import { readGenesisFile } from "../genesisFile.ts";
 import { type NodeKey, readNodeKey } from "../keys.ts";
@@ -83,7 +84,7 @@ function changeText({ height, irreversible }: NonNullable<Producers["change"]>):
 export async function producersProveCommand(flags: ClientFlags): Promise<ExitStatus> {
   const proofs: ProducersProof[] = [];
   for (let above = 0; ;) {
-    const proof = await get<ProducersProof>(flags, `/v1/proofs/producers?above=${above}`);
+    const proof = await get(flags, `/v1/proofs/producers?above=${above}`, isProof);
     const heights = proof.changes.map(({ header }) => heightOf(header));
     const last = heights.at(-1);
     if (last === undefined || last <= above) break;
@@ -92,6 +93,15 @@ export async function producersProveCommand(flags: ClientFlags): Promise<ExitSta
   }
   printJson(proofs);
   return EXIT.ok;
+}
+
+/** As far as it is looked at here. */
+function isProof(value: unknown): value is ProducersProof {
+  return isObject(value) && isListOf(value["changes"], isChange);
+}
+
+function isChange(value: unknown): value is unknown {
+  return isObject(value) && isText(value["header"]);
 }
 
 function heightOf(header: string): number {
