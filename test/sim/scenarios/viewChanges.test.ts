@@ -30,6 +30,20 @@ function arrives(stage: Stage, payload: Uint8Array, of: number, by: number, at: 
   stage.node(at).step({ kind: "received", from: stage.node(by).key, lane: "urgent", frame });
 }
 
+/**
+ * The two are linked again one way after the other, block by block: a view that one has opened is told to the one that has
+ * acknowledged, and not to the primary. Then all is healed.
+ */
+function meetAndSettle(stage: Stage, opener: number, backup: number): void {
+  stage.advance(30);
+  stage.unblock(opener, backup);
+  stage.advance(60);
+  stage.unblock(backup, opener);
+  stage.advance(400);
+  stage.heal();
+  stage.settle();
+}
+
 /** The record goes with the disk, and the others tell what was in it. */
 function recovers(stage: Stage, index: number): void {
   stage.crash(index);
@@ -215,14 +229,7 @@ describe("a lost record [V2]", () => {
     stage.commit(primary);
     decideWith(stage, primary, other);
     arrives(stage, early, other, relay, next);
-    // Block by block, so that a view that opens is told to the one that has acknowledged, and not to the primary.
-    stage.advance(30);
-    stage.unblock(next, other);
-    stage.advance(60);
-    stage.unblock(other, next);
-    stage.advance(400);
-    stage.heal();
-    stage.settle();
+    meetAndSettle(stage, next, other);
   });
 
   it.each([
@@ -249,12 +256,6 @@ describe("a lost record [V2]", () => {
     decideWith(stage, primary, backup);
     const kept = early.get(forIt ? next : undefined)?.[view] as Uint8Array;
     arrives(stage, kept, stays, relay, next);
-    stage.advance(30);
-    stage.unblock(next, backup);
-    stage.advance(60);
-    stage.unblock(backup, next);
-    stage.advance(400);
-    stage.heal();
-    stage.settle();
+    meetAndSettle(stage, next, backup);
   });
 });
